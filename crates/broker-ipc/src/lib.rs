@@ -1,0 +1,15 @@
+//! brokerd's wire: what both ends of the socket must agree on.
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`api`] | what is said: request, response and event types of LocalAPI v1 |
+//! | [`error`] | what can go wrong: the closed list of error codes, with HTTP status and exit code |
+//! | `endpoint` | where: the socket's or pipe's name |
+//! | [`connect`] | how a client gets there, and that the server is the same user's |
+//! | [`listen`] | how the daemon listens there, alone |
+//! | [`peer`] | who is on the other end |
+//!
+//! This crate knows nothing of OAuth. `docs/PROTOCOL.md` is the same contract in prose, `docs/openapi.yaml` for tools.
+
+pub mod api;
+pub mod error;
