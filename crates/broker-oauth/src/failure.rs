@@ -200,15 +200,13 @@ impl ErrorResponse {
     }
 
     fn invalid_grant(&self) -> Verdict {
-        match self.suberror.as_deref() {
-            Some("bad_token") => Verdict::GrantDead,
-            Some("message_only") => Verdict::Blocked,
-            Some(_) => Verdict::InteractionRequired,
-            None if self.error_codes.iter().any(|code| DEAD.contains(code)) => Verdict::GrantDead,
+        let dead = match self.suberror.as_deref() {
+            Some("message_only") => return Verdict::Blocked,
+            Some(suberror) => suberror == "bad_token",
             // A provider without numbers has nothing more to say than RFC 6749 does: the grant is invalid.
-            None if self.error_codes.is_empty() => Verdict::GrantDead,
-            None => Verdict::InteractionRequired,
-        }
+            None => self.error_codes.is_empty() || self.error_codes.iter().any(|code| DEAD.contains(code)),
+        };
+        if dead { Verdict::GrantDead } else { Verdict::InteractionRequired }
     }
 }
 
