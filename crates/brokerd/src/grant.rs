@@ -79,7 +79,7 @@ impl AccountId {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        Self(hash.finalize().iter().take(10).map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(&hash.finalize()[..10]))
     }
 
     /// The id of a store key or index entry; `None` if it is not one of ours.
@@ -92,6 +92,12 @@ impl AccountId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 impl std::fmt::Display for AccountId {

@@ -3,5 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod grant;
+pub mod outbound;
 pub mod paths;
+pub mod provider;
 pub mod store;

@@ -1,0 +1,52 @@
+//! What a caller wants of an account, and which token serves it.
+
+use broker_oauth::scope::{ScopeCase, ScopeSet};
+use broker_oauth::token::{IssuedToken, Target};
+use jiff::SignedDuration;
+
+/// A request for a token, after profile and account are settled.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The scopes wanted.
+    pub scopes: ScopeSet,
+    /// Beyond the scopes.
+    pub target: Target,
+    /// The caller's own minimum validity; a promise.
+    pub min_validity: Option<SignedDuration>,
+    /// Refresh even if a cached token would do.
+    pub force: bool,
+    /// Lower-case hex SHA-256 of a token a resource refused.
+    pub reject: Option<String>,
+    /// A claims challenge, as JSON: what is cached did not satisfy it.
+    pub claims: Option<String>,
+}
+
+/// What a refresh is for; callers with equal keys share one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    scopes: ScopeSet,
+    target: Target,
+    claims: Option<String>,
+}
+
+impl Ask {
+    pub(super) fn key(&self) -> Key {
+        Key { scopes: self.scopes.clone(), target: self.target.clone(), claims: self.claims.clone() }
+    }
+
+    /// Whether no cached token will do.
+    pub(super) fn wants_new(&self) -> bool {
+        self.force || self.claims.is_some()
+    }
+
+    /// Whether a token still alive is good enough while the provider is away: unless the caller said otherwise.
+    pub(crate) fn is_soft(&self) -> bool {
+        !self.wants_new() && self.min_validity.is_none()
+    }
+
+    /// Whether a token, its age aside, is what is asked for: its grant covers the scopes, or it is what exactly these
+    /// scopes were granted as (`resource/.default`, a server that grants less than asked).
+    pub fn is_served_by(&self, token: &IssuedToken, case: ScopeCase) -> bool {
+        token.target == self.target && (token.scope.covers(&self.scopes, case) || token.asked == self.scopes)
+    }
+}

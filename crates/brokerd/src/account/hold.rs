@@ -1,0 +1,131 @@
+//! How an account holds its grant: known or not, saved or not.
+
+use std::sync::Arc;
+
+use broker_ipc::api::AccountState;
+use broker_oauth::token::IssuedToken;
+use jiff::Timestamp;
+
+use crate::broker::Broker;
+use crate::explain::Refusal;
+use crate::grant::{Credential, Grant};
+
+/// The grant, or why it is not here.
+#[derive(Debug)]
+pub enum Hold {
+    /// The store has not been asked yet, or did not answer.
+    NotLoaded,
+    /// The store has none.
+    Absent,
+    /// As the store has it.
+    Saved(Held),
+    /// Newer than what the store has: it is all there is of the successor, so it is kept here and saved again and again.
+    Unsaved {
+        /// The grant.
+        grant: Grant,
+        /// The token that came with it: shown to nobody before the grant is saved.
+        token: Option<Arc<IssuedToken>>,
+    },
+    /// Signed out: the account is no more.
+    SignedOut,
+}
+
+/// A grant as the store has it.
+#[derive(Debug)]
+pub struct Held {
+    /// The grant.
+    pub grant: Grant,
+    /// A token that waited for this save.
+    pub(super) released: Option<Arc<IssuedToken>>,
+}
+
+impl Held {
+    pub(super) fn new(grant: Grant) -> Self {
+        Self { grant, released: None }
+    }
+
+    /// Ends a grant that is nothing but the access token a resource refused.
+    pub(super) fn reject(&mut self, sha256: &str) {
+        if let Credential::LongLived(token) = &self.grant.credential
+            && token.sha256_hex() == sha256
+        {
+            self.grant.credential = Credential::Dead;
+        }
+    }
+}
+
+/// What may be told of a grant while a flight has it.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) state: AccountState,
+    pub(super) scope: String,
+    pub(super) signed_in_at: Option<Timestamp>,
+}
+
+impl Hold {
+    /// Adds a token that waited for this hold to be saved.
+    pub(super) fn with_released(mut self, token: Option<Arc<IssuedToken>>) -> Self {
+        if let Self::Saved(held) = &mut self {
+            held.released = held.released.take().or(token);
+        }
+        self
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        let (grant, state) = match self {
+            Self::NotLoaded => (None, AccountState::NotLoaded),
+            Self::Absent | Self::SignedOut => (None, AccountState::SignInRequired),
+            Self::Saved(Held { grant, .. }) if matches!(grant.credential, Credential::Dead) => {
+                (Some(grant), AccountState::SignInRequired)
+            }
+            Self::Saved(Held { grant, .. }) => (Some(grant), AccountState::SignedIn),
+            Self::Unsaved { grant, .. } => (Some(grant), AccountState::Unsaved),
+        };
+        Seen {
+            state,
+            scope: grant.map(|grant| grant.scope.to_string()).unwrap_or_default(),
+            signed_in_at: grant.map(|grant| grant.signed_in_at),
+        }
+    }
+}
+
+/// Saves a grant. If the store does not take it, it is held unsaved and the refusal says why.
+pub(super) async fn save(broker: &Broker, grant: Grant, token: Option<Arc<IssuedToken>>) -> (Hold, Result<(), Refusal>) {
+    match broker.vault.put(grant.id.as_str(), grant.to_record()).await {
+        Ok(()) => {
+            broker.accounts.remember(&grant);
+            (Hold::Saved(Held { grant, released: token }), Ok(()))
+        }
+        Err(error) => {
+            // The daemon knows the account all the same, or nobody could ask for it while the store is away.
+            broker.accounts.remember(&grant);
+            (Hold::Unsaved { grant, token }, Err(error.body().into()))
+        }
+    }
+}
+
+/// Tries again to save what is unsaved; anything else is left as it is.
+pub(super) async fn save_again(broker: &Broker, hold: Hold) -> (Hold, Result<(), Refusal>) {
+    match hold {
+        Hold::Unsaved { grant, token } => save(broker, grant, token).await,
+        hold => (hold, Ok(())),
+    }
+}
+
+/// Reads the grant, if it has not been read yet.
+pub(super) async fn load(broker: &Broker, id: &crate::grant::AccountId, hold: Hold) -> (Hold, Result<(), Refusal>) {
+    if !matches!(hold, Hold::NotLoaded) {
+        return (hold, Ok(()));
+    }
+    match broker.vault.get(id.as_str()).await {
+        Ok(Some(record)) => match Grant::from_record(&record) {
+            Ok(grant) => (Hold::Saved(Held::new(grant)), Ok(())),
+            Err(why) => {
+                broker.notices.add(format!("the record of account {id} cannot be read: {why}; sign in again"));
+                (Hold::Absent, Ok(()))
+            }
+        },
+        Ok(None) => (Hold::Absent, Ok(())),
+        Err(error) => (Hold::NotLoaded, Err(error.body().into())),
+    }
+}

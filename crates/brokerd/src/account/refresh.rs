@@ -1,0 +1,202 @@
+//! A refresh, from the store to the store (RFC 6749 §6).
+//!
+//! 1. Read the grant, if it has not been read; save it, if it is unsaved.
+//! 2. Write an intent: after a crash it says what was under way, and it proves that the store takes writes. No refresh
+//!    token is spent otherwise. Where the provider is known not to rotate, this is left out.
+//! 3. Send the refresh token.
+//! 4. Write the successor, the spent token beside it until the successor has worked.
+//! 5. Only then is the access token shown to anybody: [`fly`] returns it after the save.
+
+use std::sync::Arc;
+
+use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_oauth::failure::Verdict;
+use broker_oauth::refresh::RefreshParameters;
+use broker_oauth::secret::RefreshToken;
+use broker_oauth::token::{IssuedToken, TokenResponse};
+
+use super::Ask;
+use super::hold::{Held, Hold, load, save, save_again};
+use crate::broker::Broker;
+use crate::explain::{self, Refusal};
+use crate::grant::{AccountId, Credential, Grant, Refresh};
+use crate::provider::{Fault, Provider};
+
+type Outcome = Result<Arc<IssuedToken>, Refusal>;
+
+/// Brings a token for `ask`. Never cancelled once the refresh token is on its way: the account's task drives it to the end.
+pub(super) async fn fly(broker: &Broker, provider: Option<&Provider>, id: &AccountId, hold: Hold, ask: &Ask) -> (Hold, Outcome) {
+    let Some(provider) = provider else {
+        let gone = ErrorBody::new(ErrorCode::UnknownProfile, "the profile of this account is not in the configuration any more");
+        return (hold, Err(gone.with_hint("add the profile again, or sign the account out").into()));
+    };
+    let (hold, ready) = match load(broker, id, hold).await {
+        (hold, Ok(())) => save_again(broker, hold).await,
+        failed => failed,
+    };
+    if let Err(refusal) = ready {
+        return (hold, Err(refusal));
+    }
+    match hold {
+        Hold::Saved(held) => {
+            // A token that waited for the save just made may be what is asked for.
+            let case = provider.profile.registration.provider.scope_case();
+            let released = held.released.clone();
+            if let Some(token) = released.clone().filter(|token| !ask.wants_new() && ask.is_served_by(token, case)) {
+                return (Hold::Saved(held), Ok(token));
+            }
+            let (hold, outcome) = fly_with(broker, provider, held.grant, ask).await;
+            (hold.with_released(released), outcome)
+        }
+        hold => (hold, Err(Refusal::sign_in("this account is not signed in"))),
+    }
+}
+
+/// Reads the grant at start, and finishes what a crash cut off: an intent found is acted on before anything else.
+pub(super) async fn recover(broker: &Broker, provider: Option<&Provider>, id: &AccountId, hold: Hold) -> (Hold, Result<(), Refusal>) {
+    let (hold, loaded) = load(broker, id, hold).await;
+    if let Err(refusal) = loaded {
+        return (hold, Err(refusal));
+    }
+    match (hold, provider) {
+        (Hold::Saved(held), Some(provider)) if has_intent(&held.grant) => {
+            tracing::info!(account = %id, "a refresh was cut off; finishing it");
+            let ask = Ask {
+                scopes: provider.profile.registration.scopes.clone(),
+                target: provider.profile.target.clone(),
+                min_validity: None,
+                force: true,
+                reject: None,
+                claims: None,
+            };
+            match fly_with(broker, provider, held.grant, &ask).await {
+                (hold, Ok(token)) => (hold.with_released(Some(token)), Ok(())),
+                (hold, Err(refusal)) => (hold, Err(refusal)),
+            }
+        }
+        (hold, _) => (hold, Ok(())),
+    }
+}
+
+fn has_intent(grant: &Grant) -> bool {
+    matches!(&grant.credential, Credential::Refresh(refresh) if refresh.intent.is_some())
+}
+
+async fn fly_with(broker: &Broker, provider: &Provider, grant: Grant, ask: &Ask) -> (Hold, Outcome) {
+    if let Err(refusal) = usable(provider, &grant, ask) {
+        return (Hold::Saved(Held::new(grant)), Err(refusal));
+    }
+    match &grant.credential {
+        Credential::Refresh(refresh) => {
+            let refresh = refresh.clone();
+            fly_refresh(broker, provider, grant, refresh, ask).await
+        }
+        Credential::LongLived(token) => {
+            let token = Arc::new(long_lived(&grant, token.clone(), ask, broker.clock.now()));
+            (Hold::Saved(Held::new(grant)), Ok(token))
+        }
+        Credential::Transient => {
+            let refusal = Refusal::sign_in("the provider gave no refresh token, and the access token has expired");
+            (Hold::Saved(Held::new(grant)), Err(refusal))
+        }
+        Credential::Dead => {
+            let refusal = Refusal::sign_in("the sign-in has ended: the provider does not accept it any more");
+            (Hold::Saved(Held::new(grant)), Err(refusal))
+        }
+    }
+}
+
+/// Whether this grant can serve the request at all.
+fn usable(provider: &Provider, grant: &Grant, ask: &Ask) -> Result<(), Refusal> {
+    let profile = &provider.profile;
+    if grant.client_id != profile.registration.client_id || grant.issuer != profile.issuer() {
+        return Err(Refusal::sign_in("the profile's client or issuer has changed since this account signed in"));
+    }
+    let case = profile.registration.provider.scope_case();
+    let covered = grant.scope.covers(&ask.scopes, case) || grant.asked.covers(&ask.scopes, case);
+    if !covered && !profile.registration.provider.refresh_token_serves_any_scope() {
+        return Err(Refusal::sign_in(format!("the sign-in does not cover the scopes asked for: {}", ask.scopes)));
+    }
+    Ok(())
+}
+
+async fn fly_refresh(broker: &Broker, provider: &Provider, mut grant: Grant, mut refresh: Refresh, ask: &Ask) -> (Hold, Outcome) {
+    if refresh.rotates != Some(false) {
+        refresh.intent = Some(broker.clock.now());
+        grant.credential = Credential::Refresh(refresh.clone());
+        if let Err(error) = broker.vault.put(grant.id.as_str(), grant.to_record()).await {
+            // Nothing was spent. What the store has is this grant, with or without the intent.
+            return (Hold::Saved(Held::new(grant)), Err(error.body().into()));
+        }
+    }
+    let mut answer = exchange(provider, &grant, &refresh.token, ask).await;
+    if let (Err(Fault::Refused(failure)), Some(previous)) = (&answer, &refresh.previous)
+        && failure.verdict() == Verdict::GrantDead
+    {
+        // The newest has never worked, and the provider says it never will: the one before it may be all it knows.
+        let second = exchange(provider, &grant, previous, ask).await;
+        if second.is_ok() {
+            refresh.token = previous.clone();
+            answer = second;
+        }
+    }
+    match answer {
+        Ok(response) => succeed(broker, grant, refresh, response).await,
+        Err(fault) => fail(broker, provider, grant, &fault).await,
+    }
+}
+
+async fn exchange(provider: &Provider, grant: &Grant, token: &RefreshToken, ask: &Ask) -> Result<TokenResponse, Fault> {
+    let known = grant.scope.union(&grant.asked);
+    let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &known);
+    let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims: ask.claims.as_deref() };
+    provider.refresh(token, &ask.scopes, parameters).await
+}
+
+async fn succeed(broker: &Broker, mut grant: Grant, mut refresh: Refresh, response: TokenResponse) -> (Hold, Outcome) {
+    let had_intent = refresh.intent.take().is_some();
+    let rotated = response.refresh_token.filter(|new| *new != refresh.token);
+    let changed = rotated.is_some() || had_intent || refresh.rotates.is_none();
+    // Once seen to rotate, a provider is taken to do so for good: some rotate only now and then.
+    refresh.rotates = Some(rotated.is_some() || refresh.rotates == Some(true));
+    refresh.previous = None;
+    if let Some(new) = rotated {
+        refresh.previous = Some(std::mem::replace(&mut refresh.token, new));
+    }
+    grant.credential = Credential::Refresh(refresh);
+    grant.scope = grant.scope.union(&response.token.scope);
+    let token = Arc::new(response.token);
+    if !changed {
+        return (Hold::Saved(Held::new(grant)), Ok(token));
+    }
+    let (hold, saved) = save(broker, grant, Some(Arc::clone(&token))).await;
+    (hold, saved.map(|()| token))
+}
+
+async fn fail(broker: &Broker, provider: &Provider, mut grant: Grant, fault: &Fault) -> (Hold, Outcome) {
+    let refusal = explain::fault(fault, &provider.profile);
+    if let Fault::Refused(failure) = fault
+        && failure.verdict() == Verdict::GrantDead
+    {
+        grant.credential = Credential::Dead;
+        let (hold, saved) = save(broker, grant, None).await;
+        // Unsaved, the tombstone is tried again like any other grant; this daemon sends the token no more either way.
+        drop(saved);
+        return (hold, Err(refusal));
+    }
+    (Hold::Saved(Held::new(grant)), Err(refusal))
+}
+
+fn long_lived(grant: &Grant, access_token: broker_oauth::secret::AccessToken, ask: &Ask, now: jiff::Timestamp) -> IssuedToken {
+    IssuedToken {
+        access_token,
+        token_type: "Bearer".into(),
+        scope: grant.scope.clone(),
+        asked: ask.scopes.clone(),
+        target: ask.target.clone(),
+        issued_at: now,
+        expires_at: None,
+        refresh_at: None,
+        id_token: None,
+    }
+}

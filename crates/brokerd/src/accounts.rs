@@ -1,0 +1,198 @@
+//! Which accounts exist: their cards, their mailboxes, and the index that remembers them between runs.
+//!
+//! The index is a hint and holds no secret. The store has the last word: what it has and the index does not is taken in,
+//! what the index has and the store does not is forgotten, and both are told in `status`.
+
+mod index;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use broker_ipc::api::AccountRef;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use self::index::Index;
+use crate::account::Command;
+use crate::grant::{AccountId, Grant};
+
+/// What is known of an account without its grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Its id.
+    pub id: AccountId,
+    /// Its profile.
+    pub profile: String,
+    /// What to call the user.
+    pub username: String,
+    /// The provider's home id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home_id: Option<String>,
+    /// The provider's local id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_id: Option<String>,
+    /// What it was asked for when signing in, so that a step-up asks for no less.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
+}
+
+impl Card {
+    fn of(grant: &Grant) -> Self {
+        Self {
+            id: grant.id.clone(),
+            profile: grant.profile.clone(),
+            username: grant.username().to_owned(),
+            home_id: grant.identity.home_id.clone(),
+            local_id: grant.identity.local_id.clone(),
+            asked: grant.asked.to_string(),
+        }
+    }
+
+    /// How well a name means this account: the id first, then the username, then the provider's ids.
+    fn rank(&self, name: &str) -> Option<u8> {
+        let is = |known: &str| known.to_lowercase() == name.to_lowercase();
+        let ids = [&self.home_id, &self.local_id];
+        if is(self.id.as_str()) {
+            Some(0)
+        } else if is(&self.username) {
+            Some(1)
+        } else {
+            ids.into_iter().flatten().any(|id| is(id)).then_some(2)
+        }
+    }
+
+    /// As answers name it.
+    pub fn reference(&self) -> AccountRef {
+        AccountRef { id: self.id.to_string(), username: self.username.clone() }
+    }
+}
+
+/// All accounts. One mutex, never held over an await.
+pub struct Accounts {
+    state: Mutex<State>,
+}
+
+struct State {
+    entries: BTreeMap<AccountId, Entry>,
+    index: Index,
+}
+
+struct Entry {
+    card: Card,
+    mailbox: Option<mpsc::Sender<Command>>,
+}
+
+impl Accounts {
+    /// Reads the index in `directory`; `None` keeps it in memory. Returns what was wrong with it as well.
+    pub fn open(directory: Option<PathBuf>) -> (Self, Option<String>) {
+        let (index, cards, complaint) = Index::open(directory);
+        let entries = cards.into_iter().map(|card| (card.id.clone(), Entry { card, mailbox: None })).collect();
+        (Self { state: Mutex::new(State { entries, index }) }, complaint)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every card, by profile and username.
+    pub fn cards(&self) -> Vec<Card> {
+        let mut cards: Vec<_> = self.state().entries.values().map(|entry| entry.card.clone()).collect();
+        cards.sort_by(|a, b| (&a.profile, &a.username, &a.id).cmp(&(&b.profile, &b.username, &b.id)));
+        cards
+    }
+
+    /// One card.
+    pub fn card(&self, id: &AccountId) -> Option<Card> {
+        self.state().entries.get(id).map(|entry| entry.card.clone())
+    }
+
+    /// The accounts of a profile; with a name, those it means best.
+    pub fn find(&self, profile: &str, name: Option<&str>) -> Vec<Card> {
+        let cards: Vec<_> = self.cards().into_iter().filter(|card| card.profile == profile).collect();
+        let Some(name) = name else { return cards };
+        let best = cards.iter().filter_map(|card| card.rank(name)).min();
+        cards.into_iter().filter(|card| best.is_some() && card.rank(name) == best).collect()
+    }
+
+    /// An account's mailbox; `None` while it has no task.
+    pub(crate) fn mailbox(&self, id: &AccountId) -> Option<mpsc::Sender<Command>> {
+        let state = self.state();
+        state.entries.get(id)?.mailbox.clone().filter(|mailbox| !mailbox.is_closed())
+    }
+
+    /// Notes an account's task. The card may be new.
+    pub(crate) fn attach(&self, card: Card, mailbox: mpsc::Sender<Command>) {
+        let mut state = self.state();
+        let entry = state.entries.entry(card.id.clone()).or_insert(Entry { card, mailbox: None });
+        entry.mailbox = Some(mailbox);
+    }
+
+    /// Writes a saved grant's card into the index.
+    pub(crate) fn remember(&self, grant: &Grant) {
+        let mut state = self.state();
+        let card = Card::of(grant);
+        match state.entries.get_mut(&grant.id) {
+            Some(entry) if entry.card == card && state.index.is_good() => return,
+            Some(entry) => entry.card = card,
+            None => drop(state.entries.insert(grant.id.clone(), Entry { card, mailbox: None })),
+        }
+        state.write();
+    }
+
+    /// Takes an account out; its task ends by itself.
+    pub(crate) fn forget(&self, id: &AccountId) -> Option<Card> {
+        let mut state = self.state();
+        let entry = state.entries.remove(id)?;
+        state.write();
+        Some(entry.card)
+    }
+
+    /// Why the index could not be written last time, if it could not.
+    pub fn complaint(&self) -> Option<String> {
+        self.state().index.complaint()
+    }
+}
+
+impl State {
+    fn write(&mut self) {
+        let cards: Vec<&Card> = self.entries.values().map(|entry| &entry.card).collect();
+        self.index.write(&cards);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_oauth::identity::Identity;
+
+    use super::*;
+
+    fn card(profile: &str, user: &str, home: &str) -> Card {
+        let identity = Identity { subject: Some(user.into()), ..Identity::default() };
+        Card {
+            id: AccountId::derive(profile, "i", &identity),
+            profile: profile.into(),
+            username: user.into(),
+            home_id: Some(home.into()),
+            local_id: None,
+            asked: String::new(),
+        }
+    }
+
+    #[test]
+    fn names_mean_accounts_in_any_case_and_the_better_match_wins() {
+        let (accounts, _) = Accounts::open(None);
+        // Bob's home id is Ann's username.
+        for card in [card("work", "Ann", "1.t"), card("work", "bob", "ANN"), card("home", "ann", "2.t")] {
+            accounts.attach(card, mpsc::channel(1).0);
+        }
+        let names = |profile: &str, name: Option<&str>| -> Vec<String> {
+            accounts.find(profile, name).into_iter().map(|card| card.username).collect()
+        };
+        assert_eq!(names("work", None), ["Ann", "bob"]);
+        assert_eq!(names("work", Some("ANN")), ["Ann"]);
+        assert_eq!(names("work", Some("1.T")), ["Ann"]);
+        assert_eq!(names("home", Some("ann")), ["ann"]);
+        assert!(names("home", Some("bob")).is_empty());
+    }
+}

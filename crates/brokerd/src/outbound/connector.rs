@@ -1,0 +1,195 @@
+//! The connection below hyper: TCP or a tunnel through a proxy, TLS on top where the URL says so; or memory, for tests.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+use tokio::io::DuplexStream;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use crate::config::Transport;
+
+/// Gives the client's half of a new in-memory connection to a server.
+pub type MemoryDial = Arc<dyn Fn(&Uri) -> DuplexStream + Send + Sync>;
+
+/// A single address that does not answer must not eat the whole exchange.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Connecting = Pin<Box<dyn Future<Output = Result<MaybeHttpsStream<Wire>, BoxError>> + Send>>;
+
+/// Connects by a profile's transport.
+#[derive(Clone)]
+pub(super) struct Connector(HttpsConnector<Dial>);
+
+impl Connector {
+    pub(super) fn new(transport: &Transport, memory: Option<MemoryDial>) -> Result<Self, String> {
+        let dial = match (memory, &transport.proxy) {
+            (Some(dial), _) => Dial::Memory(dial),
+            (None, Some(proxy)) => {
+                let proxy: Uri = proxy.parse().map_err(|error| format!("proxy {proxy:?}: {error}"))?;
+                Dial::Tunnel(Tunnel::new(proxy, tcp()))
+            }
+            (None, None) => Dial::Tcp(tcp()),
+        };
+        let tls = tls(transport.ca_file.as_deref())?;
+        Ok(Self(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(dial)))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<Wire>;
+    type Error = BoxError;
+    type Future = Connecting;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.0.call(uri))
+    }
+}
+
+fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp
+}
+
+fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    Ok(match verifier(ca_file, provider)? {
+        Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+        None => builder.with_root_certificates(rustls::RootCertStore::empty()),
+    }
+    .with_no_client_auth())
+}
+
+/// The platform's verifier, and the profile's own CAs. `None` where the platform has no roots at all (a bare container):
+/// then every certificate is refused, and loopback still works.
+fn verifier(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Option<Verifier>, String> {
+    let Some(file) = ca_file else {
+        return Ok(Verifier::new(provider)
+            .inspect_err(|error| tracing::warn!(%error, "no CA certificates: every https provider will be refused"))
+            .ok());
+    };
+    let extra: Result<Vec<_>, _> = match CertificateDer::pem_file_iter(file) {
+        Ok(certificates) => certificates.collect(),
+        Err(error) => return Err(format!("ca_file {}: {error}", file.display())),
+    };
+    let extra = extra.map_err(|error| format!("ca_file {}: {error}", file.display()))?;
+    if extra.is_empty() {
+        return Err(format!("ca_file {} has no certificate in it", file.display()));
+    }
+    Verifier::new_with_extra_roots(extra, provider).map(Some).map_err(|error| format!("ca_file: {error}"))
+}
+
+/// The three ways to a byte stream.
+#[derive(Clone)]
+enum Dial {
+    Tcp(HttpConnector),
+    Tunnel(Tunnel<HttpConnector>),
+    Memory(MemoryDial),
+}
+
+impl Service<Uri> for Dial {
+    type Response = Wire;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match self {
+            Self::Tcp(tcp) => tcp.poll_ready(cx).map_err(Into::into),
+            Self::Tunnel(tunnel) => tunnel.poll_ready(cx).map_err(Into::into),
+            Self::Memory(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        match self {
+            Self::Tcp(tcp) => {
+                let connecting = tcp.call(uri);
+                Box::pin(async move { Ok(Wire::Tcp(connecting.await?)) })
+            }
+            Self::Tunnel(tunnel) => {
+                let connecting = tunnel.call(uri);
+                Box::pin(async move { Ok(Wire::Tcp(connecting.await?)) })
+            }
+            Self::Memory(dial) => {
+                let stream = dial(&uri);
+                Box::pin(async move { Ok(Wire::Memory(TokioIo::new(stream))) })
+            }
+        }
+    }
+}
+
+/// A byte stream to an authorization server.
+pub(super) enum Wire {
+    Tcp(TokioIo<TcpStream>),
+    Memory(TokioIo<DuplexStream>),
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        match self {
+            Self::Tcp(stream) => stream.connected(),
+            Self::Memory(_) => Connected::new(),
+        }
+    }
+}
+
+macro_rules! forward {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Tcp(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+            Self::Memory(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+        }
+    };
+}
+
+impl Read for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        forward!(self, stream => stream.poll_read(cx, buf))
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        forward!(self, stream => stream.poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self, stream => stream.poll_shutdown(cx))
+    }
+}

@@ -1,0 +1,205 @@
+//! One profile's authorization server: its endpoints, found once, and the exchanges a sign-in and a refresh need.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use broker_oauth::device::{self, AuthorizationParameters, DeviceAuthorization};
+use broker_oauth::failure::{Failure, Verdict};
+use broker_oauth::metadata::{self, Endpoints, MetadataError};
+use broker_oauth::refresh::{RefreshParameters, refresh_request};
+use broker_oauth::revoke::{TokenTypeHint, revocation_request, revocation_response};
+use broker_oauth::scope::ScopeSet;
+use broker_oauth::secret::{DeviceCode, RefreshToken};
+use broker_oauth::token::{Target, TokenResponse, token_response};
+use broker_oauth::wire::{ProviderRequest, ProviderResponse};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::{Authority, Profile};
+use crate::outbound::{Outbound, OutboundError};
+
+/// Metadata changes rarely, and a daemon lives long.
+const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// Why an exchange gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No connection, or no answer in time.
+    #[error("the provider cannot be reached: {0}")]
+    Unreachable(String),
+    /// It asked to be left alone, and that time is not over: nothing was sent.
+    #[error("the provider asked to wait another {retry_after} s")]
+    Waiting {
+        /// Seconds left.
+        retry_after: u64,
+    },
+    /// The profile cannot work as it is.
+    #[error("{0}")]
+    Misconfigured(String),
+    /// It said no, or something that is not OAuth.
+    #[error(transparent)]
+    Refused(#[from] Failure),
+}
+
+impl Fault {
+    /// Whether it passes by itself.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Waiting { .. } => true,
+            Self::Misconfigured(_) => false,
+            Self::Refused(failure) => {
+                matches!(failure.verdict(), Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth)
+            }
+        }
+    }
+}
+
+/// What providers asked for with `Retry-After`, by token endpoint: it binds everybody behind the same one.
+#[derive(Clone, Default)]
+pub struct Gates(Arc<Mutex<HashMap<String, Instant>>>);
+
+impl Gates {
+    fn check(&self, url: &url::Url) -> Result<(), Fault> {
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(until) = gates.get(url.as_str()) else { return Ok(()) };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            gates.remove(url.as_str());
+            return Ok(());
+        }
+        Err(Fault::Waiting { retry_after: left.as_secs() + 1 })
+    }
+
+    fn close(&self, url: &url::Url, seconds: u64) {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_string(), until);
+    }
+}
+
+/// A profile's authorization server.
+pub struct Provider {
+    /// The profile.
+    pub profile: Arc<Profile>,
+    outbound: Outbound,
+    gates: Gates,
+    clock: Clock,
+    discovered: Mutex<Option<(Endpoints, Instant)>>,
+}
+
+impl Provider {
+    /// Nothing is sent before it is needed.
+    pub fn new(profile: Arc<Profile>, outbound: Outbound, gates: Gates, clock: Clock) -> Self {
+        Self { profile, outbound, gates, clock, discovered: Mutex::new(None) }
+    }
+
+    /// Returns the endpoints; the first time, and once a day, by asking the issuer.
+    pub async fn endpoints(&self, tenant: Option<&str>) -> Result<Endpoints, Fault> {
+        match &self.profile.authority {
+            Authority::Explicit { endpoints, .. } => Ok(endpoints.clone()),
+            Authority::Entra { authority, tenant: own } => {
+                let tenant = tenant.unwrap_or(own);
+                metadata::entra_endpoints(authority, tenant)
+                    .ok_or_else(|| Fault::Misconfigured(format!("tenant {tenant:?} is neither an id nor a domain")))
+            }
+            Authority::Issuer { name, url } => self.discover(name, url).await,
+        }
+    }
+
+    /// RFC 8628 §3.1.
+    pub async fn authorize_device(
+        &self,
+        parameters: AuthorizationParameters<'_>,
+    ) -> Result<DeviceAuthorization, Fault> {
+        let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let request = device::authorization_request(&self.profile.registration, &endpoints, parameters)
+            .ok_or_else(|| Fault::Misconfigured("the provider has no device authorization endpoint".into()))?;
+        Ok(device::authorization_response(&self.send(&request).await?)?)
+    }
+
+    /// RFC 8628 §3.4.
+    pub async fn poll(&self, code: &DeviceCode, asked: &ScopeSet, target: &Target) -> Result<TokenResponse, Fault> {
+        let endpoints = self.endpoints(target.tenant.as_deref()).await?;
+        let request = device::poll_request(&self.profile.registration, &endpoints, code);
+        Ok(token_response(&self.send(&request).await?, asked, target, self.clock.now())?)
+    }
+
+    /// RFC 6749 §6. `asked` is what the caller wanted, which the token is cached under; `parameters` what is sent.
+    pub async fn refresh(
+        &self,
+        refresh_token: &RefreshToken,
+        asked: &ScopeSet,
+        parameters: RefreshParameters<'_>,
+    ) -> Result<TokenResponse, Fault> {
+        let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
+        Ok(token_response(&self.send(&request).await?, asked, parameters.target, self.clock.now())?)
+    }
+
+    /// RFC 7009. `Ok(false)` if the provider cannot revoke.
+    pub async fn revoke(&self, token: &str, hint: TokenTypeHint) -> Result<bool, Fault> {
+        let endpoints = self.endpoints(None).await?;
+        let Some(request) = revocation_request(&self.profile.registration, &endpoints, token, hint) else {
+            return Ok(false);
+        };
+        revocation_response(&self.send(&request).await?)?;
+        Ok(true)
+    }
+
+    async fn send(&self, request: &ProviderRequest) -> Result<ProviderResponse, Fault> {
+        self.gates.check(&request.url)?;
+        let response = self.fetch(request).await?;
+        if let (429 | 503, Some(seconds @ 1..)) = (response.status, response.retry_after) {
+            self.gates.close(&request.url, seconds);
+        }
+        Ok(response)
+    }
+
+    async fn fetch(&self, request: &ProviderRequest) -> Result<ProviderResponse, Fault> {
+        let started = Instant::now();
+        let outcome = self.outbound.send(&self.profile.transport, request, self.clock.now()).await;
+        let elapsed_ms = started.elapsed().as_millis();
+        let (profile, path) = (&self.profile.name, request.url.path());
+        match outcome {
+            Ok(response) => {
+                tracing::debug!(profile, path, status = response.status, elapsed_ms, "provider answered");
+                Ok(response)
+            }
+            Err(OutboundError::Unreachable(why)) => {
+                tracing::info!(profile, path, why, elapsed_ms, "provider unreachable");
+                Err(Fault::Unreachable(why))
+            }
+            Err(OutboundError::Transport(why)) => Err(Fault::Misconfigured(why)),
+        }
+    }
+
+    async fn discover(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
+        if let Some((endpoints, found)) = &*self.discovered.lock().unwrap_or_else(PoisonError::into_inner)
+            && found.elapsed() < METADATA_LIFE
+        {
+            return Ok(endpoints.clone());
+        }
+        let mut passing = None;
+        for url in metadata::discovery_urls(url) {
+            let response = self.fetch(&ProviderRequest::get(url)).await?;
+            let document = response.object().filter(|_| response.status == 200);
+            if let Some(document) = document.filter(|document| document.contains_key("issuer")) {
+                let endpoints = metadata::endpoints(issuer, &document).map_err(|error| misread(&error))?;
+                let found = Some((endpoints.clone(), Instant::now()));
+                *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                return Ok(endpoints);
+            }
+            if response.status != 404 {
+                passing.get_or_insert(Failure::not_oauth(&response));
+            }
+        }
+        Err(match passing {
+            Some(failure) => failure.into(),
+            None => Fault::Misconfigured(format!("there is no provider metadata at the issuer {issuer}")),
+        })
+    }
+}
+
+fn misread(error: &MetadataError) -> Fault {
+    Fault::Misconfigured(error.to_string())
+}
