@@ -1,0 +1,30 @@
+# Recipes for work on brokerd. The checks that count are in tests/run; this is a list of names.
+
+# List the recipes
+default:
+    @just --list
+
+# Formatting and lints
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# Everything but the slow part
+test:
+    ./tests/run --fast
+
+# Everything, with real processes
+e2e:
+    ./tests/run
+
+# The main job on this machine; `just demo --approve` needs no browser
+demo *args:
+    cargo demo {{args}}
+
+# Licences, advisories, bans and sources of the dependencies
+deny:
+    cargo deny --all-features --locked check
+
+# The crates' documentation
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
