@@ -1,1 +1,3 @@
-//! x
+//! The process: accounts, flights, vault, outbound HTTP, LocalAPI server, configuration, supervision.
+
+pub mod store;
