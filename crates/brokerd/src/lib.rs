@@ -1,4 +1,6 @@
-//! brokerd's inside. `docs/ARCHITECTURE.md` is the map.
+//! The process: accounts, flights, vault, outbound HTTP, LocalAPI server, configuration, supervision.
+//!
+//! `docs/ARCHITECTURE.md` is the map.
 
 pub mod clock;
 pub mod config;

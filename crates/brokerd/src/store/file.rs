@@ -1,0 +1,389 @@
+//! One sealed file, for servers without a keyring. Plaintext never reaches the disk.
+//!
+//! The choice of cipher and format: `docs/decisions/0004-sealed-file.md`.
+
+mod key;
+mod sealed;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use self::sealed::{Items, Key, Unsealed};
+use super::{SecretStore, StoreConfig, StoreError, StoreKind};
+
+/// The sealed file, held open for this process alone.
+pub struct FileStore {
+    path: PathBuf,
+    directory: PathBuf,
+    key: Key,
+    /// Held for its lock. Beside the sealed file, which is replaced at every write.
+    _lock: File,
+}
+
+impl std::fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileStore")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FileStore {
+    /// Fetches the key, takes the lock and looks whether the key fits.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Configuration`] without a fit key or place, [`StoreError::Busy`] if another broker has the file,
+    /// [`StoreError::WrongKey`], [`StoreError::Damaged`], [`StoreError::Unavailable`].
+    pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        let path = match &config.path {
+            Some(path) => path.clone(),
+            None => default_path()?,
+        };
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(StoreError::Configuration(format!(
+                "store.path {} names no file",
+                path.display()
+            )));
+        };
+        let directory = if directory.as_os_str().is_empty() {
+            PathBuf::from(".")
+        } else {
+            directory.to_owned()
+        };
+        prepare_directory(&directory)?;
+
+        let mut lock_name = name.to_owned();
+        lock_name.push(".lock");
+        let lock = take_lock(&directory.join(lock_name))?;
+
+        let store = Self {
+            directory,
+            key: key::load(config)?,
+            _lock: lock,
+            path,
+        };
+        store.remove_leftovers();
+        store.read()?;
+        Ok(store)
+    }
+
+    fn read(&self) -> Result<Items, StoreError> {
+        let file = match fs::read(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Items::new()),
+            Err(error) => return Err(self.unavailable("cannot be read", error)),
+        };
+        sealed::unseal(&self.key, &file).map_err(|error| match error {
+            Unsealed::Damaged => StoreError::Damaged(format!("{} is damaged", self.path.display())),
+            Unsealed::Newer => StoreError::NotSupported(format!(
+                "{} was written by a newer brokerd",
+                self.path.display()
+            )),
+            Unsealed::WrongKey => StoreError::WrongKey {
+                path: self.path.clone(),
+            },
+        })
+    }
+
+    /// A crash at any step leaves the old file or the new one.
+    fn write(&self, items: &Items) -> Result<(), StoreError> {
+        let sealed = sealed::seal(&self.key, items)
+            .ok_or_else(|| StoreError::unavailable("the file cannot be sealed: no random bytes"))?;
+        self.replace(&sealed).map_err(|error| match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                StoreError::Full {
+                    what: format!(
+                        "no space to write {}; the previous contents are still there",
+                        self.path.display()
+                    ),
+                    source: Some(error.into()),
+                }
+            }
+            _ => self.unavailable("cannot be written", error),
+        })
+    }
+
+    fn replace(&self, sealed: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(&self.temporary_prefix())
+            .suffix(TEMPORARY_SUFFIX)
+            .tempfile_in(&self.directory)?; // 0600 from its creation
+        file.write_all(sealed)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        // The rename itself is durable only when the directory is.
+        #[cfg(unix)]
+        File::open(&self.directory)?.sync_all()?;
+        Ok(())
+    }
+
+    fn temporary_prefix(&self) -> String {
+        format!(
+            ".{}.",
+            self.path.file_name().unwrap_or_default().to_string_lossy()
+        )
+    }
+
+    /// What a crash left beside the file is ciphertext, but it would pile up. The lock is ours: nobody is writing one now.
+    fn remove_leftovers(&self) {
+        let prefix = self.temporary_prefix();
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(&prefix)
+                && name.ends_with(TEMPORARY_SUFFIX)
+                && fs::remove_file(entry.path()).is_err()
+            {
+                tracing::debug!(path = %entry.path().display(), "a leftover of the sealed file stays behind");
+            }
+        }
+    }
+
+    fn unavailable(&self, what: &str, error: io::Error) -> StoreError {
+        StoreError::unavailable_because(format!("{} {what}", self.path.display()), error)
+    }
+}
+
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+impl SecretStore for FileStore {
+    fn kind(&self) -> StoreKind {
+        StoreKind::File
+    }
+
+    fn durability(&self) -> &'static str {
+        "sign-ins are kept in a sealed file and last until they are signed out"
+    }
+
+    fn get(&mut self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        Ok(self.read()?.remove(key))
+    }
+
+    fn put(&mut self, key: &str, secret: &[u8]) -> Result<(), StoreError> {
+        let mut items = self.read()?;
+        items.insert(key.to_owned(), Zeroizing::new(secret.to_vec()));
+        self.write(&items)
+    }
+
+    fn delete(&mut self, key: &str) -> Result<(), StoreError> {
+        let mut items = self.read()?;
+        match items.remove(key) {
+            Some(_) => self.write(&items),
+            None => Ok(()),
+        }
+    }
+
+    fn list(&mut self) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(Some(self.read()?.into_keys().collect()))
+    }
+}
+
+fn default_path() -> Result<PathBuf, StoreError> {
+    let base = if cfg!(windows) {
+        std::env::var_os("LOCALAPPDATA").map(PathBuf::from)
+    } else {
+        // The XDG specification: a relative path is to be ignored.
+        let state = std::env::var_os("XDG_STATE_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
+        state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))
+    };
+    let base = base.filter(|path| path.is_absolute());
+    let base = base.ok_or_else(|| {
+        StoreError::Configuration("there is no home directory; set store.path".to_owned())
+    })?;
+    Ok(base.join("brokerd").join("grants.sealed"))
+}
+
+fn prepare_directory(directory: &Path) -> Result<(), StoreError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let unavailable = |error| {
+        StoreError::unavailable_because(format!("{} cannot be used", directory.display()), error)
+    };
+    builder.create(directory).map_err(unavailable)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mode = fs::metadata(directory)
+            .map_err(unavailable)?
+            .permissions()
+            .mode();
+        // Whoever can write there can put another file, or an older one, in the place of ours.
+        if mode & 0o022 != 0 {
+            return Err(StoreError::Configuration(format!(
+                "{} can be written by others; chmod 700",
+                directory.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn take_lock(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let unavailable = |error: io::Error| {
+        StoreError::unavailable_because(format!("{} cannot be locked", path.display()), error)
+    };
+    let file = options.open(path).map_err(unavailable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Busy {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(unavailable(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Place {
+        directory: tempfile::TempDir,
+        config: StoreConfig,
+    }
+
+    fn place() -> Place {
+        let directory = tempfile::tempdir().unwrap();
+        let key_file = directory.path().join("key");
+        write_private(&key_file, &[7; 32]);
+        let path = directory.path().join("state/brokerd/grants.sealed");
+        let config = StoreConfig {
+            kind: StoreKind::File,
+            path: Some(path),
+            key_file: Some(key_file),
+            key_command: None,
+        };
+        Place { directory, config }
+    }
+
+    fn write_private(path: &Path, bytes: &[u8]) {
+        fs::write(path, bytes).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    impl Place {
+        fn open(&self) -> Result<FileStore, StoreError> {
+            FileStore::open(&self.config)
+        }
+
+        fn sealed(&self) -> PathBuf {
+            self.config.path.clone().unwrap()
+        }
+    }
+
+    #[test]
+    fn items_survive_a_restart() {
+        let place = place();
+        let mut store = place.open().unwrap();
+        assert!(store.get("a").unwrap().is_none());
+        store.put("a", b"one").unwrap();
+        store.put("b", b"two").unwrap();
+        store.put("a", b"three").unwrap();
+        store.delete("b").unwrap();
+        store.delete("b").unwrap();
+        drop(store);
+        let mut store = place.open().unwrap();
+        assert_eq!(store.list().unwrap().unwrap(), ["a"]);
+        assert_eq!(**store.get("a").unwrap().unwrap(), *b"three");
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_until_the_first_is_gone() {
+        let place = place();
+        let first = place.open().unwrap();
+        assert!(matches!(place.open(), Err(StoreError::Busy { .. })));
+        drop(first);
+        place.open().unwrap();
+    }
+
+    #[test]
+    fn another_key_and_a_cut_file_are_different_errors_and_change_nothing() {
+        let place = place();
+        let mut store = place.open().unwrap();
+        store.put("a", b"one").unwrap();
+
+        let whole = fs::read(place.sealed()).unwrap();
+        fs::write(place.sealed(), &whole[..whole.len() - 1]).unwrap();
+        assert!(matches!(store.get("a"), Err(StoreError::Damaged(_))));
+        assert!(
+            matches!(store.put("a", b"two"), Err(StoreError::Damaged(_))),
+            "a damaged file is not written over"
+        );
+        drop(store);
+        assert!(matches!(place.open(), Err(StoreError::Damaged(_))));
+        fs::write(place.sealed(), &whole).unwrap();
+
+        write_private(&place.directory.path().join("key"), &[8; 32]);
+        assert!(matches!(place.open(), Err(StoreError::WrongKey { .. })));
+        assert_eq!(fs::read(place.sealed()).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file() {
+        let place = place();
+        let mut store = place.open().unwrap();
+        store.put("a", b"one").unwrap();
+        // A temporary file cannot be made in a directory that is not there.
+        store.directory = place.directory.path().join("gone");
+        assert!(matches!(
+            store.put("a", b"two"),
+            Err(StoreError::Unavailable { .. })
+        ));
+        assert_eq!(**store.get("a").unwrap().unwrap(), *b"one");
+    }
+
+    #[test]
+    fn leftovers_of_a_crash_are_removed() {
+        let place = place();
+        drop(place.open().unwrap());
+        let leftover = place.sealed().with_file_name(".grants.sealed.abc.tmp");
+        fs::write(&leftover, b"half").unwrap();
+        drop(place.open().unwrap());
+        assert!(!leftover.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_user_can_read_what_is_written() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let place = place();
+        place.open().unwrap().put("a", b"one").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&place.sealed()), 0o600);
+        assert_eq!(
+            mode(&place.sealed().with_file_name("grants.sealed.lock")),
+            0o600
+        );
+        assert_eq!(mode(place.sealed().parent().unwrap()), 0o700);
+        assert!(
+            !fs::read(place.sealed())
+                .unwrap()
+                .windows(3)
+                .any(|window| window == b"one")
+        );
+
+        fs::set_permissions(
+            place.sealed().parent().unwrap(),
+            fs::Permissions::from_mode(0o770),
+        )
+        .unwrap();
+        assert!(matches!(place.open(), Err(StoreError::Configuration(_))));
+    }
+}

@@ -1,0 +1,284 @@
+//! Where the sealed file's key comes from: a file, or a command.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
+
+use super::sealed::{KEY_LENGTH, Key};
+use crate::store::{StoreConfig, StoreError};
+
+/// A key is 32 bytes, and 64 characters and a line end in its longest spelling. More than this is something else.
+const MAX_KEY_TEXT: usize = 1024;
+
+/// Fetches the key. A command may take its time, for instance asking a person; the vault's deadline is for that.
+pub(super) fn load(config: &StoreConfig) -> Result<Key, StoreError> {
+    match (&config.key_file, &config.key_command) {
+        (Some(path), None) => from_file(path),
+        (None, Some(command)) => from_command(command),
+        (Some(_), Some(_)) => Err(StoreError::Configuration(
+            "store.key_file and store.key_command are both set; keep one".to_owned(),
+        )),
+        (None, None) => Err(StoreError::Configuration(
+            "store.kind = \"file\" needs store.key_file or store.key_command".to_owned(),
+        )),
+    }
+}
+
+fn from_file(path: &Path) -> Result<Key, StoreError> {
+    let name = format!("key file {}", path.display());
+    let file = File::open(path).map_err(|error| {
+        StoreError::unavailable_because(format!("{name} cannot be read"), error)
+    })?;
+    check_owner(&file, &name)?;
+    let text = read_bounded(file).map_err(|error| {
+        StoreError::unavailable_because(format!("{name} cannot be read"), error)
+    })?;
+    parse(&text).ok_or_else(|| not_a_key(&name))
+}
+
+/// The descriptor is asked, not the path: nobody can exchange the file in between.
+#[cfg(unix)]
+fn check_owner(file: &File, name: &str) -> Result<(), StoreError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = file.metadata().map_err(|error| {
+        StoreError::unavailable_because(format!("{name} cannot be read"), error)
+    })?;
+    if !metadata.is_file() {
+        return Err(StoreError::Configuration(format!(
+            "{name} is not a regular file"
+        )));
+    }
+    let me = rustix::process::geteuid().as_raw();
+    if metadata.uid() != me && metadata.uid() != 0 {
+        return Err(StoreError::Configuration(format!(
+            "{name} belongs to user {}, not to you",
+            metadata.uid()
+        )));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        let mode = metadata.mode() & 0o777;
+        return Err(StoreError::Configuration(format!(
+            "{name} has mode {mode:04o}: others can read or change it; chmod 600"
+        )));
+    }
+    Ok(())
+}
+
+/// Windows: a profile's files are the user's own unless somebody says otherwise, and std cannot read an access list.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as on Unix")]
+fn check_owner(_file: &File, _name: &str) -> Result<(), StoreError> {
+    Ok(())
+}
+
+fn from_command(command: &[String]) -> Result<Key, StoreError> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(StoreError::Configuration(
+            "store.key_command is empty".to_owned(),
+        ));
+    };
+    let name = format!("key command {program}");
+    // Its stderr goes to ours, where the operator looks; its stdout never does.
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            StoreError::unavailable_because(format!("{name} cannot be started"), error)
+        })?;
+    let text = match child.stdout.take() {
+        Some(stdout) => read_bounded(stdout),
+        None => Ok(Zeroizing::default()),
+    };
+    let status = child
+        .wait()
+        .map_err(|error| StoreError::unavailable_because(format!("{name} failed"), error))?;
+    let text = text.map_err(|error| {
+        StoreError::unavailable_because(format!("{name} cannot be read"), error)
+    })?;
+    if !status.success() {
+        return Err(StoreError::unavailable(format!("{name} failed: {status}")));
+    }
+    parse(&text).ok_or_else(|| not_a_key(&name))
+}
+
+fn read_bounded(mut reader: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    // Not `read_to_end`: growing would leave copies of the key behind.
+    let mut text = Zeroizing::new(vec![0; MAX_KEY_TEXT]);
+    let mut length = 0;
+    while length < text.len() {
+        match reader.read(&mut text[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
+fn not_a_key(name: &str) -> StoreError {
+    StoreError::Configuration(format!(
+        "{name} gives no key: it must be 32 bytes, raw or as hexadecimal or base64"
+    ))
+}
+
+/// Raw bytes first: 32 bytes are never the text of 32 bytes.
+fn parse(text: &[u8]) -> Option<Key> {
+    if text.len() == KEY_LENGTH {
+        return Some(Zeroizing::new(text.try_into().ok()?));
+    }
+    let text = text.trim_ascii();
+    let mut key = Key::default();
+    if text.len() == 2 * KEY_LENGTH {
+        for (byte, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
+            let (high, low) = (
+                char::from(pair[0]).to_digit(16)?,
+                char::from(pair[1]).to_digit(16)?,
+            );
+            *byte = u8::try_from(high << 4 | low).ok()?;
+        }
+        return Some(key);
+    }
+    let url_safe = text.iter().any(|b| matches!(b, b'-' | b'_'));
+    let alphabet = if url_safe {
+        &base64::alphabet::URL_SAFE
+    } else {
+        &base64::alphabet::STANDARD
+    };
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let mut decoded = Zeroizing::new([0; MAX_KEY_TEXT]);
+    let length = GeneralPurpose::new(alphabet, config)
+        .decode_slice(text, &mut *decoded)
+        .ok()?;
+    if length != KEY_LENGTH {
+        return None;
+    }
+    key.copy_from_slice(&decoded[..KEY_LENGTH]);
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
+    const BASE64: &str = "ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8=";
+
+    #[test]
+    fn a_key_is_read_in_every_spelling() {
+        let key = parse(HEX.as_bytes()).unwrap();
+        assert_eq!(key[..4], [0, 0x11, 0x22, 0x33]);
+        let same = [
+            format!("{HEX}\n"),
+            BASE64.to_owned(),
+            format!("  {BASE64}\r\n"),
+            BASE64.trim_end_matches('=').to_owned(),
+            BASE64.replace('/', "_"),
+        ];
+        for text in same {
+            assert_eq!(parse(text.as_bytes()), Some(key.clone()), "{text}");
+        }
+        assert_eq!(parse(&*key), Some(key.clone()));
+        for text in [
+            "",
+            "short",
+            &HEX[1..],
+            &format!("{HEX}00"),
+            &BASE64[4..],
+            &"x".repeat(64),
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_file_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        std::fs::write(&path, HEX).unwrap();
+        for (mode, fine) in [
+            (0o600, true),
+            (0o400, true),
+            (0o640, false),
+            (0o604, false),
+            (0o620, false),
+        ] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = from_file(&path);
+            assert_eq!(loaded.is_ok(), fine, "{mode:o}");
+            assert!(
+                fine || matches!(loaded, Err(StoreError::Configuration(text)) if text.contains("chmod 600"))
+            );
+        }
+        assert!(matches!(
+            from_file(directory.path()),
+            Err(StoreError::Configuration(_))
+        ));
+        assert!(matches!(
+            from_file(&directory.path().join("none")),
+            Err(StoreError::Unavailable { .. })
+        ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_command_is_an_argument_list_and_its_failure_shows() {
+        let command = |words: &[&str]| {
+            from_command(
+                &words
+                    .iter()
+                    .map(|&word| word.to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert!(command(&["printf", "%s\\n", HEX]).is_ok());
+        assert!(
+            matches!(
+                command(&["printf", "$HOME; echo"]),
+                Err(StoreError::Configuration(_))
+            ),
+            "no shell"
+        );
+        assert!(matches!(
+            command(&["false"]),
+            Err(StoreError::Unavailable { .. })
+        ));
+        assert!(matches!(
+            command(&["/no/such/program"]),
+            Err(StoreError::Unavailable { .. })
+        ));
+        assert!(
+            matches!(command(&["yes"]), Err(StoreError::Unavailable { .. })),
+            "endless output ends the command"
+        );
+        assert!(matches!(command(&[]), Err(StoreError::Configuration(_))));
+    }
+
+    #[test]
+    fn exactly_one_source_must_be_configured() {
+        let both = StoreConfig {
+            key_file: Some("k".into()),
+            key_command: Some(vec!["c".to_owned()]),
+            ..StoreConfig::default()
+        };
+        assert!(matches!(load(&both), Err(StoreError::Configuration(_))));
+        assert!(matches!(
+            load(&StoreConfig::default()),
+            Err(StoreError::Configuration(_))
+        ));
+    }
+}
