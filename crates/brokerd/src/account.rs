@@ -23,6 +23,7 @@ use tokio::time::Instant;
 pub use self::ask::Ask;
 use self::ask::Key;
 pub use self::hold::Hold;
+pub(crate) use self::sign_out::revoke;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::explain::{Refusal, Remedy};

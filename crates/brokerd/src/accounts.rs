@@ -38,7 +38,7 @@ pub struct Card {
 }
 
 impl Card {
-    fn of(grant: &Grant) -> Self {
+    pub(crate) fn of(grant: &Grant) -> Self {
         Self {
             id: grant.id.clone(),
             profile: grant.profile.clone(),

@@ -5,6 +5,7 @@
 
 mod file;
 mod keys;
+
 mod profile;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use self::profile::RawProfile;
+pub(crate) use self::keys::nearest;
 pub use self::profile::{Authority, Profile, Transport};
 use crate::store::StoreConfig;
 

@@ -1,2 +1,208 @@
-//! x
-fn main() {}
+//! `brokerd`: a user service that owns OAuth sign-ins and gives access tokens to local tools.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use broker_ipc::endpoint::Endpoint;
+use broker_ipc::listen::Listener;
+use brokerd::broker::{Broker, Parts};
+use brokerd::clock::Clock;
+use brokerd::config::Config;
+use brokerd::outbound::Outbound;
+use brokerd::server::{self, Door, Limits};
+use brokerd::store::{StoreConfig, StoreKind};
+use brokerd::vault::Vault;
+use brokerd::{log, paths};
+use clap::Parser;
+
+/// What is in the air has this long to land; with the connections' last answers the exit stays under ten seconds.
+const GRACE: Duration = Duration::from_secs(8);
+/// The runtime's own threads (a hanging name look-up) are not waited for any longer than this.
+const LAST_GRACE: Duration = Duration::from_millis(500);
+/// A configuration that is not right, by the table of exit codes.
+const EXIT_CONFIGURATION: u8 = 6;
+
+/// Own a person's OAuth sign-ins and give access tokens to local tools.
+///
+/// Runs in the foreground, as one user, until SIGTERM or SIGINT. Logs go to stderr; BROKERD_LOG=debug says more.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    /// The configuration [default: $BROKERD_CONFIG, else $XDG_CONFIG_HOME/brokerd/config.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen [default: $BROKERD_SOCKET, else $XDG_RUNTIME_DIR/brokerd/brokerd.sock]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Where to keep grants, instead of what the configuration says
+    #[arg(long, value_enum, value_name = "KIND")]
+    store: Option<Store>,
+    /// Check the configuration, say what it would do, and exit: 0 if it is right, else 6
+    #[arg(long)]
+    check_config: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  brokerd                                   run with the default configuration and endpoint
+  brokerd --check-config                    is the configuration right?
+  brokerd --store memory --socket ./b.sock  try something out; nothing is kept";
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Store {
+    Auto,
+    Keyring,
+    Kernel,
+    File,
+    Memory,
+}
+
+impl From<Store> for StoreKind {
+    fn from(store: Store) -> Self {
+        match store {
+            Store::Auto => Self::Auto,
+            Store::Keyring => Self::Keyring,
+            Store::Kernel => Self::Kernel,
+            Store::File => Self::File,
+            Store::Memory => Self::Memory,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config_file = arguments.config.clone().unwrap_or_else(paths::config_file);
+    if arguments.check_config {
+        return check_config(&config_file);
+    }
+    log::start();
+    match run(&arguments, config_file) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
+    let endpoint = Endpoint::resolve(arguments.socket.as_deref())?;
+    let config = Config::load(&config_file);
+    let mut store = config.as_ref().map(|config| config.store.clone()).unwrap_or_else(|_| StoreConfig::default());
+    if let Some(kind) = arguments.store {
+        store.kind = kind.into();
+    }
+    let in_memory = store.kind == StoreKind::Memory;
+    // One thread serves everybody: nothing here computes, and the keyring has a thread of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    let outcome = runtime.block_on(async {
+        let listener = Listener::bind(&endpoint)?;
+        let vault = Vault::spawn(store).context("no thread for the keyring")?;
+        let parts = Parts {
+            clock: Clock::system(),
+            outbound: Outbound::network(),
+            vault,
+            config_file,
+            config,
+            // What is gone with the process needs no index.
+            state_dir: (!in_memory).then(paths::state_dir),
+        };
+        let broker = Broker::start(parts);
+        tracing::info!(endpoint = %endpoint, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "listening");
+        serve(broker, Door::Socket(listener)).await
+    });
+    runtime.shutdown_timeout(LAST_GRACE);
+    outcome
+}
+
+async fn serve(broker: Arc<Broker>, door: Door) -> anyhow::Result<()> {
+    let mut signals = Signals::new().context("no signal handlers")?;
+    let server = server::serve(Arc::clone(&broker), door, Limits::default());
+    tokio::pin!(server);
+    loop {
+        tokio::select! {
+            () = &mut server => break,
+            signal = signals.next() => match signal {
+                Signal::Leave(name) => {
+                    tracing::info!(signal = name, "leaving");
+                    break;
+                }
+                Signal::Reload => drop(broker.reload().inspect(|reloaded| tracing::info!(changed = ?reloaded.changed, "configuration reloaded"))),
+            },
+        }
+    }
+    broker.shut_down(GRACE).await;
+    Ok(())
+}
+
+enum Signal {
+    Leave(&'static str),
+    Reload,
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Leave("SIGTERM"),
+            _ = self.interrupt.recv() => Signal::Leave("SIGINT"),
+            _ = self.hangup.recv() => Signal::Reload,
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals;
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Signal {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Signal::Leave("Ctrl-C"),
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's answer is for a person")]
+fn check_config(path: &std::path::Path) -> ExitCode {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("brokerd: {error}\nhint: {}", error.hint);
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    println!("{}: right", path.display());
+    println!("store: {:?}", config.store.kind);
+    for (name, profile) in &config.profiles {
+        let default = if config.default_profile.as_ref() == Some(name) { ", the default" } else { "" };
+        let registration = &profile.registration;
+        println!("profile {name}{default}: {} at {}, client {}, scopes {}", registration.provider.as_str(), profile.issuer(), registration.client_id, registration.scopes);
+    }
+    ExitCode::SUCCESS
+}

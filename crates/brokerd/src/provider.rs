@@ -203,3 +203,27 @@ impl Provider {
 fn misread(error: &MetadataError) -> Fault {
     Fault::Misconfigured(error.to_string())
 }
+
+impl Provider {
+    /// Looks whether the provider answers, and for what it answers. Reads its metadata anew where it has some.
+    pub async fn probe(&self) -> Result<Endpoints, Fault> {
+        let endpoints = self.endpoints(None).await?;
+        let url = match &self.profile.authority {
+            Authority::Issuer { .. } => return Ok(endpoints),
+            // Entra's document says whether the tenant exists; a token endpoint says something to a GET, at least.
+            Authority::Entra { authority, tenant } => {
+                let mut url = authority.clone();
+                url.set_path(&format!("{}/{tenant}/v2.0/.well-known/openid-configuration", authority.path().trim_end_matches('/')));
+                url
+            }
+            Authority::Explicit { endpoints, .. } => endpoints.token.clone(),
+        };
+        let response = self.fetch(&ProviderRequest::get(url)).await?;
+        match response.object() {
+            Some(object) if object.contains_key("error") && matches!(self.profile.authority, Authority::Entra { .. }) => {
+                Err(Failure::oauth(&response, &object).into())
+            }
+            _ => Ok(endpoints),
+        }
+    }
+}

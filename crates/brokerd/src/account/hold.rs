@@ -125,7 +125,10 @@ pub(super) async fn load(broker: &Broker, id: &crate::grant::AccountId, hold: Ho
                 (Hold::Absent, Ok(()))
             }
         },
-        Ok(None) => (Hold::Absent, Ok(())),
+        Ok(None) => {
+            broker.notices.add(format!("the store has no grant for account {id} any more; sign in again, or sign it out"));
+            (Hold::Absent, Ok(()))
+        }
         Err(error) => (Hold::NotLoaded, Err(error.body().into())),
     }
 }

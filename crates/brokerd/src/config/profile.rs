@@ -108,6 +108,12 @@ impl Profile {
         }
     }
 
+    /// A profile that is not in the file. Fails with what is wrong and what to do.
+    pub(crate) fn from_table(table: toml::Table, directory: &Path) -> Result<Self, (String, &'static str)> {
+        let raw = table.try_into().map_err(|error: toml::de::Error| (error.message().to_owned(), "check the request"))?;
+        Self::build("probe", raw, directory).map_err(|wrong| (wrong.message, wrong.hint))
+    }
+
     pub(super) fn build(name: &str, raw: RawProfile, directory: &Path) -> Result<Self, Wrong> {
         let sane = (1..=64).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));

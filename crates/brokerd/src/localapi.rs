@@ -1,0 +1,135 @@
+//! LocalAPI v1 (`docs/PROTOCOL.md`): from an HTTP request to an answer.
+
+mod accounts;
+mod doctor;
+mod events;
+mod guard;
+mod reply;
+mod status;
+mod token;
+
+use std::sync::Arc;
+
+use broker_ipc::api::{Prompts, Requester};
+use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_ipc::peer::Peer;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+use self::reply::{Reply, ReplyBody};
+use crate::acquire::Goal;
+use crate::broker::Broker;
+use crate::server::State;
+
+/// Every path and its methods, sorted. `docs/openapi.yaml` has the same; a test compares them.
+pub const ROUTES: &[(&str, &[&str])] = &[
+    ("/v1/accounts", &["GET"]),
+    ("/v1/accounts/{id}", &["DELETE"]),
+    ("/v1/doctor", &["GET"]),
+    ("/v1/events", &["GET"]),
+    ("/v1/login", &["POST"]),
+    ("/v1/probe", &["POST"]),
+    ("/v1/prompts", &["GET"]),
+    ("/v1/prompts/{id}", &["DELETE"]),
+    ("/v1/reload", &["POST"]),
+    ("/v1/status", &["GET"]),
+    ("/v1/token", &["POST"]),
+];
+
+/// Answers one request. Dropping the future leaves whatever it waits for.
+pub async fn handle(broker: &Arc<Broker>, peer: &Peer, state: &Arc<State>, request: Request<Incoming>) -> Response<ReplyBody> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let reply = match guard::admit(request, state).await {
+        Ok(body) => route(broker, peer, &method, &path, &body).await.unwrap_or_else(Reply::error),
+        Err(refusal) => Reply::error(refusal).and_close(),
+    };
+    tracing::debug!(%method, path, status = reply.status(), pid = peer.pid, "request");
+    reply.into_response(Arc::clone(state))
+}
+
+async fn route(broker: &Arc<Broker>, peer: &Peer, method: &Method, path: &str, body: &[u8]) -> Result<Reply, ErrorBody> {
+    let segments: Vec<&str> = path.strip_prefix('/').unwrap_or_default().split('/').collect();
+    let caller = || Requester { pid: peer.pid, command: peer.command() };
+    match (method.as_str(), segments.as_slice()) {
+        ("POST", ["v1", "token"]) => token::token(broker, caller(), body, Goal::Token).await,
+        ("POST", ["v1", "login"]) => token::token(broker, caller(), body, Goal::SignIn).await,
+        ("GET", ["v1", "accounts"]) => accounts::list(broker).await,
+        ("DELETE", ["v1", "accounts", id]) => accounts::sign_out(broker, id).await,
+        ("GET", ["v1", "prompts"]) => Ok(Reply::json(&Prompts { prompts: broker.sign_ins.prompts(broker.clock.now()) })),
+        ("DELETE", ["v1", "prompts", id]) => cancel(broker, id),
+        ("GET", ["v1", "events"]) => Ok(events::stream(broker)),
+        ("GET", ["v1", "status"]) => Ok(Reply::json(&status::status(broker))),
+        ("GET", ["v1", "doctor"]) => Ok(Reply::json(&doctor::doctor(broker).await)),
+        ("POST", ["v1", "probe"]) => doctor::probe(broker, body).await,
+        ("POST", ["v1", "reload"]) => broker.reload().map(|reloaded| Reply::json(&reloaded)),
+        _ => Err(nowhere(method, &segments)),
+    }
+}
+
+fn cancel(broker: &Broker, id: &str) -> Result<Reply, ErrorBody> {
+    if broker.sign_ins.cancel(id) {
+        return Ok(Reply::no_content());
+    }
+    Err(ErrorBody::new(ErrorCode::NotFound, "there is no such prompt").with_hint("see: brokerctl prompts"))
+}
+
+/// Whether it is the path or the method that does not exist.
+fn nowhere(method: &Method, segments: &[&str]) -> ErrorBody {
+    let is_here = |pattern: &str| {
+        let pattern: Vec<&str> = pattern[1..].split('/').collect();
+        pattern.len() == segments.len()
+            && pattern.iter().zip(segments).all(|(part, segment)| part.starts_with('{') || part == segment)
+    };
+    match ROUTES.iter().find(|(pattern, _)| is_here(pattern)) {
+        Some((pattern, methods)) => {
+            ErrorBody::new(ErrorCode::MethodNotAllowed, format!("{method} is not for {pattern}")).with_hint(format!("use {}", methods.join(" or ")))
+        }
+        None => ErrorBody::new(ErrorCode::NotFound, "there is no such path").with_hint("docs/PROTOCOL.md has every path"),
+    }
+}
+
+/// Reads a request's body; an empty one asks for nothing in particular.
+fn parse<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ErrorBody> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        // serde's text for a field that `deny_unknown_fields` met; it names the field, and quotes no value.
+        let text = error.to_string();
+        if text.starts_with("unknown field") {
+            let named = text.split(", ").next().unwrap_or_default().to_owned();
+            return ErrorBody::new(ErrorCode::UnsupportedField, format!("this brokerd does not know it: {named}"))
+                .with_hint("restart brokerd if it has been updated, or leave the field out");
+        }
+        // Other texts may quote a value, and a value may be a secret.
+        let (line, column) = (error.line(), error.column());
+        let what = if error.is_data() { "a field has the wrong type" } else { "the body is not JSON" };
+        ErrorBody::new(ErrorCode::BadRequest, format!("{what}, at line {line} column {column}")).with_hint("docs/PROTOCOL.md has every field")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_ipc::api::TokenRequest;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted() {
+        assert!(ROUTES.is_sorted());
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name_and_values_are_not_quoted() {
+        let refuse = |body: &str| parse::<TokenRequest>(body.as_bytes()).unwrap_err();
+        let error = refuse(r#"{"profil": "work"}"#);
+        assert_eq!(error.error, ErrorCode::UnsupportedField);
+        assert!(error.error_description.contains("`profil`"), "{error}");
+        for body in [r#"{"timeout": "hunter2"}"#, r#"{"interaction": "hunter2"}"#, "{hunter2", "[1]"] {
+            let error = refuse(body);
+            assert_eq!(error.error, ErrorCode::BadRequest);
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+        assert_eq!(parse::<TokenRequest>(b" \n").unwrap(), TokenRequest::default());
+    }
+}

@@ -1,0 +1,33 @@
+//! `GET /v1/status`: what is, without asking anybody outside.
+
+use broker_ipc::api::{ConfigurationStatus, ProfileSummary, Status};
+
+use crate::broker::Broker;
+
+pub(super) fn status(broker: &Broker) -> Status {
+    let profiles = broker.profiles();
+    let summary = |name: &String, provider: &crate::provider::Provider| ProfileSummary {
+        name: name.clone(),
+        provider: provider.profile.registration.provider.as_str().into(),
+        issuer: provider.profile.issuer(),
+        client_id: provider.profile.registration.client_id.clone(),
+        scopes: provider.profile.registration.scopes.iter().map(str::to_owned).collect(),
+        default: profiles.default.as_ref() == Some(name) || profiles.providers.len() == 1,
+    };
+    let mut notices = broker.notices.all();
+    notices.extend(broker.accounts.complaint());
+    Status {
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        uptime: broker.started.elapsed().as_secs(),
+        store: broker.vault.status(),
+        configuration: ConfigurationStatus {
+            path: broker.config_file.display().to_string(),
+            error: profiles.error.as_ref().map(ToString::to_string),
+        },
+        profiles: profiles.providers.iter().map(|(name, provider)| summary(name, provider)).collect(),
+        accounts: broker.accounts.cards().len(),
+        flights: broker.sign_ins.flights(),
+        notices,
+    }
+}

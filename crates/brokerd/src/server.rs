@@ -1,0 +1,169 @@
+//! Accepting clients, and the time and room each of them gets.
+//!
+//! hyper's own header timeout counts the idle time between requests as well, so the deadlines are kept here: a
+//! connection is idle, receiving a request, or being served, and each has its limit.
+
+mod connection;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use broker_ipc::listen::Listener;
+use broker_ipc::peer::Peer;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use self::connection::State;
+use crate::broker::Broker;
+
+/// How many clients, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; the longest idle one goes when one more comes.
+    pub connections: usize,
+    /// From the first byte of a request to its end.
+    pub request: Duration,
+    /// Without a byte between requests.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 16_384, request: Duration::from_secs(5), idle: Duration::from_secs(60) }
+    }
+}
+
+/// Where clients come from.
+pub enum Door {
+    /// The endpoint.
+    Socket(Listener),
+    /// In-memory connections, for tests: each is this user's.
+    Memory(mpsc::Receiver<DuplexStream>),
+}
+
+/// What a client whose user is not ours is told, before a byte of it is read.
+const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: 75\r\nconnection: close\r\n\r\n\
+{\"error\":\"forbidden\",\"error_description\":\"this brokerd is another user's\"}  \n";
+
+/// After this many microscopic disasters (no descriptors left) accepting rests a little.
+const REST: Duration = Duration::from_millis(100);
+
+/// Serves clients until the broker stops; requests under way then are finished by its tasks.
+pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
+    let connections = Arc::new(Connections::default());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = broker.stop.cancelled() => return,
+            accepted = accept(&mut door) => accepted,
+        };
+        match accepted {
+            Ok(Accepted::Socket(stream, peer)) if peer.same_user => connections.welcome(&broker, stream, peer, limits).await,
+            Ok(Accepted::Socket(stream, peer)) => {
+                tracing::warn!(uid = peer.uid, pid = peer.pid, "another user's client refused");
+                broker.tasks.spawn(refuse(stream));
+            }
+            Ok(Accepted::Memory(stream)) => {
+                let peer = Peer { uid: None, pid: None, same_user: true };
+                connections.welcome(&broker, stream, peer, limits).await;
+            }
+            Ok(Accepted::Closed) => return,
+            Err(error) => {
+                tracing::warn!(%error, "a client could not be accepted");
+                connections.evict();
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+enum Accepted {
+    Socket(broker_ipc::listen::Stream, Peer),
+    Memory(DuplexStream),
+    Closed,
+}
+
+async fn accept(door: &mut Door) -> io::Result<Accepted> {
+    match door {
+        Door::Socket(listener) => listener.accept().await.map(|(stream, peer)| Accepted::Socket(stream, peer)),
+        Door::Memory(streams) => Ok(streams.recv().await.map_or(Accepted::Closed, Accepted::Memory)),
+    }
+}
+
+async fn refuse(mut stream: broker_ipc::listen::Stream) {
+    // A client that does not read its refusal does not get to hold the connection.
+    drop(tokio::time::timeout(Duration::from_secs(1), stream.write_all(FORBIDDEN)).await);
+}
+
+/// The connections there are.
+#[derive(Default)]
+struct Connections {
+    open: Mutex<Open>,
+    left: tokio::sync::Notify,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    connections: HashMap<u64, (Arc<State>, CancellationToken)>,
+}
+
+impl Connections {
+    /// Serves a client; waits for room first. When all room is taken by clients being served, one of them must leave.
+    async fn welcome<S>(self: &Arc<Self>, broker: &Arc<Broker>, stream: S, peer: Peer, limits: Limits)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        while self.count() >= limits.connections {
+            self.evict();
+            tokio::select! {
+                () = self.left.notified() => {}
+                () = broker.stop.cancelled() => return,
+            }
+        }
+        let (state, close) = (Arc::new(State::new()), CancellationToken::new());
+        let id = self.enter(Arc::clone(&state), close.clone());
+        let connections = Arc::clone(self);
+        let serving = connection::serve(Arc::clone(broker), stream, peer, state, limits);
+        broker.tasks.spawn(async move {
+            tokio::select! {
+                () = serving => {}
+                () = close.cancelled() => {}
+            }
+            connections.leave(id);
+        });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) -> usize {
+        self.lock().connections.len()
+    }
+
+    fn enter(&self, state: Arc<State>, close: CancellationToken) -> u64 {
+        let mut open = self.lock();
+        open.next += 1;
+        let id = open.next;
+        open.connections.insert(id, (state, close));
+        id
+    }
+
+    fn leave(&self, id: u64) {
+        self.lock().connections.remove(&id);
+        self.left.notify_one();
+    }
+
+    /// Closes the connection that has been idle longest, if one is.
+    fn evict(&self) {
+        let open = self.lock();
+        let idle = open.connections.values().filter(|(_, close)| !close.is_cancelled());
+        if let Some((_, close)) = idle.filter_map(|(state, close)| Some((state.idle_since()?, close))).min_by_key(|(since, _)| *since) {
+            close.cancel();
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One client's connection: whose turn it is, and until when.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use broker_ipc::api::MAX_HEAD;
+use broker_ipc::peer::Peer;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::Limits;
+use crate::broker::Broker;
+use crate::localapi;
+
+/// Far enough away to mean never.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    /// Nobody's, since then.
+    Idle(Instant),
+    /// The client's: it has begun to send a request.
+    Receiving(Instant),
+    /// Ours.
+    Serving,
+}
+
+/// Where a connection stands. Shared by the stream, the handler and the registry; the mutex is never held over an await.
+#[derive(Debug)]
+pub struct State(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    turn: Turn,
+    /// Bytes of the request so far.
+    received: usize,
+    /// Bytes of its head, once the empty line has come.
+    head: Option<usize>,
+    /// The last bytes, to find that line across reads.
+    tail: [u8; 4],
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Inner { turn: Turn::Idle(Instant::now()), received: 0, head: None, tail: [0; 4] }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        match self.lock().turn {
+            Turn::Idle(since) => Some(since),
+            Turn::Receiving(_) | Turn::Serving => None,
+        }
+    }
+
+    fn deadline(&self, limits: Limits, never: Instant) -> Instant {
+        match self.lock().turn {
+            Turn::Idle(since) => since + limits.idle,
+            Turn::Receiving(since) => since + limits.request,
+            Turn::Serving => never,
+        }
+    }
+
+    /// Bytes came. `false` if it was not the client's turn: it has left its request behind.
+    fn received(&self, bytes: &[u8]) -> bool {
+        let mut inner = self.lock();
+        match inner.turn {
+            Turn::Serving => return false,
+            Turn::Idle(_) => {
+                inner.turn = Turn::Receiving(Instant::now());
+                (inner.received, inner.head, inner.tail) = (0, None, [0; 4]);
+            }
+            Turn::Receiving(_) => {}
+        }
+        for byte in bytes {
+            inner.received += 1;
+            if inner.head.is_none() {
+                inner.tail.rotate_left(1);
+                inner.tail[3] = *byte;
+                if inner.tail == *b"\r\n\r\n" {
+                    inner.head = Some(inner.received);
+                }
+            }
+        }
+        true
+    }
+
+    /// The request is whole, its body of `body` bytes (`None` where that was not announced); now we serve. `false` if more
+    /// than the request has come, which hyper would keep and so not notice the client leaving.
+    pub fn begin_serving(&self, body: Option<usize>) -> bool {
+        let mut inner = self.lock();
+        inner.turn = Turn::Serving;
+        match (inner.head, body) {
+            (Some(head), Some(body)) => inner.received <= head + body,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// The answer is on its way; the next request may come.
+    pub fn end_serving(&self) {
+        self.lock().turn = Turn::Idle(Instant::now());
+    }
+}
+
+/// Serves one client until it leaves, oversteps a limit, or the broker stops.
+pub(super) async fn serve<S>(broker: Arc<Broker>, stream: S, peer: Peer, state: Arc<State>, limits: Limits)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = {
+        let (broker, state) = (Arc::clone(&broker), Arc::clone(&state));
+        service_fn(move |request| {
+            let (broker, state, peer) = (Arc::clone(&broker), Arc::clone(&state), peer.clone());
+            async move { Ok::<_, std::convert::Infallible>(localapi::handle(&broker, &peer, &state, request).await) }
+        })
+    };
+    let stream = TokioIo::new(Metered { stream, state: Arc::clone(&state) });
+    let mut connection =
+        pin!(http1::Builder::new().max_buf_size(MAX_HEAD).max_headers(64).keep_alive(true).serve_connection(stream, service));
+    let never = Instant::now() + NEVER;
+    let mut sleep = pin!(tokio::time::sleep_until(state.deadline(limits, never)));
+    let mut stop = pin!(broker.stop.cancelled());
+    let mut stopping = false;
+    // Turns change only while the connection is polled, so looking at the deadline after each poll misses nothing.
+    std::future::poll_fn(|cx| {
+        if !stopping && stop.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if let Poll::Ready(outcome) = connection.as_mut().poll(cx) {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "connection ended");
+            }
+            return Poll::Ready(());
+        }
+        let deadline = state.deadline(limits, never);
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    })
+    .await;
+}
+
+/// A stream that tells the state what it reads.
+struct Metered<S> {
+    stream: S,
+    state: Arc<State>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let poll = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let bytes = &buf.filled()[before..];
+        if !bytes.is_empty() && !self.state.received(bytes) {
+            // Whoever sends more while waiting has left; hyper drops the handler on an error.
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        poll
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_measured_across_reads() {
+        let state = State::new();
+        for part in [&b"POST / HTTP/1.1\r"[..], b"\n\r", b"\nbo", b"dy"] {
+            assert!(state.received(part));
+        }
+        assert!(state.begin_serving(Some(4)));
+        assert!(!state.received(b"x"), "bytes while being served");
+        state.end_serving();
+        assert!(state.received(b"GET / HTTP/1.1\r\n\r\nGET"));
+        assert!(!state.begin_serving(Some(0)), "bytes beyond the request");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_turn_has_its_deadline() {
+        let (state, limits) = (State::new(), Limits::default());
+        let start = Instant::now();
+        let never = start + NEVER;
+        assert_eq!(state.deadline(limits, never), start + limits.idle);
+        tokio::time::advance(Duration::from_secs(50)).await;
+        state.received(b"G");
+        assert_eq!(state.deadline(limits, never), Instant::now() + limits.request);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        state.received(b"E");
+        assert_eq!(state.deadline(limits, never), Instant::now() + Duration::from_secs(1), "a drip buys no time");
+        state.begin_serving(None);
+        assert_eq!(state.deadline(limits, never), never);
+    }
+}

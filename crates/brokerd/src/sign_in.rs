@@ -1,0 +1,174 @@
+//! Device sign-ins (RFC 8628): a flight each, from the device authorization request to the saved grant.
+//!
+//! A sign-in belongs to its profile until the provider has said who the user is; then its grant is handed to that
+//! account's task. It lives exactly as long as somebody waits for it.
+
+mod flow;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use broker_ipc::api::{DevicePrompt, Requester};
+use broker_oauth::scope::ScopeSet;
+use broker_oauth::token::Target;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Broker;
+use crate::flight::{Progress, Prompt, Waiter, channel};
+use crate::grant::AccountId;
+use crate::provider::Provider;
+
+/// Who must sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Anybody.
+    Anybody,
+    /// This account: its sign-in has ended or does not cover what is asked.
+    Account(AccountId),
+    /// A user of this name whom nobody has signed in as before.
+    Name(String),
+}
+
+/// What a sign-in is started for.
+#[derive(Clone)]
+pub struct Wish {
+    /// Where.
+    pub provider: Arc<Provider>,
+    /// Who must sign in.
+    pub bound: Bound,
+    /// The scopes wanted.
+    pub scopes: ScopeSet,
+    /// Beyond the scopes.
+    pub target: Target,
+    /// A claims challenge, as JSON.
+    pub claims: Option<String>,
+    /// The caller's language.
+    pub locale: Option<String>,
+    /// Who asked first.
+    pub requested_by: Requester,
+    /// What to call the account in the prompt.
+    pub account_name: Option<String>,
+}
+
+impl Wish {
+    /// Whether a caller with this wish is served by a pending sign-in for the other.
+    ///
+    /// Without an account, any sign-in pending at the profile will do: it will bring the one account there is, and the
+    /// caller's own scopes come by a refresh. A step-up of an account is shared by those who want the same of it.
+    fn is_served_by(&self, pending: &Self) -> bool {
+        let same_profile = self.provider.profile.name == pending.provider.profile.name;
+        let same_ask = || {
+            (&self.scopes, &self.target, &self.claims) == (&pending.scopes, &pending.target, &pending.claims)
+        };
+        same_profile
+            && match (&self.bound, &pending.bound) {
+                (Bound::Anybody, Bound::Anybody | Bound::Name(_)) => true,
+                (Bound::Name(name), Bound::Name(other)) => name.to_lowercase() == other.to_lowercase(),
+                (Bound::Account(id), Bound::Account(other)) => id == other && same_ask(),
+                _ => false,
+            }
+    }
+}
+
+/// The sign-ins pending now. One mutex, never held over an await.
+#[derive(Default)]
+pub struct SignIns {
+    pending: Mutex<Vec<Pending>>,
+}
+
+struct Pending {
+    id: String,
+    wish: Wish,
+    progress: watch::Sender<Progress>,
+    cancel: CancellationToken,
+}
+
+impl SignIns {
+    fn pending(&self) -> MutexGuard<'_, Vec<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joins the sign-in that serves the wish, or starts it.
+    ///
+    /// There is no await between the caller's look for an account and this, so no sign-in can land unseen in between.
+    pub fn join_or_start(&self, broker: &Arc<Broker>, wish: Wish) -> Waiter {
+        let mut pending = self.pending();
+        if let Some(found) = pending.iter().find(|pending| wish.is_served_by(&pending.wish)) {
+            return found.progress.subscribe();
+        }
+        let (progress, waiter) = channel();
+        let cancel = CancellationToken::new();
+        let id = random_id();
+        let flow = flow::fly(Arc::clone(broker), id.clone(), wish.clone(), progress.clone(), cancel.clone());
+        pending.push(Pending { id, wish, progress, cancel });
+        broker.tasks.spawn(flow);
+        waiter
+    }
+
+    /// Takes a sign-in out if nobody waits for it any more. Under the same lock as joining, so nobody is stranded.
+    fn abandon(&self, id: &str) -> bool {
+        let mut pending = self.pending();
+        let alone = pending.iter().any(|pending| pending.id == id && pending.progress.receiver_count() == 0);
+        if alone {
+            pending.retain(|pending| pending.id != id);
+        }
+        alone
+    }
+
+    /// Takes a sign-in out that is over.
+    fn remove(&self, id: &str) {
+        self.pending().retain(|pending| pending.id != id);
+    }
+
+    /// Cancels a prompt; its waiters are told. `false` if there is none of this id.
+    pub fn cancel(&self, id: &str) -> bool {
+        let pending = self.pending();
+        let Some(found) = pending.iter().find(|pending| pending.id == id) else { return false };
+        found.cancel.cancel();
+        true
+    }
+
+    /// Cancels every sign-in at a profile: its registration has changed.
+    pub fn cancel_profile(&self, profile: &str) {
+        for pending in self.pending().iter().filter(|pending| pending.wish.provider.profile.name == profile) {
+            pending.cancel.cancel();
+        }
+    }
+
+    /// The prompts pending now, oldest first.
+    pub fn prompts(&self, now: jiff::Timestamp) -> Vec<DevicePrompt> {
+        let shown = |pending: &Pending| match &*pending.progress.borrow() {
+            Progress::Prompt(prompt) => Some(prompt.at(now)),
+            _ => None,
+        };
+        self.pending().iter().filter_map(shown).collect()
+    }
+
+    /// The flights in the air, for `status`.
+    pub fn flights(&self) -> Vec<broker_ipc::api::FlightSummary> {
+        let summary = |pending: &Pending| broker_ipc::api::FlightSummary {
+            kind: "device_code".into(),
+            profile: pending.wish.provider.profile.name.clone(),
+            account: pending.wish.account_name.clone(),
+            waiters: pending.progress.receiver_count(),
+        };
+        self.pending().iter().map(summary).collect()
+    }
+}
+
+/// 128 random bits, URL-safe.
+fn random_id() -> String {
+    use base64::Engine as _;
+
+    let mut bytes = [0_u8; 16];
+    // Without randomness there is no TLS either; the id then is only less unguessable, and it opens nothing.
+    getrandom::fill(&mut bytes).ok();
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Shows the prompt to everybody who waits.
+fn show(progress: &watch::Sender<Progress>, prompt: Prompt) -> Arc<Prompt> {
+    let prompt = Arc::new(prompt);
+    progress.send_replace(Progress::Prompt(Arc::clone(&prompt)));
+    prompt
+}
