@@ -1,0 +1,179 @@
+//! The one way to the secrets: an async handle over the thread that owns the [store](crate::store).
+//!
+//! A locked Secret Service can hold its caller for ever, and D-Bus calls have no deadline of their own. So the store lives on one plain
+//! thread, which nobody waits for at exit, and every job has a deadline on the caller's side. While a call is stuck, later jobs fail at
+//! once instead of queueing for a deadline each. Jobs run in the order they were asked for.
+//!
+//! [`Vault::memory`] is the same without a thread, for memory stores and for tests: to a paused tokio clock, a real thread looks like
+//! idleness, and it would fire every timer.
+
+mod board;
+mod error;
+mod thread;
+mod twin;
+mod work;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_ipc::api::StoreStatus;
+use zeroize::Zeroizing;
+
+pub use self::error::VaultError;
+
+use self::board::Board;
+use self::thread::Thread;
+use self::twin::Twin;
+use self::work::{Answer, Job};
+use crate::store::memory::MemoryStore;
+use crate::store::{self, Opened, StoreConfig, StoreError, StoreKind};
+
+/// How long a job may take, waiting for its turn included, unless [`Vault::with_deadline`] says otherwise.
+pub const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A handle to the secrets. Clones lead to the same store.
+///
+/// Every method ends by the deadline. Dropping a call's future gives up the wait: a job that has not begun is skipped; one that has
+/// begun is carried out, its answer lost.
+#[derive(Clone)]
+pub struct Vault {
+    backend: Backend,
+    board: Arc<Board>,
+    deadline: Duration,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Thread(Thread),
+    Twin(Arc<Twin>),
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Vault {
+    /// Starts the vault for a configured store. The store is opened by the first job, and by every later one until that succeeds.
+    ///
+    /// `auto` chooses once: a store that fails later is opened again as what it was.
+    ///
+    /// # Errors
+    ///
+    /// Only if the system gives no thread.
+    pub fn spawn(mut config: StoreConfig) -> io::Result<Self> {
+        if config.kind == StoreKind::Memory {
+            return Ok(Self::memory(MemoryStore::new()));
+        }
+        Self::spawn_with(config.kind, move || {
+            let opened = store::open_explained(&config)?;
+            config.kind = opened.store.kind();
+            Ok(opened)
+        })
+    }
+
+    /// Starts the vault for whatever `open` opens, on the vault's thread. `configured` is what `status` says until then.
+    ///
+    /// # Errors
+    ///
+    /// Only if the system gives no thread.
+    pub fn spawn_with(
+        configured: StoreKind,
+        open: impl FnMut() -> Result<Opened, StoreError> + Send + 'static,
+    ) -> io::Result<Self> {
+        let board = Arc::new(Board::new(configured));
+        let thread = Thread::spawn(Arc::clone(&board), Box::new(open))?;
+        Ok(Self {
+            backend: Backend::Thread(thread),
+            board,
+            deadline: DEADLINE,
+        })
+    }
+
+    /// A vault over a memory store, without a thread: everything happens in the caller's task, under tokio's clock.
+    ///
+    /// A store that [hangs](MemoryStore::set_hanging) holds its job until the deadline, and the vault then behaves as it would with a thread
+    /// in that call. The job that hung is carried out before the first job after the store was released.
+    pub fn memory(store: MemoryStore) -> Self {
+        let board = Arc::new(Board::new(StoreKind::Memory));
+        let twin = Twin::new(store, Arc::clone(&board));
+        Self {
+            backend: Backend::Twin(Arc::new(twin)),
+            board,
+            deadline: DEADLINE,
+        }
+    }
+
+    /// The same vault with another deadline for the jobs of this handle and its clones.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Opens the store, if it is not open.
+    pub async fn open(&self) -> Result<(), VaultError> {
+        self.call(Job::Open).await.map(drop)
+    }
+
+    /// Reads a secret; `None` if there is none.
+    ///
+    /// `None` is an answer of the store and not of its lock or absence. It does not prove that there never was one: the user can delete
+    /// items by hand, and the kernel forgets.
+    pub async fn get(&self, key: &str) -> Result<Option<Zeroizing<String>>, VaultError> {
+        match self.call(Job::Get(key.to_owned())).await? {
+            Answer::Value(value) => Ok(value),
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes or replaces a secret. `Ok` means that it is as durable as the store makes it.
+    ///
+    /// After [`VaultError::TimedOut`] it may have been written, or be written later.
+    pub async fn put(&self, key: &str, secret: Zeroizing<String>) -> Result<(), VaultError> {
+        self.call(Job::Put(key.to_owned(), secret)).await.map(drop)
+    }
+
+    /// Deletes a secret; one that is not there is deleted already.
+    pub async fn delete(&self, key: &str) -> Result<(), VaultError> {
+        self.call(Job::Delete(key.to_owned())).await.map(drop)
+    }
+
+    /// Returns all keys, or `None` where the store cannot search.
+    pub async fn list(&self) -> Result<Option<Vec<String>>, VaultError> {
+        match self.call(Job::List).await? {
+            Answer::Keys(keys) => Ok(keys),
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes an item, reads it back and deletes it: what `doctor` wants to know.
+    pub async fn check(&self) -> Result<(), VaultError> {
+        self.call(Job::Check).await.map(drop)
+    }
+
+    /// Returns what is known about the store, without asking it.
+    pub fn status(&self) -> StoreStatus {
+        self.board.status()
+    }
+
+    /// Returns which store was taken and why, on one line, once it is open.
+    pub fn why(&self) -> Option<String> {
+        self.board.why()
+    }
+
+    async fn call(&self, job: Job) -> Result<Answer, VaultError> {
+        let result = match &self.backend {
+            Backend::Thread(thread) => thread.call(job, self.deadline).await,
+            Backend::Twin(twin) => twin.call(job, self.deadline).await,
+        };
+        if let Err(VaultError::TimedOut) = result {
+            self.board.note_timeout();
+        }
+        result
+    }
+}

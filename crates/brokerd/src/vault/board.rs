@@ -1,0 +1,85 @@
+//! What is known about the store without asking it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use broker_ipc::api::StoreStatus;
+
+use super::error::VaultError;
+use crate::store::{SecretStore, StoreError, StoreKind};
+
+/// The last known state. One mutex, never held over an await or a store's call.
+pub(super) struct Board {
+    known: Mutex<Known>,
+}
+
+struct Known {
+    kind: StoreKind,
+    durability: &'static str,
+    state: &'static str,
+    detail: Option<String>,
+    why: Option<String>,
+}
+
+impl Board {
+    pub(super) fn new(configured: StoreKind) -> Self {
+        let durability = "not known until the store is open";
+        let known = Known {
+            kind: configured,
+            durability,
+            state: "opening",
+            detail: None,
+            why: None,
+        };
+        Self {
+            known: Mutex::new(known),
+        }
+    }
+
+    pub(super) fn opened(&self, store: &dyn SecretStore, why: &str) {
+        tracing::info!(why, "store opened");
+        let mut known = self.lock();
+        known.kind = store.kind();
+        known.durability = store.durability();
+        known.state = "ok";
+        known.detail = None;
+        known.why = Some(why.to_owned());
+    }
+
+    /// Notes how a call ended.
+    pub(super) fn note<T>(&self, result: &Result<T, StoreError>) {
+        let mut known = self.lock();
+        let (state, detail) = match result {
+            Ok(_) => ("ok", None),
+            Err(StoreError::Locked) => ("locked", Some(StoreError::Locked.to_string())),
+            Err(error) => ("unavailable", Some(error.chain())),
+        };
+        if state != known.state {
+            tracing::info!(state, detail, "store state changed");
+        }
+        (known.state, known.detail) = (state, detail);
+    }
+
+    pub(super) fn note_timeout(&self) {
+        let mut known = self.lock();
+        known.state = "locked";
+        known.detail = Some(VaultError::TimedOut.to_string());
+    }
+
+    pub(super) fn status(&self) -> StoreStatus {
+        let known = self.lock();
+        StoreStatus {
+            kind: known.kind.as_str().to_owned(),
+            durability: known.durability.to_owned(),
+            state: known.state.to_owned(),
+            detail: known.detail.clone(),
+        }
+    }
+
+    pub(super) fn why(&self) -> Option<String> {
+        self.lock().why.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,217 @@
+//! The thread that owns the store, and the caller's side of a job on it.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::board::Board;
+use super::error::VaultError;
+use super::work::{self, Answer, Job};
+use crate::store::{Opened, SecretStore, StoreError};
+
+/// Opens the store, on the thread.
+pub(super) type Opener = Box<dyn FnMut() -> Result<Opened, StoreError> + Send>;
+
+/// The callers' end. The thread ends when the last one is dropped, or with the process, whichever is first; nobody joins it.
+#[derive(Clone)]
+pub(super) struct Thread {
+    jobs: mpsc::Sender<Queued>,
+    progress: Arc<Progress>,
+}
+
+struct Queued {
+    id: u64,
+    job: Job,
+    reply: oneshot::Sender<Result<Answer, VaultError>>,
+}
+
+/// Which call the thread is in. One mutex, never held over an await or a store's call.
+struct Progress {
+    running: Mutex<Running>,
+    /// True while the thread is in a call that went over its deadline. Changed with `running` locked.
+    stuck: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Running {
+    last_id: u64,
+    call: Option<(u64, Instant)>,
+}
+
+impl Thread {
+    pub(super) fn spawn(board: Arc<Board>, open: Opener) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let (stuck, _) = watch::channel(false);
+        let progress = Arc::new(Progress {
+            running: Mutex::default(),
+            stuck,
+        });
+        let owner = Owner {
+            board,
+            open,
+            store: None,
+            progress: Arc::clone(&progress),
+        };
+        // Dropping the handle detaches the thread: a call that never returns must not hold up the exit.
+        drop(
+            std::thread::Builder::new()
+                .name("vault".to_owned())
+                .spawn(move || owner.run(&queue))?,
+        );
+        Ok(Self { jobs, progress })
+    }
+
+    /// Hands a job over and waits for it. Cancelled before the job began, it is skipped; after that, it is carried out.
+    pub(super) async fn call(&self, job: Job, deadline: Duration) -> Result<Answer, VaultError> {
+        let mut stuck = self.progress.stuck.subscribe();
+        // The second condition finds a stuck call whose own caller left before its deadline.
+        if *stuck.borrow_and_update() || self.progress.running_for(deadline) {
+            return Err(VaultError::TimedOut);
+        }
+        let id = self.progress.next_id();
+        let (reply, answer) = oneshot::channel();
+        self.jobs
+            .send(Queued { id, job, reply })
+            .map_err(|_| VaultError::Ended)?;
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|_| VaultError::Ended)?,
+            () = tokio::time::sleep(deadline) => {
+                self.progress.out_of_time(id, deadline);
+                Err(VaultError::TimedOut)
+            }
+            // The call in front is stuck: no need to wait for the own deadline as well.
+            _ = stuck.wait_for(|stuck| *stuck) => Err(VaultError::TimedOut),
+        }
+    }
+}
+
+impl Progress {
+    fn next_id(&self) -> u64 {
+        let mut running = self.lock();
+        running.last_id += 1;
+        running.last_id
+    }
+
+    fn running_for(&self, deadline: Duration) -> bool {
+        self.lock()
+            .call
+            .is_some_and(|(_, since)| since.elapsed() >= deadline)
+    }
+
+    /// Called when the deadline of job `id` passed: it is stuck itself, or it waited behind a call that is, or the queue was long.
+    fn out_of_time(&self, id: u64, deadline: Duration) {
+        let running = self.lock();
+        if running
+            .call
+            .is_some_and(|(call, since)| call == id || since.elapsed() >= deadline)
+            && !self.stuck.send_replace(true)
+        {
+            tracing::warn!(?deadline, "the store is stuck in a call");
+        }
+    }
+
+    fn begin(&self, id: u64) {
+        self.lock().call = Some((id, Instant::now()));
+    }
+
+    fn end(&self) {
+        let mut running = self.lock();
+        running.call = None;
+        if self.stuck.send_replace(false) {
+            tracing::info!("the stuck call of the store returned");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread's end.
+struct Owner {
+    board: Arc<Board>,
+    open: Opener,
+    store: Option<Box<dyn SecretStore>>,
+    progress: Arc<Progress>,
+}
+
+impl Owner {
+    fn run(mut self, queue: &mpsc::Receiver<Queued>) {
+        loop {
+            let touch_every = self.store.as_deref().and_then(SecretStore::touch_every);
+            let next = match touch_every {
+                Some(every) => queue.recv_timeout(every),
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
+                Ok(queued) => self.serve(queued),
+                Err(RecvTimeoutError::Timeout) => self.touch(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn serve(&mut self, queued: Queued) {
+        let Queued { id, job, reply } = queued;
+        if reply.is_closed() {
+            return;
+        }
+        let result = self.guarded(id, |owner| owner.work(&job));
+        // The caller may have left meanwhile; what was done stays done.
+        drop(reply.send(result.map_err(VaultError::from)));
+    }
+
+    /// Every job of a kernel keyring resets its three days; this is for when there are none.
+    fn touch(&mut self) {
+        let result = self.guarded(0, |owner| match &mut owner.store {
+            Some(store) => store.touch(),
+            None => Ok(()),
+        });
+        if let Err(error) = result {
+            tracing::warn!(
+                error = error.chain(),
+                "the store's expiry could not be put off"
+            );
+        }
+    }
+
+    fn work(&mut self, job: &Job) -> Result<Answer, StoreError> {
+        let store = if let Some(store) = &mut self.store {
+            store
+        } else {
+            let Opened { store, why } = (self.open)()?;
+            self.board.opened(&*store, &why);
+            self.store.insert(store)
+        };
+        work::run(&mut **store, job)
+    }
+
+    /// Runs a call so that its progress shows and its panic, a library's, costs the store and not the thread.
+    fn guarded<T>(
+        &mut self,
+        id: u64,
+        call: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.progress.begin(id);
+        let result = catch_unwind(AssertUnwindSafe(|| call(self))).unwrap_or_else(|_| {
+            // Whatever state it was in, it is opened anew by the next job.
+            self.store = None;
+            Err(StoreError::unavailable(
+                "the store's library failed; its message is in the log",
+            ))
+        });
+        // Before `end`: a caller that finds the thread free also finds how it became so.
+        self.board.note(&result);
+        self.progress.end();
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use zeroize::Zeroizing;
+
+use super::super::Vault;
+use super::*;
+use crate::store::StoreKind;
+use crate::store::memory::MemoryStore;
+
+/// Real time passes in these tests, because a real thread does: short deadlines, and nothing waits for longer than one of them.
+const SHORT: Duration = Duration::from_millis(100);
+
+fn vault(memory: &MemoryStore) -> Vault {
+    let memory = memory.clone();
+    Vault::spawn_with(StoreKind::Keyring, move || opened(&memory)).unwrap()
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of an opener")]
+fn opened(memory: &MemoryStore) -> Result<Opened, StoreError> {
+    Ok(Opened {
+        store: Box::new(memory.clone()),
+        why: "a test".to_owned(),
+    })
+}
+
+fn secret(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.to_owned())
+}
+
+#[tokio::test]
+async fn jobs_run_on_the_thread_in_order() {
+    let memory = MemoryStore::new();
+    let vault = vault(&memory);
+    assert_eq!(vault.status().state, "opening");
+    let (_, _, value) = tokio::join!(
+        vault.put("a", secret("1")),
+        vault.put("a", secret("2")),
+        vault.get("a")
+    );
+    assert_eq!(value.unwrap(), Some(secret("2")));
+    assert_eq!(
+        (vault.status().kind.as_str(), vault.status().state.as_str()),
+        ("memory", "ok")
+    );
+    assert_eq!(vault.why().as_deref(), Some("a test"));
+}
+
+#[tokio::test]
+async fn a_stuck_call_fails_its_job_in_time_and_later_ones_at_once() {
+    let memory = MemoryStore::new();
+    let vault = vault(&memory).with_deadline(SHORT);
+    vault.open().await.unwrap();
+    memory.set_hanging(true);
+    let (first, queued) = tokio::join!(vault.put("a", secret("1")), vault.put("b", secret("2")));
+    assert!(matches!(
+        (first, queued),
+        (Err(VaultError::TimedOut), Err(VaultError::TimedOut))
+    ));
+
+    let patient = vault.clone().with_deadline(Duration::from_secs(3600));
+    assert!(
+        matches!(patient.get("a").await, Err(VaultError::TimedOut)),
+        "at once, an hour before its deadline"
+    );
+    assert_eq!(vault.status().state, "locked");
+
+    let mut stuck = thread_of(&vault).progress.stuck.subscribe();
+    memory.set_hanging(false);
+    stuck.wait_for(|stuck| !stuck).await.unwrap();
+    assert_eq!(
+        patient.get("a").await.unwrap(),
+        Some(secret("1")),
+        "begun, so carried out"
+    );
+    assert_eq!(
+        patient.get("b").await.unwrap(),
+        None,
+        "its caller left before it began"
+    );
+}
+
+#[tokio::test]
+async fn a_stuck_call_is_found_though_its_caller_left() {
+    let memory = MemoryStore::new();
+    let vault = vault(&memory).with_deadline(SHORT);
+    vault.open().await.unwrap();
+    memory.set_hanging(true);
+    assert!(
+        tokio::time::timeout(SHORT / 4, vault.get("a"))
+            .await
+            .is_err()
+    );
+    assert!(matches!(vault.get("a").await, Err(VaultError::TimedOut)));
+    let patient = vault.with_deadline(Duration::from_secs(3600));
+    assert!(
+        matches!(patient.get("a").await, Err(VaultError::TimedOut)),
+        "the second caller found it stuck"
+    );
+    memory.set_hanging(false);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_open_is_tried_again() {
+    let memory = MemoryStore::new();
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&attempts);
+    let vault = Vault::spawn_with(StoreKind::Keyring, move || {
+        match counter.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(StoreError::unavailable("no service yet")),
+            1 => panic!("a library's panic"),
+            _ => opened(&memory),
+        }
+    })
+    .unwrap();
+    assert!(matches!(vault.get("a").await, Err(VaultError::Store(_))));
+    assert_eq!(vault.status().detail.as_deref(), Some("no service yet"));
+    assert!(
+        matches!(vault.get("a").await, Err(VaultError::Store(_))),
+        "a panic costs one answer"
+    );
+    assert_eq!(vault.get("a").await.unwrap(), None);
+    assert_eq!(attempts.load(Ordering::Relaxed), 3);
+}
+
+/// A store that wants to be touched, and tells when it was.
+struct Fading(MemoryStore, mpsc::Sender<()>);
+
+impl SecretStore for Fading {
+    fn kind(&self) -> StoreKind {
+        StoreKind::Kernel
+    }
+
+    fn durability(&self) -> &'static str {
+        "not long"
+    }
+
+    fn get(&mut self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn put(&mut self, key: &str, secret: &[u8]) -> Result<(), StoreError> {
+        self.0.put(key, secret)
+    }
+
+    fn delete(&mut self, key: &str) -> Result<(), StoreError> {
+        self.0.delete(key)
+    }
+
+    fn list(&mut self) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(None)
+    }
+
+    fn touch_every(&self) -> Option<Duration> {
+        Some(Duration::from_millis(1))
+    }
+
+    fn touch(&mut self) -> Result<(), StoreError> {
+        // Nobody listens any more when the test ends.
+        let _ = self.1.send(());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_idle_store_that_fades_is_touched_and_the_thread_ends_with_its_handles() {
+    let (sender, touches) = mpsc::channel();
+    let vault = Vault::spawn_with(StoreKind::Kernel, move || {
+        Ok(Opened {
+            store: Box::new(Fading(MemoryStore::new(), sender.clone())),
+            why: String::new(),
+        })
+    })
+    .unwrap();
+    vault.open().await.unwrap();
+    touches.recv().unwrap();
+    touches.recv().unwrap();
+    drop(vault);
+    // Until the thread has dropped the store and its opener, and with them the senders.
+    while touches.recv().is_ok() {}
+}
+
+fn thread_of(vault: &Vault) -> &Thread {
+    match &vault.backend {
+        super::super::Backend::Thread(thread) => thread,
+        super::super::Backend::Twin(_) => panic!("a vault with a thread"),
+    }
+}
