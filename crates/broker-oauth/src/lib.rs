@@ -1,1 +1,31 @@
-//! x
+//! The rules of OAuth 2.0 device sign-in and silent refresh: no I/O, and `now` is an argument.
+//!
+//! | module | answers | source |
+//! |---|---|---|
+//! | [`registration`] | who the client is: provider dialect, client id, scopes | |
+//! | [`metadata`] | where the endpoints are | RFC 8414, OpenID Connect Discovery 1.0 |
+//! | [`device`] | how a device flow runs | RFC 8628 |
+//! | [`refresh`] | when a token is fresh, how a refresh is asked for | RFC 6749 §6 |
+//! | [`token`] | what a token response says | RFC 6749 §5.1 |
+//! | [`identity`] | who signed in | OpenID Connect Core §2 |
+//! | [`failure`] | what a refusal means for the grant and for the user | RFC 6749 §5.2, RFC 8628 §3.5 |
+//! | [`revoke`] | how a grant is given back | RFC 7009 |
+//! | [`scope`] | which scopes cover which | RFC 6749 §3.3 |
+//! | [`wire`] | requests and responses as values | |
+//! | [`secret`] | secrets as types | |
+//! | [`text`] | what of a server's text may be shown | |
+//!
+//! Nothing here opens a socket or reads a clock, so every rule is tested by moving a variable.
+
+pub mod device;
+pub mod failure;
+pub mod identity;
+pub mod metadata;
+pub mod refresh;
+pub mod registration;
+pub mod revoke;
+pub mod scope;
+pub mod secret;
+pub mod text;
+pub mod token;
+pub mod wire;

@@ -1,0 +1,70 @@
+//! Connecting without a runtime.
+
+use super::ConnectError;
+use crate::deadline::Deadline;
+use crate::endpoint::Endpoint;
+use crate::stream::BlockingStream;
+
+/// Connects to the daemon and checks that it is the user's own.
+///
+/// A full backlog is waited out until `deadline`.
+///
+/// # Errors
+/// [`ConnectError::NotRunning`] when nothing listens there, [`ConnectError::Forbidden`] when it is somebody else's.
+#[cfg(unix)]
+pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<BlockingStream, ConnectError> {
+    endpoint.check_length()?;
+    let failed = |error| ConnectError::of(endpoint, error);
+    let stream = open(endpoint, deadline).map_err(failed)?.into();
+    let server = crate::peer::Peer::of(&stream).map_err(failed)?;
+    super::check_server(endpoint, &server)?;
+    Ok(BlockingStream(stream))
+}
+
+/// Waits for room in the backlog in the kernel: a Unix socket's send timeout is its connect timeout too (unix(7)).
+///
+/// Not interprocess's connect with a timeout: that one takes the `EAGAIN` of a full backlog for a connection under way,
+/// and hands out a socket that is connected to nobody.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn open(
+    endpoint: &Endpoint,
+    deadline: Deadline,
+) -> std::io::Result<std::os::fd::OwnedFd> {
+    use rustix::io::Errno;
+    use rustix::net::sockopt::{Timeout, set_socket_timeout};
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+    let address = SocketAddrUnix::new(endpoint.path())?;
+    let socket = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    loop {
+        set_socket_timeout(&socket, Timeout::Send, deadline.socket_timeout()?)?;
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) => return Ok(socket),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Elsewhere a full backlog is refused at once, as if nobody listened.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+pub(crate) fn open(
+    endpoint: &Endpoint,
+    _deadline: Deadline,
+) -> std::io::Result<std::os::fd::OwnedFd> {
+    std::os::unix::net::UnixStream::connect(endpoint.path()).map(Into::into)
+}
+
+/// Connects to the daemon's pipe and checks that it is the user's own.
+///
+/// # Errors
+/// Always, as of now: see `windows.rs`.
+#[cfg(windows)]
+pub fn connect(endpoint: &Endpoint, _deadline: Deadline) -> Result<BlockingStream, ConnectError> {
+    crate::windows::connect_blocking(endpoint).map(BlockingStream)
+}

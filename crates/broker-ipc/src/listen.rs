@@ -1,0 +1,81 @@
+//! How the daemon listens, alone.
+//!
+//! 1. The directory is made 0700 and checked: ours, closed to others, not a link.
+//! 2. A lock file beside the socket decides between daemons; it is never removed, so no two can hold different ones.
+//! 3. Holding the lock, a socket of ours that nobody answers is removed.
+//! 4. The socket is bound, 0600 from the moment it exists, and must then be found in the directory that was checked.
+//! 5. On drop it is removed, if it is still the same file.
+//!
+//! A socket that a service manager made and handed over is used as it is and never removed.
+
+#[cfg(unix)]
+mod directory;
+#[cfg(unix)]
+mod lock;
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+#[cfg(unix)]
+mod unix;
+
+use std::io;
+use std::path::PathBuf;
+
+#[cfg(unix)]
+pub use unix::Listener;
+
+pub use crate::stream::Stream;
+
+/// Why the daemon does not listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// Another brokerd of this user listens there.
+    #[error("another brokerd is running{}", pid.map_or_else(String::new, |pid| format!(" (process {pid})")))]
+    AlreadyRunning {
+        /// Its process id, if known.
+        pid: Option<u32>,
+    },
+    /// Others could reach, replace or redirect the socket.
+    #[error("{} {why}", path.display())]
+    Insecure {
+        /// The directory or file at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The path does not fit a socket's name.
+    #[error("socket path {} is longer than the {limit} bytes a socket may have", path.display())]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+        /// The longest that fits.
+        limit: usize,
+    },
+    /// Anything else.
+    #[error("cannot {what}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+#[cfg(unix)]
+impl ListenError {
+    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            what: what.into(),
+            source,
+        }
+    }
+
+    fn insecure(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self::Insecure {
+            path: path.into(),
+            why: why.into(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A directory that only its owner may enter, held open: what is done in it cannot be redirected by renaming it.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+
+use super::ListenError;
+
+/// Permission bits of everybody but the owner.
+const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
+
+/// The socket's directory, checked and held open.
+#[derive(Debug)]
+pub(super) struct PrivateDir {
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+/// Which file something is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileId(Stat);
+
+impl FileId {
+    /// Returns whether both are the same file.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (self.0.st_dev, self.0.st_ino) == (other.0.st_dev, other.0.st_ino)
+    }
+}
+
+impl PrivateDir {
+    /// Makes the directory, 0700, where it is missing; opens and checks it.
+    pub(super) fn open(path: &Path) -> Result<Self, ListenError> {
+        let what = || format!("open the directory {}", path.display());
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(ListenError::io(format!(
+                "create the directory {}",
+                path.display()
+            )))?;
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+            // A link: Linux says the one, others the other.
+            rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR => {
+                ListenError::insecure(path, "is a symbolic link")
+            }
+            error => ListenError::io(what())(error.into()),
+        })?;
+        let facts =
+            rustix::fs::fstat(&fd).map_err(|error| ListenError::io(what())(error.into()))?;
+        if facts.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(ListenError::insecure(
+                path,
+                format!("belongs to user {}", facts.st_uid),
+            ));
+        }
+        let mode = Mode::from_raw_mode(facts.st_mode);
+        if mode.intersects(OTHERS) {
+            let why = format!("is open to others (mode {:04o}); make it 0700", mode.bits());
+            return Err(ListenError::insecure(path, why));
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            fd,
+        })
+    }
+
+    /// Opens or makes a file of ours in it, 0600, without following a link.
+    pub(super) fn open_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
+    /// Returns which socket of ours `name` is; `None` when there is no such file.
+    pub(super) fn own_socket(&self, name: &str) -> Result<Option<FileId>, ListenError> {
+        let path = || self.path.join(name);
+        let facts = match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(facts) => facts,
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(error) => {
+                return Err(ListenError::io(format!("look at {}", path().display()))(
+                    error.into(),
+                ));
+            }
+        };
+        if FileType::from_raw_mode(facts.st_mode) != FileType::Socket {
+            return Err(ListenError::insecure(
+                path(),
+                "is there already and not a socket",
+            ));
+        }
+        if facts.st_uid != rustix::process::geteuid().as_raw() {
+            let why = format!("is a socket of user {}", facts.st_uid);
+            return Err(ListenError::insecure(path(), why));
+        }
+        Ok(Some(FileId(facts)))
+    }
+
+    /// Restricts a socket to its owner, where it could not be made so.
+    pub(super) fn restrict(&self, name: &str) -> io::Result<()> {
+        let owner_only = Mode::RUSR | Mode::WUSR;
+        Ok(rustix::fs::chmodat(
+            &self.fd,
+            name,
+            owner_only,
+            AtFlags::empty(),
+        )?)
+    }
+
+    /// Removes a file.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())?)
+    }
+}

@@ -1,0 +1,45 @@
+//! The lock that decides between daemons: a file beside the socket, with the holder's process id in it.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+
+use super::ListenError;
+use super::directory::PrivateDir;
+
+/// The lock, held until dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or says who holds it.
+    pub(super) fn take(directory: &PrivateDir, name: &str) -> Result<Self, ListenError> {
+        let failed = || ListenError::io(format!("lock {name}"));
+        let mut file = directory.open_file(name).map_err(failed())?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(ListenError::AlreadyRunning {
+                    pid: holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed()(error)),
+        }
+        // The process id is for people: without it the lock holds all the same.
+        drop(write_holder(&mut file));
+        Ok(Self { _file: file })
+    }
+}
+
+fn write_holder(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

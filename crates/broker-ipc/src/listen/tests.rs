@@ -1,0 +1,244 @@
+//! What listening promises, on real sockets.
+
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use super::{ListenError, Listener};
+use crate::connect::{self, ConnectError};
+use crate::deadline::Deadline;
+use crate::endpoint::{Endpoint, EndpointError};
+
+struct Place {
+    root: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            root: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::from_path(self.socket())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.root.path().join("run/brokerd.sock")
+    }
+
+    fn directory(&self, mode: u32) -> PathBuf {
+        let path = self.root.path().join("run");
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path)
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o7777
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+#[tokio::test]
+async fn what_it_makes_is_closed_to_others_and_goes_with_it() {
+    let place = Place::new();
+    let listener = Listener::bind(&place.endpoint()).unwrap();
+    assert_eq!(mode(place.socket().parent().unwrap()), 0o700);
+    assert_eq!(mode(&place.socket()), 0o600);
+    assert_eq!(
+        mode(&place.root.path().join("run/brokerd.sock.lock")),
+        0o600
+    );
+    drop(listener);
+    assert!(!place.socket().exists());
+    Listener::bind(&place.endpoint()).unwrap();
+}
+
+#[tokio::test]
+async fn the_ends_meet_and_know_each_other() {
+    let place = Place::new();
+    let endpoint = place.endpoint();
+    let listener = Listener::bind(&endpoint).unwrap();
+    let (client, accepted) = tokio::join!(connect::connect(&endpoint, soon()), listener.accept());
+    let mut client = client.unwrap();
+    let (mut server, peer) = accepted.unwrap();
+    assert!(peer.same_user);
+    client.write_all(b"ping").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut got = Vec::new();
+    server.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"ping");
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_told_who_is_first() {
+    let place = Place::new();
+    let _first = Listener::bind(&place.endpoint()).unwrap();
+    let error = Listener::bind(&place.endpoint()).unwrap_err();
+    let own = std::process::id();
+    assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid) } if pid == own));
+    assert_eq!(
+        error.to_string(),
+        format!("another brokerd is running (process {own})")
+    );
+    assert!(place.socket().exists());
+}
+
+#[tokio::test]
+async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+    let place = Place::new();
+    place.directory(0o700);
+    let before = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    let error = Listener::bind(&place.endpoint()).unwrap_err();
+    assert!(
+        matches!(error, ListenError::AlreadyRunning { .. }),
+        "{error}"
+    );
+    drop(before);
+    assert!(place.socket().exists());
+    let _listener = Listener::bind(&place.endpoint()).unwrap();
+    assert_eq!(mode(&place.socket()), 0o600);
+}
+
+#[tokio::test]
+async fn a_place_that_others_could_change_is_refused() {
+    for mode in [0o755, 0o770, 0o701] {
+        let place = Place::new();
+        place.directory(mode);
+        let error = Listener::bind(&place.endpoint()).unwrap_err();
+        assert!(
+            matches!(error, ListenError::Insecure { .. }),
+            "{mode:o}: {error}"
+        );
+    }
+    let place = Place::new();
+    let elsewhere = place.root.path().join("elsewhere");
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&elsewhere)
+        .unwrap();
+    symlink(&elsewhere, place.root.path().join("run")).unwrap();
+    let error = Listener::bind(&place.endpoint()).unwrap_err();
+    assert!(matches!(error, ListenError::Insecure { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(elsewhere).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_no_socket_of_ours_is_left_alone() {
+    for make in [
+        |path: &Path| std::fs::write(path, "precious").unwrap(),
+        |path: &Path| symlink("/nowhere", path).unwrap(),
+    ] {
+        let place = Place::new();
+        place.directory(0o700);
+        make(&place.socket());
+        let error = Listener::bind(&place.endpoint()).unwrap_err();
+        assert!(matches!(error, ListenError::Insecure { .. }), "{error}");
+        assert!(
+            !std::fs::symlink_metadata(place.socket())
+                .unwrap()
+                .file_type()
+                .is_socket()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_the_lock_is_not_followed() {
+    let place = Place::new();
+    let target = place.root.path().join("target");
+    symlink(&target, place.directory(0o700).join("brokerd.sock.lock")).unwrap();
+    Listener::bind(&place.endpoint()).unwrap_err();
+    assert!(!target.exists());
+}
+
+#[tokio::test]
+async fn a_socket_that_replaced_ours_is_not_removed() {
+    let place = Place::new();
+    let listener = Listener::bind(&place.endpoint()).unwrap();
+    std::fs::remove_file(place.socket()).unwrap();
+    let _other = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    drop(listener);
+    assert!(place.socket().exists());
+}
+
+#[tokio::test]
+async fn an_inherited_socket_serves_and_stays() {
+    let place = Place::new();
+    place.directory(0o700);
+    let made = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    let listener = Listener::from_inherited(made.into()).unwrap();
+    let endpoint = place.endpoint();
+    let (client, accepted) = tokio::join!(connect::connect(&endpoint, soon()), listener.accept());
+    client.unwrap();
+    assert!(accepted.unwrap().1.same_user);
+    drop(listener);
+    assert!(place.socket().exists());
+    let (pair, _other) = UnixStream::pair().unwrap();
+    Listener::from_inherited(pair.into()).unwrap_err();
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_fit_is_said_to_be_too_long() {
+    let endpoint = Endpoint::from_path(format!("/{}", "x".repeat(200)));
+    assert!(matches!(
+        Listener::bind(&endpoint),
+        Err(ListenError::TooLong { .. })
+    ));
+    let error = connect::connect(&endpoint, soon()).await.unwrap_err();
+    assert!(matches!(
+        error,
+        ConnectError::Endpoint(EndpointError::TooLong { .. })
+    ));
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_apart() {
+    let place = Place::new();
+    let endpoint = place.endpoint();
+    let error = connect::connect(&endpoint, soon()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::NotRunning { .. }), "{error}");
+    place.directory(0o700);
+    drop(std::os::unix::net::UnixListener::bind(place.socket()).unwrap());
+    let error = connect::connect(&endpoint, soon()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::NotRunning { .. }), "{error}");
+    let error = connect::blocking::connect(&endpoint, Deadline::never()).unwrap_err();
+    assert!(matches!(error, ConnectError::NotRunning { .. }), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_backlog_is_waited_for_until_the_deadline() {
+    let place = Place::new();
+    place.directory(0o700);
+    let server = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    rustix::net::listen(&server, 0).unwrap();
+    let endpoint = place.endpoint();
+    let short = Duration::from_millis(20);
+    let _first = connect::connect(&endpoint, soon()).await.unwrap();
+    let error = connect::connect(&endpoint, Instant::now() + short)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ConnectError::Timeout), "{error}");
+    let error = connect::blocking::connect(&endpoint, Deadline::after(short)).unwrap_err();
+    assert!(matches!(error, ConnectError::Timeout), "{error}");
+    let room = std::thread::spawn(move || server.accept().map(|_| server.accept()));
+    connect::connect(&endpoint, soon()).await.unwrap();
+    room.join().unwrap().unwrap().unwrap();
+}

@@ -1,0 +1,329 @@
+//! The device authorization grant (RFC 8628), as a flow that is told what time it is.
+//!
+//! 1. [`authorization_request`] → the authorization server → [`authorization_response`] (§3.1, §3.2).
+//! 2. The user is shown the prompt (§3.3).
+//! 3. [`DeviceFlow::step`] says when to poll; [`poll_request`] → the token endpoint (§3.4).
+//! 4. [`crate::failure`] says what the answer means; [`DeviceFlow::polled`] takes it in (§3.5), or the flow ended.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use url::Url;
+
+use crate::failure::Failure;
+use crate::metadata::Endpoints;
+use crate::registration::Registration;
+use crate::scope::ScopeSet;
+use crate::secret::DeviceCode;
+use crate::text::{user_code, verification_uri};
+use crate::token::Target;
+use crate::wire::{Form, ProviderRequest, ProviderResponse, seconds, text};
+
+/// RFC 8628 §3.2: the interval when the server names none.
+const DEFAULT_INTERVAL: u64 = 5;
+/// RFC 8628 §3.5: what each `slow_down` adds.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// `expires_in` is required, but not everybody sends it.
+const DEFAULT_EXPIRES_IN: u64 = 900;
+/// Nobody keeps a page open for longer than this; it also bounds what a broken server can make us do.
+const MAX_EXPIRES_IN: u64 = 86_400;
+/// Longest pause after failures of the network.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+
+/// What a device authorization asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct AuthorizationParameters<'a> {
+    /// The scopes to put on the wire; see [`Registration::sign_in_scopes`].
+    pub scopes: &'a ScopeSet,
+    /// Beyond the scopes.
+    pub target: &'a Target,
+    /// A claims challenge, as JSON.
+    pub claims: Option<&'a str>,
+    /// The user's language (BCP 47).
+    pub locale: Option<&'a str>,
+}
+
+/// A device authorization response (RFC 8628 §3.2), checked for what may be shown to a person.
+#[derive(Clone, Debug)]
+pub struct DeviceAuthorization {
+    /// What we poll with.
+    pub device_code: DeviceCode,
+    /// What the user types.
+    pub user_code: String,
+    /// Where the user types it.
+    pub verification_uri: String,
+    /// The same with the code in it.
+    pub verification_uri_complete: Option<String>,
+    /// How long the codes live.
+    pub expires_in: Duration,
+    /// The least time between two polls.
+    pub interval: Duration,
+}
+
+/// Builds a device authorization request (RFC 8628 §3.1); `None` if the provider has no device flow.
+pub fn authorization_request(
+    registration: &Registration,
+    endpoints: &Endpoints,
+    parameters: AuthorizationParameters<'_>,
+) -> Option<ProviderRequest> {
+    let scope = parameters.scopes.to_string();
+    let fields = [
+        ("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty())),
+        ("resource", parameters.target.resource.as_deref()),
+        ("audience", parameters.target.audience.as_deref()),
+        ("claims", parameters.claims),
+        ("ui_locales", parameters.locale),
+    ];
+    let mut url = endpoints.device_authorization.clone()?;
+    if registration.provider == crate::registration::Provider::Entra
+        && let Some(locale) = parameters.locale
+    {
+        url.query_pairs_mut().append_pair("mkt", locale);
+    }
+    Some(client_fields(registration, url, |client| Form::new(fields.into_iter().chain(client))))
+}
+
+/// Reads the answer to a device authorization request (RFC 8628 §3.2).
+pub fn authorization_response(response: &ProviderResponse) -> Result<DeviceAuthorization, Failure> {
+    let Some(object) = response.object() else { return Err(Failure::not_oauth(response)) };
+    // Entra and GitHub send errors with 200: the error field decides.
+    if object.contains_key("error") {
+        return Err(Failure::oauth(response, &object));
+    }
+    let device_code = text(&object, "device_code").filter(|code| !code.is_empty());
+    let shown = text(&object, "user_code").and_then(|code| user_code(&code).map(str::to_owned));
+    // Google and ADFS say verification_url.
+    let uri = ["verification_uri", "verification_url"].into_iter().find_map(|name| text(&object, name));
+    let (Some(device_code), Some(user_code), Some(uri)) = (device_code, shown, uri) else {
+        return Err(Failure::not_oauth(response));
+    };
+    let verification_uri = verification_uri(&uri).ok_or(Failure::UnsafeVerificationUri)?;
+    let complete = ["verification_uri_complete", "verification_url_complete"];
+    let expires_in = seconds(&object, "expires_in").unwrap_or(DEFAULT_EXPIRES_IN).min(MAX_EXPIRES_IN);
+    let interval = seconds(&object, "interval").unwrap_or(DEFAULT_INTERVAL).clamp(1, MAX_EXPIRES_IN);
+    Ok(DeviceAuthorization {
+        device_code: DeviceCode::new(device_code),
+        user_code,
+        verification_uri_complete: complete
+            .into_iter()
+            .find_map(|name| text(&object, name))
+            .and_then(|uri| crate::text::verification_uri(&uri)),
+        verification_uri,
+        expires_in: Duration::from_secs(expires_in),
+        interval: Duration::from_secs(interval),
+    })
+}
+
+/// Builds a poll (RFC 8628 §3.4).
+pub fn poll_request(registration: &Registration, endpoints: &Endpoints, device_code: &DeviceCode) -> ProviderRequest {
+    let fields = [
+        ("grant_type", Some("urn:ietf:params:oauth:grant-type:device_code")),
+        ("device_code", Some(device_code.expose())),
+    ];
+    client_fields(registration, endpoints.token.clone(), |client| Form::new(fields.into_iter().chain(client)))
+}
+
+/// Names the client in a request: `client_id` in the form, and for confidential clients HTTP Basic (RFC 6749 §2.3.1).
+pub(crate) fn client_fields<'a>(
+    registration: &'a Registration,
+    url: Url,
+    form: impl FnOnce([(&'a str, Option<&'a str>); 2]) -> Form,
+) -> ProviderRequest {
+    let client_info = registration.provider.asks_client_info().then_some("1");
+    let form = form([("client_id", Some(&registration.client_id)), ("client_info", client_info)]);
+    let authorization = registration.client_secret.as_ref().map(|secret| {
+        let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encode(&registration.client_id), encode(secret.expose()));
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)).into()
+    });
+    ProviderRequest { url, form: Some(form), authorization }
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing before this time.
+    WaitUntil(Duration),
+    /// Poll.
+    Poll,
+    /// The codes have run out.
+    Expired,
+}
+
+/// How a poll that did not end the flow went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// `authorization_pending`.
+    Pending,
+    /// `slow_down`; some servers name the new interval.
+    SlowDown(Option<Duration>),
+    /// No answer, or none from the authorization server: back off and go on (RFC 8628 §3.5).
+    Failed {
+        /// The server's own wish.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A device flow after its authorization. Times count from the moment the response came.
+#[derive(Clone, Debug)]
+pub struct DeviceFlow {
+    interval: Duration,
+    backoff: Duration,
+    next_poll: Duration,
+    expires: Duration,
+}
+
+impl DeviceFlow {
+    /// Starts the flow. The first poll is one interval away: nobody signs in faster.
+    pub fn new(authorization: &DeviceAuthorization) -> Self {
+        Self {
+            interval: authorization.interval,
+            backoff: Duration::ZERO,
+            next_poll: authorization.interval,
+            expires: authorization.expires_in,
+        }
+    }
+
+    /// The time between two polls, as it stands.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Says what to do at `now`. Asking twice changes nothing.
+    pub fn step(&self, now: Duration) -> Step {
+        if now >= self.expires {
+            Step::Expired
+        } else if now >= self.next_poll {
+            Step::Poll
+        } else {
+            Step::WaitUntil(self.next_poll.min(self.expires))
+        }
+    }
+
+    /// Takes in a poll that did not end the flow, answered at `now`.
+    pub fn polled(&mut self, outcome: Polled, now: Duration) {
+        match outcome {
+            Polled::Pending => self.backoff = Duration::ZERO,
+            Polled::SlowDown(named) => {
+                self.backoff = Duration::ZERO;
+                self.interval = named.unwrap_or_default().max(self.interval + SLOW_DOWN);
+            }
+            Polled::Failed { retry_after } => {
+                self.backoff = (self.backoff * 2).max(self.interval).min(MAX_BACKOFF.max(self.interval));
+                self.backoff = self.backoff.max(retry_after.unwrap_or_default());
+            }
+        }
+        self.next_poll = now + self.interval.max(self.backoff);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn authorize(body: &Value) -> Result<DeviceAuthorization, Failure> {
+        let body = Zeroizing::new(body.to_string().into_bytes());
+        authorization_response(&ProviderResponse { status: 200, retry_after: None, body })
+    }
+
+    fn minimal() -> Value {
+        json!({"device_code": "d", "user_code": "U-1", "verification_uri": "https://a.example/d"})
+    }
+
+    fn flow(interval: u64, expires_in: u64) -> DeviceFlow {
+        let mut body = minimal();
+        body["interval"] = interval.into();
+        body["expires_in"] = expires_in.into();
+        DeviceFlow::new(&authorize(&body).unwrap())
+    }
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_defaults_are_the_rfcs() {
+        let authorization = authorize(&minimal()).unwrap();
+        assert_eq!(authorization.interval, s(5));
+        assert_eq!(authorization.expires_in, s(900));
+    }
+
+    #[test]
+    fn aliases_and_strings_are_read() {
+        let body = json!({
+            "device_code": "d", "user_code": "U", "verification_url": "https://a.example/d",
+            "interval": "7", "expires_in": "60", "verification_url_complete": "https://a.example/d?c=U",
+        });
+        let authorization = authorize(&body).unwrap();
+        assert_eq!((authorization.interval, authorization.expires_in), (s(7), s(60)));
+        assert!(authorization.verification_uri_complete.is_some());
+    }
+
+    #[test]
+    fn nothing_unsafe_is_shown() {
+        let mut body = minimal();
+        body["verification_uri"] = "http://evil.example/".into();
+        assert!(matches!(authorize(&body), Err(Failure::UnsafeVerificationUri)));
+        let mut body = minimal();
+        body["verification_uri_complete"] = "javascript:alert(1)".into();
+        assert_eq!(authorize(&body).unwrap().verification_uri_complete, None);
+        let mut body = minimal();
+        body["user_code"] = "\u{1b}[2J".into();
+        assert!(matches!(authorize(&body), Err(Failure::NotOAuth { .. })));
+    }
+
+    #[test]
+    fn absurd_numbers_are_tamed() {
+        let mut body = minimal();
+        body["interval"] = 0.into();
+        body["expires_in"] = json!(1e300);
+        let authorization = authorize(&body).unwrap();
+        assert_eq!((authorization.interval, authorization.expires_in), (s(1), s(86_400)));
+    }
+
+    #[test]
+    fn it_polls_by_the_interval_and_ends_by_the_expiry() {
+        let mut flow = flow(5, 12);
+        assert_eq!(flow.step(s(0)), Step::WaitUntil(s(5)));
+        assert_eq!(flow.step(s(5)), Step::Poll);
+        flow.polled(Polled::Pending, s(6));
+        assert_eq!(flow.step(s(6)), Step::WaitUntil(s(11)));
+        assert_eq!(flow.step(s(11)), Step::Poll);
+        flow.polled(Polled::Pending, s(11));
+        assert_eq!(flow.step(s(11)), Step::WaitUntil(s(12)));
+        assert_eq!(flow.step(s(12)), Step::Expired);
+    }
+
+    #[test]
+    fn each_slow_down_adds_five_seconds_for_good() {
+        let mut flow = flow(5, 900);
+        flow.polled(Polled::SlowDown(None), s(5));
+        flow.polled(Polled::SlowDown(None), s(15));
+        assert_eq!(flow.interval(), s(15));
+        flow.polled(Polled::Pending, s(30));
+        assert_eq!(flow.step(s(30)), Step::WaitUntil(s(45)));
+        // A server that names a smaller interval does not get its way; a larger one does.
+        flow.polled(Polled::SlowDown(Some(s(1))), s(45));
+        assert_eq!(flow.interval(), s(20));
+        flow.polled(Polled::SlowDown(Some(s(40))), s(65));
+        assert_eq!(flow.interval(), s(40));
+    }
+
+    #[test]
+    fn failures_of_the_network_back_off_and_heal() {
+        let mut flow = flow(5, 900);
+        let mut now = s(5);
+        for pause in [5, 10, 20, 40, 60, 60] {
+            flow.polled(Polled::Failed { retry_after: None }, now);
+            assert_eq!(flow.step(now), Step::WaitUntil(now + s(pause)));
+            now += s(pause);
+        }
+        flow.polled(Polled::Pending, now);
+        assert_eq!(flow.step(now), Step::WaitUntil(now + s(5)));
+        flow.polled(Polled::Failed { retry_after: Some(s(120)) }, now);
+        assert_eq!(flow.step(now), Step::WaitUntil(now + s(120)));
+    }
+}

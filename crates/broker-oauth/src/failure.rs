@@ -1,0 +1,318 @@
+//! What a refusal means: for the grant, and for the user.
+//!
+//! Behaviour comes from `error`, `suberror` and `claims`. Microsoft's AADSTS numbers are read only where its documents tie
+//! the fate of a refresh token to them and nothing else in the answer does.
+
+use serde_json::{Map, Value};
+
+use crate::text::clean;
+use crate::wire::{ProviderResponse, text};
+
+/// A parsed OAuth error (RFC 6749 §5.2) with Entra's additions; all text is cleaned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// `error`.
+    pub error: String,
+    /// `error_description`.
+    pub description: Option<String>,
+    /// `suberror`.
+    pub suberror: Option<String>,
+    /// `error_codes`: AADSTS numbers.
+    pub error_codes: Vec<i64>,
+    /// `correlation_id`.
+    pub correlation_id: Option<String>,
+    /// `trace_id`.
+    pub trace_id: Option<String>,
+    /// `timestamp`.
+    pub timestamp: Option<String>,
+    /// `claims`, a challenge: an object, also where it was sent as a string of JSON.
+    pub claims: Option<Value>,
+    /// Seconds to wait.
+    pub retry_after: Option<u64>,
+    /// GitHub's new `interval` with `slow_down`.
+    pub interval: Option<u64>,
+}
+
+/// Why an exchange with the authorization server gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It said no in OAuth's words.
+    #[error("the provider answered {}", .0.error)]
+    OAuth(Box<ErrorResponse>),
+    /// Its answer is not OAuth: a captive portal, an error page, a cut body.
+    #[error("the provider's answer is not an OAuth answer (HTTP {status})")]
+    NotOAuth {
+        /// HTTP status.
+        status: u16,
+        /// Seconds to wait.
+        retry_after: Option<u64>,
+    },
+    /// The page it would send the user to must not be shown.
+    #[error("the provider's verification URI is not a safe https address")]
+    UnsafeVerificationUri,
+}
+
+impl Failure {
+    /// Reads an object that has an `error`.
+    pub fn oauth(response: &ProviderResponse, object: &Map<String, Value>) -> Self {
+        let field = |name| text(object, name).map(|value| clean(&value)).filter(|value| !value.is_empty());
+        let codes = object.get("error_codes").and_then(Value::as_array);
+        Self::OAuth(Box::new(ErrorResponse {
+            status: response.status,
+            error: field("error").unwrap_or_else(|| "unreadable".into()),
+            description: field("error_description"),
+            suberror: field("suberror"),
+            error_codes: codes
+                .map(|codes| codes.iter().filter_map(Value::as_i64).take(16).collect())
+                .unwrap_or_default(),
+            correlation_id: field("correlation_id"),
+            trace_id: field("trace_id"),
+            timestamp: field("timestamp"),
+            claims: claims(object),
+            retry_after: response.retry_after,
+            interval: crate::wire::seconds(object, "interval"),
+        }))
+    }
+
+    /// Anything else.
+    pub fn not_oauth(response: &ProviderResponse) -> Self {
+        Self::NotOAuth { status: response.status, retry_after: response.retry_after }
+    }
+
+    /// What a failed device code poll means (RFC 8628 §3.5).
+    pub fn poll_verdict(&self) -> PollVerdict {
+        match self {
+            Self::OAuth(response) => match response.error.as_str() {
+                "authorization_pending" => PollVerdict::Pending,
+                "slow_down" => PollVerdict::SlowDown { interval: response.interval },
+                // Entra's word is authorization_declined.
+                "access_denied" | "authorization_declined" => PollVerdict::Declined,
+                // AADSTS70020, Entra v1, GitHub; and codes that are used up or were never good.
+                "expired_token"
+                | "code_expired"
+                | "token_expired"
+                | "bad_verification_code"
+                | "incorrect_device_code" => PollVerdict::Expired,
+                "invalid_grant" if response.suberror.is_none() => PollVerdict::Expired,
+                _ => match response.verdict() {
+                    Verdict::Transient | Verdict::Throttled => PollVerdict::KeepTrying,
+                    verdict => PollVerdict::Ended(verdict),
+                },
+            },
+            Self::NotOAuth { .. } => PollVerdict::KeepTrying,
+            Self::UnsafeVerificationUri => PollVerdict::Ended(Verdict::NotOAuth),
+        }
+    }
+
+    /// What a failed refresh, device authorization or revocation means.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::OAuth(response) => response.verdict(),
+            Self::NotOAuth { status: 429, .. } => Verdict::Throttled,
+            Self::NotOAuth { status: 408 | 500..=599, .. } => Verdict::Transient,
+            Self::NotOAuth { .. } | Self::UnsafeVerificationUri => Verdict::NotOAuth,
+        }
+    }
+
+    /// Seconds the server asked to wait.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::OAuth(response) => response.retry_after,
+            Self::NotOAuth { retry_after, .. } => *retry_after,
+            Self::UnsafeVerificationUri => None,
+        }
+    }
+}
+
+/// What a refusal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Passing: the grant is untouched, try later.
+    Transient,
+    /// Passing, and the server asked to be left alone for a while.
+    Throttled,
+    /// Not the authorization server's words: the grant is untouched.
+    NotOAuth,
+    /// The grant is dead: never send it again.
+    GrantDead,
+    /// The grant lives, but this request needs a person (MFA, consent, a sign-in frequency).
+    InteractionRequired,
+    /// Policy: a person cannot help either.
+    Blocked,
+    /// The user said no.
+    Declined,
+    /// The client, tenant, scope or resource is wrong.
+    Misconfigured,
+}
+
+/// What a failed poll means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollVerdict {
+    /// The user is not done.
+    Pending,
+    /// Poll slower.
+    SlowDown {
+        /// The server's new interval, in seconds.
+        interval: Option<u64>,
+    },
+    /// Back off and go on until the code runs out.
+    KeepTrying,
+    /// The user declined.
+    Declined,
+    /// The code ran out.
+    Expired,
+    /// Over.
+    Ended(Verdict),
+}
+
+/// AADSTS numbers with which Microsoft documents or shows the refresh token itself to be dead.
+const DEAD: [i64; 11] = [50_173, 70_008, 70_000, 700_082, 700_084, 530_036, 9_002_313, 50_132, 50_133, 700_003, 50_034];
+
+impl ErrorResponse {
+    fn verdict(&self) -> Verdict {
+        match self.error.as_str() {
+            "temporarily_unavailable" | "server_error" | "request_timeout" => self.passing(),
+            "slow_down" | "too_many_requests" | "rate_limit_exceeded" => Verdict::Throttled,
+            "invalid_grant" => self.invalid_grant(),
+            "interaction_required" | "login_required" | "consent_required" => Verdict::InteractionRequired,
+            "access_denied" | "authorization_declined" => Verdict::Declined,
+            "invalid_client"
+            | "unauthorized_client"
+            | "invalid_scope"
+            | "invalid_target"
+            | "invalid_resource"
+            | "invalid_request"
+            | "invalid_tenant"
+            | "unsupported_grant_type"
+            | "device_flow_disabled"
+            | "incorrect_client_credentials" => Verdict::Misconfigured,
+            _ if self.status == 429 => Verdict::Throttled,
+            _ if self.status >= 500 || self.status == 408 => Verdict::Transient,
+            _ => Verdict::NotOAuth,
+        }
+    }
+
+    fn passing(&self) -> Verdict {
+        if self.status == 429 { Verdict::Throttled } else { Verdict::Transient }
+    }
+
+    fn invalid_grant(&self) -> Verdict {
+        let dead = match self.suberror.as_deref() {
+            Some("message_only") => return Verdict::Blocked,
+            Some(suberror) => suberror == "bad_token",
+            // A provider without numbers has nothing more to say than RFC 6749 does: the grant is invalid.
+            None => self.error_codes.is_empty() || self.error_codes.iter().any(|code| DEAD.contains(code)),
+        };
+        if dead { Verdict::GrantDead } else { Verdict::InteractionRequired }
+    }
+}
+
+fn claims(object: &Map<String, Value>) -> Option<Value> {
+    match object.get("claims")? {
+        Value::String(json) => serde_json::from_str(json).ok().filter(Value::is_object),
+        value => Some(value.clone()).filter(Value::is_object),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn failure(status: u16, body: &Value) -> Failure {
+        let response =
+            ProviderResponse { status, retry_after: None, body: Zeroizing::new(body.to_string().into_bytes()) };
+        match response.object() {
+            Some(object) if object.contains_key("error") => Failure::oauth(&response, &object),
+            _ => Failure::not_oauth(&response),
+        }
+    }
+
+    #[test]
+    fn only_a_parsed_permanent_error_ends_a_grant() {
+        for (status, body, want) in [
+            (400, json!({"error": "invalid_grant"}), Verdict::GrantDead),
+            (400, json!({"error": "invalid_grant", "suberror": "bad_token"}), Verdict::GrantDead),
+            (400, json!({"error": "invalid_grant", "error_codes": [700_082]}), Verdict::GrantDead),
+            (
+                400,
+                json!({"error": "invalid_grant", "error_codes": [65_001], "suberror": "consent_required"}),
+                Verdict::InteractionRequired,
+            ),
+            (
+                400,
+                json!({"error": "invalid_grant", "error_codes": [50_076], "suberror": "basic_action"}),
+                Verdict::InteractionRequired,
+            ),
+            (
+                400,
+                json!({"error": "invalid_grant", "error_codes": [70_043], "suberror": "token_expired"}),
+                Verdict::InteractionRequired,
+            ),
+            (400, json!({"error": "invalid_grant", "error_codes": [50_105]}), Verdict::InteractionRequired),
+            (
+                400,
+                json!({"error": "invalid_grant", "error_codes": [53_003], "suberror": "message_only"}),
+                Verdict::Blocked,
+            ),
+            (400, json!({"error": "interaction_required"}), Verdict::InteractionRequired),
+            (401, json!({"error": "invalid_client"}), Verdict::Misconfigured),
+            (400, json!({"error": "unauthorized_client", "error_codes": [700_016]}), Verdict::Misconfigured),
+            (400, json!({"error": "invalid_request", "error_codes": [90_002]}), Verdict::Misconfigured),
+            (503, json!({"error": "temporarily_unavailable"}), Verdict::Transient),
+            (429, json!({"error": "temporarily_unavailable"}), Verdict::Throttled),
+            (500, json!({"error": "something_new"}), Verdict::Transient),
+            (400, json!({"error": "something_new"}), Verdict::NotOAuth),
+            (403, json!({"message": "Forbidden"}), Verdict::NotOAuth),
+            (404, json!([]), Verdict::NotOAuth),
+            (502, json!("bad gateway"), Verdict::Transient),
+            (429, json!(null), Verdict::Throttled),
+            (200, json!("<html>please log in to the Wi-Fi</html>"), Verdict::NotOAuth),
+        ] {
+            assert_eq!(failure(status, &body).verdict(), want, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn polls_end_only_by_their_own_words() {
+        for (status, body, want) in [
+            (400, json!({"error": "authorization_pending"}), PollVerdict::Pending),
+            (200, json!({"error": "authorization_pending"}), PollVerdict::Pending),
+            (400, json!({"error": "slow_down"}), PollVerdict::SlowDown { interval: None }),
+            (200, json!({"error": "slow_down", "interval": 10}), PollVerdict::SlowDown { interval: Some(10) }),
+            (400, json!({"error": "access_denied"}), PollVerdict::Declined),
+            (400, json!({"error": "authorization_declined"}), PollVerdict::Declined),
+            (400, json!({"error": "expired_token", "error_codes": [70_020]}), PollVerdict::Expired),
+            (400, json!({"error": "code_expired"}), PollVerdict::Expired),
+            (400, json!({"error": "invalid_grant"}), PollVerdict::Expired),
+            (400, json!({"error": "invalid_grant", "suberror": "message_only"}), PollVerdict::Ended(Verdict::Blocked)),
+            (401, json!({"error": "invalid_client"}), PollVerdict::Ended(Verdict::Misconfigured)),
+            (503, json!("oops"), PollVerdict::KeepTrying),
+            (429, json!(null), PollVerdict::KeepTrying),
+            (200, json!("<html>"), PollVerdict::KeepTrying),
+            (503, json!({"error": "temporarily_unavailable"}), PollVerdict::KeepTrying),
+        ] {
+            assert_eq!(failure(status, &body).poll_verdict(), want, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn claims_are_read_from_a_string_of_json() {
+        let body = json!({"error": "invalid_grant", "claims": "{\"access_token\":{\"capolids\":{}}}"});
+        let Failure::OAuth(response) = failure(400, &body) else { panic!("not parsed") };
+        assert_eq!(response.claims, Some(json!({"access_token": {"capolids": {}}})));
+    }
+
+    #[test]
+    fn a_servers_text_is_cleaned() {
+        let body = json!({"error": "invalid_grant\u{1b}[2J", "error_description": "line\r\nforged: entry"});
+        let Failure::OAuth(response) = failure(400, &body) else { panic!("not parsed") };
+        assert_eq!(response.error, "invalid_grant [2J");
+        assert_eq!(response.description.as_deref(), Some("line forged: entry"));
+    }
+}

@@ -1,0 +1,120 @@
+//! Who signed in, as far as the provider says.
+//!
+//! The ID token came straight from the token endpoint over TLS (OpenID Connect Core §3.1.3.7, item 6), and it decides
+//! nothing but names: its signature is not checked.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::text::clean;
+use crate::wire::text;
+
+/// A user, in the provider's words. Every field may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// `sub`: the user under this client and issuer.
+    pub subject: Option<String>,
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// Entra: `uid.utid` of `client_info`, the same in every tenant. Elsewhere the subject.
+    pub home_id: Option<String>,
+    /// Entra: `oid`, the user within a tenant. Elsewhere the subject.
+    pub local_id: Option<String>,
+    /// Entra: `tid`.
+    pub tenant: Option<String>,
+    /// What to call the user: `preferred_username`, `upn`, `email`, else the subject.
+    pub username: Option<String>,
+}
+
+impl Identity {
+    /// Whether a name given by a person means this user: its username, home id or local id, in any case.
+    pub fn answers_to(&self, name: &str) -> bool {
+        [&self.username, &self.home_id, &self.local_id, &self.subject]
+            .into_iter()
+            .flatten()
+            .any(|known| known.to_lowercase() == name.to_lowercase())
+    }
+}
+
+/// Reads who signed in from a token response's `id_token` and `client_info`; `None` if neither says anything.
+pub fn identity(response: &Map<String, Value>) -> Option<Identity> {
+    let claims = text(response, "id_token").and_then(|token| payload(&token));
+    let client_info = text(response, "client_info").and_then(|info| object(&info));
+    if claims.is_none() && client_info.is_none() {
+        return None;
+    }
+    let claim = |name| claims.as_ref().and_then(|claims| text(claims, name)).map(|value| clean(&value));
+    let home = client_info.and_then(|info| Some(format!("{}.{}", text(&info, "uid")?, text(&info, "utid")?)));
+    let subject = claim("sub");
+    Some(Identity {
+        issuer: claim("iss"),
+        home_id: home.map(|home| clean(&home)).or_else(|| subject.clone()),
+        local_id: claim("oid").or_else(|| subject.clone()),
+        tenant: claim("tid"),
+        username: ["preferred_username", "upn", "email"].into_iter().find_map(claim).or_else(|| subject.clone()),
+        subject,
+    })
+}
+
+fn payload(token: &str) -> Option<Map<String, Value>> {
+    object(token.split('.').nth(1)?)
+}
+
+fn object(base64: &str) -> Option<Map<String, Value>> {
+    let bytes = URL_SAFE_NO_PAD.decode(base64.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn encode(value: &Value) -> String {
+        URL_SAFE_NO_PAD.encode(value.to_string())
+    }
+
+    fn read(claims: &Value, client_info: Option<&Value>) -> Option<Identity> {
+        let mut response = json!({"id_token": format!("e30.{}.sig", encode(claims))});
+        if let Some(info) = client_info {
+            response["client_info"] = encode(info).into();
+        }
+        identity(response.as_object().unwrap())
+    }
+
+    #[test]
+    fn entras_home_account_comes_from_client_info() {
+        let claims = json!({"sub": "s", "oid": "O-1", "tid": "T-1", "preferred_username": "Ann@Contoso.com"});
+        let who = read(&claims, Some(&json!({"uid": "u", "utid": "t"}))).unwrap();
+        assert_eq!(who.home_id.as_deref(), Some("u.t"));
+        assert_eq!(who.local_id.as_deref(), Some("O-1"));
+        for name in ["ann@contoso.com", "U.T", "o-1"] {
+            assert!(who.answers_to(name), "{name}");
+        }
+        assert!(!who.answers_to("bob@contoso.com"));
+    }
+
+    #[test]
+    fn a_bare_subject_is_all_there_is_then() {
+        let who = read(&json!({"sub": "alice"}), None).unwrap();
+        assert_eq!((who.home_id.as_deref(), who.username.as_deref()), (Some("alice"), Some("alice")));
+    }
+
+    #[test]
+    fn rubbish_says_nothing() {
+        for token in ["", "a", "a.b.c", "a.e30", "..."] {
+            let response = json!({"id_token": token});
+            let who = identity(response.as_object().unwrap());
+            assert_eq!(who.and_then(|who| who.subject), None, "{token:?}");
+        }
+        assert_eq!(identity(&Map::new()), None);
+    }
+
+    #[test]
+    fn names_are_cleaned() {
+        let who = read(&json!({"sub": "s", "preferred_username": "a\u{1b}[2J\u{202e}b"}), None).unwrap();
+        assert_eq!(who.username.as_deref(), Some("a [2Jb"));
+    }
+}

@@ -1,0 +1,166 @@
+//! When a cached token serves, and how a refresh is asked for (RFC 6749 §6).
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::device::client_fields;
+use crate::metadata::Endpoints;
+use crate::registration::Registration;
+use crate::scope::ScopeSet;
+use crate::secret::RefreshToken;
+use crate::token::{IssuedToken, Target};
+use crate::wire::{Form, ProviderRequest};
+
+/// The validity every token served should have, unless the caller says otherwise.
+pub const DEFAULT_MIN_VALIDITY: SignedDuration = SignedDuration::from_mins(5);
+/// How far the wall clock may run backwards before a token's times are not believed.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+/// A token that claims to live longer than this from now was cached under a broken clock.
+const IMPLAUSIBLE: SignedDuration = SignedDuration::from_hours(101 * 366 * 24);
+
+/// What a cached token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Serve it.
+    Fresh,
+    /// Serve it, and refresh behind it: the next caller should not have to wait.
+    Stale,
+    /// It still lives, but shorter than it should: refresh first, serve it only if the provider is away.
+    Short,
+    /// Dead, or its times are not to be believed.
+    Expired,
+}
+
+/// Judges a token at `now`.
+///
+/// `min_validity` is the caller's own and a promise. Without one, five minutes are wanted softly: a token whose whole life
+/// is under ten serves until its last tenth. A promise longer than tokens live cannot be kept by refreshing again and
+/// again, so a token younger than a fifth of its life passes then.
+pub fn freshness(token: &IssuedToken, now: Timestamp, min_validity: Option<SignedDuration>) -> Freshness {
+    if now < token.issued_at - CLOCK_TOLERANCE {
+        return Freshness::Expired;
+    }
+    let Some(expires_at) = token.expires_at else { return Freshness::Fresh };
+    let left = expires_at.duration_since(now);
+    if left <= SignedDuration::ZERO || left > IMPLAUSIBLE {
+        return Freshness::Expired;
+    }
+    let life = expires_at.duration_since(token.issued_at);
+    let young = left >= life - life / 5;
+    if left < wanted(life, min_validity) && !(young && min_validity.is_some_and(|wanted| wanted > life)) {
+        return Freshness::Short;
+    }
+    let due = token.refresh_at.is_some_and(|at| at <= now) || left <= life / 5;
+    if due { Freshness::Stale } else { Freshness::Fresh }
+}
+
+fn wanted(life: SignedDuration, min_validity: Option<SignedDuration>) -> SignedDuration {
+    match min_validity {
+        Some(hard) => hard,
+        None if life < DEFAULT_MIN_VALIDITY * 2 => life / 10,
+        None => DEFAULT_MIN_VALIDITY,
+    }
+}
+
+/// What a refresh asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshParameters<'a> {
+    /// The scopes to put on the wire; see [`Registration::refresh_scopes`].
+    pub scopes: &'a ScopeSet,
+    /// Beyond the scopes.
+    pub target: &'a Target,
+    /// A claims challenge, as JSON.
+    pub claims: Option<&'a str>,
+}
+
+/// Builds a refresh (RFC 6749 §6).
+pub fn refresh_request(
+    registration: &Registration,
+    endpoints: &Endpoints,
+    refresh_token: &RefreshToken,
+    parameters: RefreshParameters<'_>,
+) -> ProviderRequest {
+    let scope = parameters.scopes.to_string();
+    let fields = [
+        ("grant_type", Some("refresh_token")),
+        ("refresh_token", Some(refresh_token.expose())),
+        ("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty())),
+        ("resource", parameters.target.resource.as_deref()),
+        ("audience", parameters.target.audience.as_deref()),
+        ("claims", parameters.claims),
+    ];
+    client_fields(registration, endpoints.token.clone(), |client| Form::new(fields.into_iter().chain(client)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::AccessToken;
+
+    /// A token issued at 1,000,000 s that lives for `life` seconds.
+    fn token(life: i64, refresh_in: Option<i64>) -> IssuedToken {
+        IssuedToken {
+            access_token: AccessToken::new("t"),
+            token_type: "Bearer".into(),
+            scope: ScopeSet::default(),
+            asked: ScopeSet::default(),
+            target: Target::default(),
+            issued_at: at(0),
+            expires_at: Some(at(life)),
+            refresh_at: refresh_in.map(at),
+            id_token: None,
+        }
+    }
+
+    fn at(offset: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + offset).unwrap()
+    }
+
+    fn judge(life: i64, now: i64, min_validity: Option<i64>) -> Freshness {
+        freshness(&token(life, None), at(now), min_validity.map(SignedDuration::from_secs))
+    }
+
+    #[test]
+    fn an_hours_token_over_its_life() {
+        use Freshness::{Expired, Fresh, Short, Stale};
+        for (now, want) in
+            [(0, Fresh), (2879, Fresh), (2880, Stale), (3300, Stale), (3301, Short), (3599, Short), (3600, Expired)]
+        {
+            assert_eq!(judge(3600, now, None), want, "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_short_token_serves_until_its_last_tenth() {
+        use Freshness::{Expired, Fresh, Short, Stale};
+        for (now, want) in [(0, Fresh), (47, Fresh), (48, Stale), (54, Stale), (55, Short), (60, Expired)] {
+            assert_eq!(judge(60, now, None), want, "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_callers_own_validity_is_a_promise() {
+        assert_eq!(judge(3600, 0, Some(3000)), Freshness::Fresh);
+        assert_eq!(judge(3600, 700, Some(3000)), Freshness::Short);
+        assert_eq!(judge(60, 31, Some(30)), Freshness::Short);
+        assert_eq!(judge(3600, 3590, Some(0)), Freshness::Stale);
+    }
+
+    #[test]
+    fn a_promise_longer_than_tokens_live_does_not_refresh_for_every_caller() {
+        assert_eq!(judge(3600, 0, Some(7200)), Freshness::Fresh);
+        assert_eq!(judge(3600, 720, Some(7200)), Freshness::Fresh);
+        assert_eq!(judge(3600, 721, Some(7200)), Freshness::Short);
+    }
+
+    #[test]
+    fn the_providers_own_suggestion_makes_it_stale() {
+        assert_eq!(freshness(&token(86_400, Some(43_200)), at(43_199), None), Freshness::Fresh);
+        assert_eq!(freshness(&token(86_400, Some(43_200)), at(43_200), None), Freshness::Stale);
+    }
+
+    #[test]
+    fn a_clock_that_moved_back_is_not_believed() {
+        assert_eq!(judge(3600, -299, None), Freshness::Fresh);
+        assert_eq!(judge(3600, -301, None), Freshness::Expired);
+    }
+}

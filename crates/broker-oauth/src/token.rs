@@ -1,0 +1,200 @@
+//! What a token endpoint's success says (RFC 6749 §5.1).
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::failure::Failure;
+use crate::identity::{self, Identity};
+use crate::scope::ScopeSet;
+use crate::secret::{AccessToken, IdToken, RefreshToken};
+use crate::wire::{ProviderResponse, seconds, text};
+
+/// The life of a token that comes with a refresh token but without `expires_in`: short, because a refresh is cheap and a
+/// dead token is not. One with neither never expires, as far as anyone knows.
+pub const DEFAULT_LIFE: u64 = 300;
+
+/// Beyond the scopes, what a token was asked for; two targets never share a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Another tenant than the profile's (Entra).
+    pub tenant: Option<String>,
+    /// RFC 8707.
+    pub resource: Option<String>,
+    /// For providers that take one.
+    pub audience: Option<String>,
+}
+
+/// An access token and what is known of it.
+#[derive(Clone, Debug)]
+pub struct IssuedToken {
+    /// The token.
+    pub access_token: AccessToken,
+    /// `Bearer`, as a rule.
+    pub token_type: String,
+    /// What was granted.
+    pub scope: ScopeSet,
+    /// What was asked for: a later request for exactly this is served by what it was granted as.
+    pub asked: ScopeSet,
+    /// What it is for.
+    pub target: Target,
+    /// When it came, by our clock.
+    pub issued_at: Timestamp,
+    /// When it dies, by our clock; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// When the provider suggests to refresh it (`refresh_in`).
+    pub refresh_at: Option<Timestamp>,
+    /// The ID token that came with it.
+    pub id_token: Option<IdToken>,
+}
+
+/// A success of the token endpoint.
+#[derive(Debug)]
+pub struct TokenResponse {
+    /// The access token.
+    pub token: IssuedToken,
+    /// A refresh token; without one the old one stays good (RFC 6749 §6).
+    pub refresh_token: Option<RefreshToken>,
+    /// Who the user is, where the response says.
+    pub identity: Option<Identity>,
+}
+
+/// Reads the answer to a device code poll or a refresh that asked for `asked`.
+pub fn token_response(
+    response: &ProviderResponse,
+    asked: &ScopeSet,
+    target: &Target,
+    now: Timestamp,
+) -> Result<TokenResponse, Failure> {
+    let Some(object) = response.object() else { return Err(Failure::not_oauth(response)) };
+    // Some servers send errors with 200: the error field decides, not the status.
+    if object.contains_key("error") {
+        return Err(Failure::oauth(response, &object));
+    }
+    let access_token = match text(&object, "access_token") {
+        Some(token) if (200..300).contains(&response.status) && !token.is_empty() => AccessToken::new(token),
+        _ => return Err(Failure::not_oauth(response)),
+    };
+    // It will stand in an HTTP header; anything else in it is not a token.
+    if !access_token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::not_oauth(response));
+    }
+    let token_type = text(&object, "token_type").filter(|kind| crate::scope::is_scope_token(kind));
+    let refresh_token = text(&object, "refresh_token").filter(|token| !token.is_empty()).map(RefreshToken::new);
+    let (expires_at, refresh_at) = life(&object, refresh_token.is_some(), now);
+    Ok(TokenResponse {
+        token: IssuedToken {
+            access_token,
+            token_type: canonical_type(token_type),
+            scope: granted(&object, asked),
+            asked: asked.clone(),
+            target: target.clone(),
+            issued_at: now,
+            expires_at,
+            refresh_at,
+            id_token: text(&object, "id_token").map(IdToken::new),
+        },
+        refresh_token,
+        identity: identity::identity(&object),
+    })
+}
+
+/// RFC 6749 §7.1: types are case-insensitive; GitHub says `bearer`.
+fn canonical_type(raw: Option<String>) -> String {
+    match raw {
+        Some(kind) if !kind.eq_ignore_ascii_case("bearer") => kind,
+        _ => "Bearer".into(),
+    }
+}
+
+fn granted(object: &Map<String, Value>, asked: &ScopeSet) -> ScopeSet {
+    let listed = match object.get("scope") {
+        // Twitch sends an array, GitHub commas.
+        Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(scopes)) => scopes.split([' ', ',']).collect(),
+        _ => ScopeSet::default(),
+    };
+    let sane: ScopeSet = listed.iter().filter(|scope| crate::scope::is_scope_token(scope)).collect();
+    // RFC 6749 §5.1: without a scope, what was asked for was granted.
+    if sane.is_empty() { asked.clone() } else { sane }
+}
+
+fn life(object: &Map<String, Value>, refreshable: bool, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+    let after = |secs: u64| now.checked_add(SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX))).ok();
+    let expires_in = match seconds(object, "expires_in") {
+        Some(secs) => Some(secs),
+        // Present but unreadable (negative, words): do not believe it lives for ever.
+        None if object.get("expires_in").is_some_and(|value| !value.is_null()) => Some(DEFAULT_LIFE),
+        None => refreshable.then_some(DEFAULT_LIFE),
+    };
+    let refresh_in = seconds(object, "refresh_in").filter(|secs| expires_in.is_some_and(|life| *secs < life));
+    (expires_in.and_then(after), refresh_in.and_then(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn read(body: &Value) -> Result<TokenResponse, Failure> {
+        let body = Zeroizing::new(body.to_string().into_bytes());
+        let response = ProviderResponse { status: 200, retry_after: None, body };
+        token_response(&response, &ScopeSet::parse("a b"), &Target::default(), NOW)
+    }
+
+    fn life_of(expires_in: &Value, refresh_token: bool) -> Option<i64> {
+        let mut body = json!({"access_token": "t", "expires_in": expires_in});
+        if refresh_token {
+            body["refresh_token"] = "r".into();
+        }
+        read(&body).unwrap().token.expires_at.map(Timestamp::as_second)
+    }
+
+    #[test]
+    fn what_was_not_listed_was_granted_as_asked() {
+        assert_eq!(read(&json!({"access_token": "t"})).unwrap().token.scope, ScopeSet::parse("a b"));
+        for scope in [json!("c d"), json!("c,d"), json!(["c", "d"])] {
+            let response = read(&json!({"access_token": "t", "scope": scope})).unwrap();
+            assert_eq!(response.token.scope, ScopeSet::parse("c d"));
+        }
+    }
+
+    #[test]
+    fn lives_are_read_in_every_shape() {
+        assert_eq!(life_of(&json!(3600), true), Some(3600));
+        assert_eq!(life_of(&json!("3600"), true), Some(3600));
+        assert_eq!(life_of(&json!(0), true), Some(0));
+        assert_eq!(life_of(&json!(-1), true), Some(300));
+        assert_eq!(life_of(&json!(null), true), Some(300));
+        assert_eq!(life_of(&json!(null), false), None);
+        assert!(life_of(&json!(1e300), true).unwrap() > 0);
+    }
+
+    #[test]
+    fn an_error_with_200_is_an_error() {
+        assert!(matches!(
+            read(&json!({"error": "bad_verification_code", "access_token": "t"})),
+            Err(Failure::OAuth(_))
+        ));
+    }
+
+    #[test]
+    fn no_token_is_no_answer() {
+        for body in
+            [json!({}), json!({"access_token": ""}), json!({"access_token": "a\r\nb"}), json!({"access_token": 5.5})]
+        {
+            // A number reads as text; a header can carry it.
+            let ok = body["access_token"].is_number();
+            assert_eq!(read(&body).is_ok(), ok, "{body}");
+        }
+    }
+
+    #[test]
+    fn bearer_is_spelled_one_way() {
+        assert_eq!(read(&json!({"access_token": "t", "token_type": "bearer"})).unwrap().token.token_type, "Bearer");
+        assert_eq!(read(&json!({"access_token": "t", "token_type": "DPoP"})).unwrap().token.token_type, "DPoP");
+    }
+}

@@ -1,0 +1,157 @@
+//! Requests and responses as values: what the daemon's outbound side carries, and bodies read as JSON or as a form.
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Largest body a token, device or revocation endpoint may send, in bytes.
+pub const MAX_BODY: usize = 1024 * 1024 + 64 * 1024;
+
+/// A request to an authorization server. Bodies are forms (RFC 6749 Appendix B); there are no others.
+#[derive(Debug)]
+pub struct ProviderRequest {
+    /// Where to.
+    pub url: Url,
+    /// The form of a POST; `None` makes it a GET.
+    pub form: Option<Form>,
+    /// `Authorization: Basic …`, for confidential clients (RFC 6749 §2.3.1).
+    pub authorization: Option<SecretString>,
+}
+
+impl ProviderRequest {
+    /// A GET.
+    pub fn get(url: Url) -> Self {
+        Self { url, form: None, authorization: None }
+    }
+}
+
+/// An `application/x-www-form-urlencoded` body. It holds secrets: zeroed on drop, not shown by `Debug`.
+pub struct Form(Zeroizing<String>);
+
+impl Form {
+    /// Encodes the pairs, leaving out those without a value.
+    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Self {
+        let mut form = url::form_urlencoded::Serializer::new(String::with_capacity(4096));
+        for (name, value) in pairs {
+            if let Some(value) = value {
+                form.append_pair(name, value);
+            }
+        }
+        Self(Zeroizing::new(form.finish()))
+    }
+
+    /// The encoded body.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Form[redacted]")
+    }
+}
+
+/// What an authorization server answered.
+pub struct ProviderResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// `Retry-After` in seconds (RFC 9110 §10.2.3), dates already reckoned.
+    pub retry_after: Option<u64>,
+    /// The body, at most [`MAX_BODY`] bytes.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for ProviderResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderResponse").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl ProviderResponse {
+    /// Reads the body as an object: JSON, or a form as GitHub sends it when nobody asks for JSON. `None` for anything else
+    /// (HTML of a captive portal, nothing at all).
+    pub fn object(&self) -> Option<Map<String, Value>> {
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(object)) => Some(object),
+            Ok(_) => None,
+            Err(_) => form_object(&self.body),
+        }
+    }
+}
+
+/// Reads a form that looks like an OAuth answer. Any text parses as a form, hence the check for a known name.
+fn form_object(body: &[u8]) -> Option<Map<String, Value>> {
+    let object: Map<_, _> = url::form_urlencoded::parse(body)
+        .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+        .collect();
+    ["access_token", "error", "device_code"].iter().any(|name| object.contains_key(*name)).then_some(object)
+}
+
+/// Reads a string field; numbers count as their text.
+pub fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
+    match object.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Reads a number of seconds, sent as a number or as a string (ADFS and the v1 endpoint of Entra send strings). Fractions
+/// are cut; negative and unreadable values are `None`; the largest is a hundred years, so that sums with it stay in range.
+pub fn seconds(object: &Map<String, Value>, name: &str) -> Option<u64> {
+    const CENTURY: u64 = 100 * 366 * 86_400;
+    let value = match object.get(name)? {
+        Value::Number(number) => number.as_u64().or_else(|| float_seconds(number.as_f64()?)),
+        Value::String(text) => text.trim().parse().ok().or_else(|| float_seconds(text.trim().parse().ok()?)),
+        _ => None,
+    };
+    value.map(|seconds| seconds.min(CENTURY))
+}
+
+fn float_seconds(value: f64) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked; the cast saturates")]
+    (value.is_finite() && value >= 0.0).then_some(value as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn response(body: &str) -> ProviderResponse {
+        ProviderResponse { status: 200, retry_after: None, body: Zeroizing::new(body.as_bytes().to_vec()) }
+    }
+
+    #[test]
+    fn a_form_leaves_out_what_is_not_set_and_encodes_the_rest() {
+        let form = Form::new([("scope", Some("a b")), ("claims", None), ("x", Some("ü&="))]);
+        assert_eq!(form.as_str(), "scope=a+b&x=%C3%BC%26%3D");
+        assert_eq!(format!("{form:?}"), "Form[redacted]");
+    }
+
+    #[test]
+    fn an_object_is_json_or_a_known_form() {
+        assert!(response(r#"{"error":"x"}"#).object().is_some());
+        assert_eq!(response("access_token=t&token_type=bearer").object().unwrap()["access_token"], "t");
+        for bad in ["", "<html>error=1</html>", "[1]", "null", "{\"access_token\":", "login=now"] {
+            assert!(response(bad).object().is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_come_in_many_shapes() {
+        let object =
+            json!({"n": 5, "s": "5", "f": 5.9, "fs": "5.9", "neg": -5, "words": "soon", "null": null, "big": 1e300});
+        let object = object.as_object().unwrap();
+        for (name, want) in [("n", Some(5)), ("s", Some(5)), ("f", Some(5)), ("fs", Some(5)), ("neg", None)] {
+            assert_eq!(seconds(object, name), want, "{name}");
+        }
+        for name in ["words", "null", "missing"] {
+            assert_eq!(seconds(object, name), None, "{name}");
+        }
+        assert_eq!(seconds(object, "big"), Some(100 * 366 * 86_400));
+    }
+}

@@ -1,0 +1,172 @@
+//! The configuration: read, checked, and turned into profiles whose every field is good.
+//!
+//! `docs/CONFIG.md` is the reference. A file that is not right in every line is not in force at all, and the daemon goes
+//! on without it: refusing to start would loop under socket activation.
+
+mod file;
+mod keys;
+mod profile;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use self::profile::RawProfile;
+pub use self::profile::{Authority, Profile, Transport};
+use crate::store::StoreConfig;
+
+/// A configuration that is good throughout.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The profile of requests that name none.
+    pub default_profile: Option<String>,
+    /// Where grants are kept. Read once, at start.
+    pub store: StoreConfig,
+    /// By name.
+    pub profiles: BTreeMap<String, Arc<Profile>>,
+}
+
+/// What is wrong with the configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}: {message}", path.display(), line.map(|line| format!(" line {line}")).unwrap_or_default())]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1, where it is about one.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    default_profile: Option<String>,
+    #[serde(default)]
+    store: StoreConfig,
+    #[serde(default)]
+    profiles: BTreeMap<String, RawProfile>,
+}
+
+impl Config {
+    /// Reads and checks a file. Files it names (secrets, CAs) are read as well. No file is an error: there is nothing to
+    /// sign in to then.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = file::read(path)?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a configuration's text; `path` is for messages and for relative paths in it.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let at =
+            |line, message: String, hint: &str| ConfigError { path: path.into(), line, message, hint: hint.into() };
+        let syntax = |error: toml::de::Error| {
+            let line = error.span().map(|span| keys::line_of(text, span.start));
+            at(line, error.message().to_owned(), "mend the line; docs/CONFIG.md has every key")
+        };
+        let table = toml::de::DeTable::parse(text).map_err(syntax)?;
+        keys::check(&table, text).map_err(|unknown| at(Some(unknown.line), unknown.message, &unknown.hint))?;
+        let raw: RawConfig = toml::from_str(text).map_err(syntax)?;
+        let mut profiles = BTreeMap::new();
+        for (name, raw) in raw.profiles {
+            let line = keys::line_of_profile(&table, text, &name);
+            let profile = Profile::build(&name, raw, path.parent().unwrap_or(Path::new("")))
+                .map_err(|wrong| at(line, format!("profile {name:?}: {}", wrong.message), wrong.hint))?;
+            profiles.insert(name, Arc::new(profile));
+        }
+        if let Some(name) = &raw.default_profile
+            && !profiles.contains_key(name)
+        {
+            let message = format!("default_profile is {name:?}, and there is no [profiles.{name}]");
+            return Err(at(None, message, "name one of the profiles of the file"));
+        }
+        Ok(Self { default_profile: raw.default_profile, store: raw.store, profiles })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+default_profile = "work"
+
+[store]
+kind = "memory"
+
+[profiles.work]
+provider  = "entra"
+tenant    = "contoso.onmicrosoft.com"
+client_id = "11111111-2222-3333-4444-555555555555"
+scopes    = ["User.Read"]
+
+[profiles.sso]
+issuer    = "https://sso.example.com/realms/main"
+client_id = "cli"
+scopes    = ["openid", "profile", "offline_access"]
+"#;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(Path::new("/etc/config.toml"), text)
+    }
+
+    #[test]
+    fn the_documented_example_is_good() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!(config.profiles.keys().collect::<Vec<_>>(), ["sso", "work"]);
+        assert_eq!(config.profiles["work"].issuer(), "https://login.microsoftonline.com/contoso.onmicrosoft.com");
+        assert_eq!(config.default_profile.as_deref(), Some("work"));
+    }
+
+    /// Each row: what to replace in the good file, by what, and what the error must name.
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        for (from, to, line, named) in [
+            ("client_id = \"cli\"", "clientid = \"cli\"", Some(15), "client_id"),
+            ("[store]", "[stor]", Some(4), "store"),
+            ("kind = \"memory\"", "kind = \"vault\"", Some(5), "vault"),
+            ("default_profile = \"work\"", "default_profile = \"wrk\"", None, "wrk"),
+            ("default_profile", "default-profile", Some(2), "default_profile"),
+            ("provider  = \"entra\"", "provider = \"azure\"", Some(7), "azure"),
+            ("tenant    = \"contoso.onmicrosoft.com\"", "", Some(7), "tenant"),
+            ("tenant    = \"contoso.onmicrosoft.com\"", "tenant = \"a/b\"", Some(7), "a/b"),
+            ("https://sso.example.com", "http://sso.example.com", Some(13), "https"),
+            ("issuer    = \"https://sso.example.com/realms/main\"", "", Some(13), "issuer"),
+            ("client_id = \"cli\"", "", Some(13), "client_id"),
+            ("client_id = \"cli\"", "client_id = 7", Some(15), "string"),
+            ("scopes    = [\"User.Read\"]", "scopes = [\"a b\"]", Some(7), "a b"),
+            ("client_id = \"cli\"", "client_id = \"cli", Some(15), "string"),
+            ("[profiles.sso]", "[profiles.\"a b\"]", Some(13), "a b"),
+        ] {
+            assert!(GOOD.contains(from), "{from}");
+            let error = parse(&GOOD.replace(from, to)).unwrap_err();
+            assert_eq!(error.line, line, "{to}: {error}");
+            let told = format!("{error}; {}", error.hint);
+            assert!(told.contains(named) && !error.hint.is_empty(), "{to}: {told}");
+        }
+    }
+
+    #[test]
+    fn explicit_endpoints_need_no_discovery() {
+        let config = parse(
+            r#"
+[profiles.p]
+client_id = "cli"
+token_endpoint = "https://a.example/token"
+device_authorization_endpoint = "https://a.example/device"
+"#,
+        )
+        .unwrap();
+        let Authority::Explicit { endpoints, .. } = &config.profiles["p"].authority else { panic!("not explicit") };
+        assert_eq!(endpoints.token.as_str(), "https://a.example/token");
+    }
+
+    #[test]
+    fn an_empty_file_is_a_configuration_without_profiles() {
+        assert!(parse("").unwrap().profiles.is_empty());
+    }
+}

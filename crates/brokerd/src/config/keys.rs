@@ -1,0 +1,89 @@
+//! Unknown keys, found before anything else is read: named with their line and the nearest key there is.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+const TOP: &[&str] = &["default_profile", "store", "profiles"];
+const STORE: &[&str] = &["kind", "path", "key_file", "key_command"];
+/// Every key of a profile.
+pub(super) const PROFILE: &[&str] = &[
+    "provider",
+    "issuer",
+    "tenant",
+    "authority",
+    "client_id",
+    "client_secret_file",
+    "scopes",
+    "audience",
+    "resource",
+    "default_account",
+    "ca_file",
+    "proxy",
+    "device_authorization_endpoint",
+    "token_endpoint",
+    "revocation_endpoint",
+];
+
+/// A key nobody knows.
+pub(super) struct Unknown {
+    pub(super) line: usize,
+    pub(super) message: String,
+    pub(super) hint: String,
+}
+
+/// Looks for unknown keys in every table.
+pub(super) fn check(table: &Spanned<DeTable<'_>>, text: &str) -> Result<(), Unknown> {
+    let root = table.get_ref();
+    check_table(root, TOP, "the top of the file", text)?;
+    if let Some(store) = sub_table(root, "store") {
+        check_table(store, STORE, "[store]", text)?;
+    }
+    for (name, profile) in sub_table(root, "profiles").into_iter().flatten() {
+        if let DeValue::Table(profile) = profile.get_ref() {
+            check_table(profile, PROFILE, &format!("[profiles.{}]", name.get_ref()), text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The line a profile's table begins on.
+pub(super) fn line_of_profile(table: &Spanned<DeTable<'_>>, text: &str, name: &str) -> Option<usize> {
+    let profiles = sub_table(table.get_ref(), "profiles")?;
+    let (key, _) = profiles.iter().find(|(key, _)| key.get_ref() == name)?;
+    Some(line_of(text, key.span().start))
+}
+
+/// The line, from 1, that a byte is on.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+fn sub_table<'t, 'd>(table: &'t DeTable<'d>, name: &str) -> Option<&'t DeTable<'d>> {
+    match table.get(name)?.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+fn check_table(table: &DeTable<'_>, known: &[&str], place: &str, text: &str) -> Result<(), Unknown> {
+    for key in table.keys() {
+        let name: &str = key.get_ref();
+        if !known.contains(&name) {
+            return Err(Unknown {
+                line: line_of(text, key.span().start),
+                message: format!("{name:?} is no key of {place}"),
+                hint: nearest(name, known).map_or_else(
+                    || format!("the keys there are: {}", known.join(", ")),
+                    |near| format!("did you mean {near:?}?"),
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The nearest of the known names, if one is near.
+pub(crate) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    let score = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), candidate);
+    known.iter().copied().filter(|near| score(near) > 0.8).max_by(|a, b| score(a).total_cmp(&score(b)))
+}

@@ -1,0 +1,275 @@
+//! A grant: what survives a restart for an account, and its form in the store.
+
+use broker_oauth::identity::Identity;
+use broker_oauth::scope::ScopeSet;
+use broker_oauth::secret::{AccessToken, RefreshToken};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+/// What an account's task owns. The refresh token in it is seen by nobody else.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Whose.
+    pub id: AccountId,
+    /// The profile it was signed in under.
+    pub profile: String,
+    /// The client it was issued to; another client cannot use it.
+    pub client_id: String,
+    /// The issuer or authority it came from; it is never sent to another.
+    pub issuer: String,
+    /// Who the user is.
+    pub identity: Identity,
+    /// What was granted.
+    pub scope: ScopeSet,
+    /// What was asked for when signing in.
+    pub asked: ScopeSet,
+    /// What it lives on.
+    pub credential: Credential,
+    /// When the user signed in.
+    pub signed_in_at: Timestamp,
+}
+
+/// What a grant lives on.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A refresh token.
+    Refresh(Refresh),
+    /// A provider that issues no refresh tokens: the long-lived access token.
+    LongLived(AccessToken),
+    /// Nothing that lasts: the access token in memory, until it expires.
+    Transient,
+    /// The provider refused it for good; never sent again.
+    Dead,
+}
+
+/// A refresh token and where its rotation stands.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    /// The newest one.
+    pub token: RefreshToken,
+    /// The one before it, until the newest has worked.
+    pub previous: Option<RefreshToken>,
+    /// A refresh was about to be sent at this time and has not been accounted for: after a crash, act on it first.
+    pub intent: Option<Timestamp>,
+    /// Whether the provider rotates, once a refresh has shown it. Where it does not, a refresh writes nothing.
+    pub rotates: Option<bool>,
+}
+
+impl Refresh {
+    /// A refresh token fresh from a sign-in.
+    pub fn new(token: RefreshToken) -> Self {
+        Self { token, previous: None, intent: None, rotates: None }
+    }
+}
+
+/// An account's id: opaque, URL-safe, and the same whenever the same user signs in to the same profile again, so that a
+/// lost index cannot make two accounts of one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// Derives the id. A provider that does not say who the user is gives one account a profile.
+    pub fn derive(profile: &str, issuer: &str, identity: &Identity) -> Self {
+        let user = identity.home_id.as_deref().or(identity.subject.as_deref()).unwrap_or_default();
+        let mut hash = Sha256::new();
+        for part in [profile, issuer, user] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().iter().take(10).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The id of a store key or index entry; `None` if it is not one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let ours = text.len() == 20 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        ours.then(|| Self(text.into()))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for AccountId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Grant {
+    /// What to call the user.
+    pub fn username(&self) -> &str {
+        self.identity.username.as_deref().unwrap_or("unknown")
+    }
+
+    /// The record for the store, as JSON.
+    pub fn to_record(&self) -> Zeroizing<String> {
+        let refresh = match &self.credential {
+            Credential::Refresh(refresh) => Some(refresh),
+            _ => None,
+        };
+        let record = Record {
+            id: self.id.clone(),
+            profile: self.profile.clone(),
+            client_id: self.client_id.clone(),
+            issuer: self.issuer.clone(),
+            subject: self.identity.subject.clone(),
+            home_id: self.identity.home_id.clone(),
+            local_id: self.identity.local_id.clone(),
+            tenant: self.identity.tenant.clone(),
+            username: self.identity.username.clone(),
+            scope: self.scope.to_string(),
+            asked: self.asked.to_string(),
+            signed_in_at: self.signed_in_at.as_second(),
+            refresh_token: refresh.map(|refresh| refresh.token.expose().to_owned()),
+            previous: refresh.and_then(|refresh| Some(refresh.previous.as_ref()?.expose().to_owned())),
+            intent: refresh.and_then(|refresh| refresh.intent).map(Timestamp::as_second),
+            rotates: refresh.and_then(|refresh| refresh.rotates),
+            access_token: match &self.credential {
+                Credential::LongLived(token) => Some(token.expose().to_owned()),
+                _ => None,
+            },
+        };
+        // Plain strings and numbers: serialisation has nothing to fail on.
+        Zeroizing::new(serde_json::to_string(&record).unwrap_or_default())
+    }
+
+    /// Reads a record; the error never quotes it.
+    pub fn from_record(text: &str) -> Result<Self, &'static str> {
+        let mut record: Record = serde_json::from_str(text).map_err(|_| "the record is not one of this version's")?;
+        let credential = match (record.refresh_token.take(), record.access_token.take()) {
+            (Some(token), _) => Credential::Refresh(Refresh {
+                token: RefreshToken::new(token),
+                previous: record.previous.take().map(RefreshToken::new),
+                intent: record.intent.and_then(|at| Timestamp::from_second(at).ok()),
+                rotates: record.rotates,
+            }),
+            (None, Some(token)) => Credential::LongLived(AccessToken::new(token)),
+            (None, None) => Credential::Dead,
+        };
+        Ok(Self {
+            id: record.id.clone(),
+            profile: std::mem::take(&mut record.profile),
+            client_id: std::mem::take(&mut record.client_id),
+            issuer: std::mem::take(&mut record.issuer),
+            identity: Identity {
+                subject: record.subject.take(),
+                issuer: None,
+                home_id: record.home_id.take(),
+                local_id: record.local_id.take(),
+                tenant: record.tenant.take(),
+                username: record.username.take(),
+            },
+            scope: ScopeSet::parse(&record.scope),
+            asked: ScopeSet::parse(&record.asked),
+            credential,
+            signed_in_at: Timestamp::from_second(record.signed_in_at).map_err(|_| "the record's time is absurd")?,
+        })
+    }
+}
+
+/// The record. Fields may be added; a reader ignores those it does not know, so that going back one version loses nothing.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    id: AccountId,
+    profile: String,
+    client_id: String,
+    issuer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    home_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    scope: String,
+    asked: String,
+    signed_in_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    intent: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotates: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        for secret in [&mut self.refresh_token, &mut self.previous, &mut self.access_token] {
+            secret.zeroize();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(credential: Credential) -> Grant {
+        let identity =
+            Identity { subject: Some("alice".into()), username: Some("Alice".into()), ..Identity::default() };
+        Grant {
+            id: AccountId::derive("work", "https://a.example", &identity),
+            profile: "work".into(),
+            client_id: "cli".into(),
+            issuer: "https://a.example".into(),
+            identity,
+            scope: ScopeSet::parse("a b"),
+            asked: ScopeSet::parse("a b c"),
+            credential,
+            signed_in_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_whole() {
+        let refresh = Refresh {
+            token: RefreshToken::new("new"),
+            previous: Some(RefreshToken::new("old")),
+            intent: Timestamp::from_second(7).ok(),
+            rotates: Some(true),
+        };
+        let before = grant(Credential::Refresh(refresh));
+        let after = Grant::from_record(&before.to_record()).unwrap();
+        assert_eq!(format!("{before:?}"), format!("{after:?}"));
+        let Credential::Refresh(refresh) = after.credential else { panic!("no refresh token") };
+        assert_eq!((refresh.token.expose(), refresh.previous.unwrap().expose()), ("new", "old"));
+    }
+
+    #[test]
+    fn a_dead_grant_stays_dead_and_tells_no_secret() {
+        let record = grant(Credential::Dead).to_record();
+        assert!(!record.contains("token"));
+        assert!(matches!(Grant::from_record(&record).unwrap().credential, Credential::Dead));
+    }
+
+    #[test]
+    fn a_newer_versions_fields_are_ignored_and_rubbish_is_refused() {
+        let record = grant(Credential::Dead).to_record().replace("{\"id\"", "{\"future\":1,\"id\"");
+        assert!(Grant::from_record(&record).is_ok());
+        assert!(Grant::from_record("{}").is_err());
+    }
+
+    #[test]
+    fn ids_are_stable_and_their_parts_do_not_run_together() {
+        let who = |subject: &str| Identity { subject: Some(subject.into()), ..Identity::default() };
+        let id = AccountId::derive("work", "https://a.example", &who("alice"));
+        assert_eq!(id, AccountId::derive("work", "https://a.example", &who("alice")));
+        assert_ne!(id, AccountId::derive("workh", "ttps://a.example", &who("alice")));
+        assert_eq!(AccountId::parse(id.as_str()), Some(id));
+        for bad in ["", "../../etc", "zzzzzzzzzzzzzzzzzzzz"] {
+            assert_eq!(AccountId::parse(bad), None);
+        }
+    }
+}
