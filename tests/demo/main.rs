@@ -4,11 +4,7 @@
 //! page in a browser. Then it shows what a broker is for: the second token is instant, an expired one is replaced without
 //! a question, and the sign-in survives `kill -9`. Everything it made is gone afterwards.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it talks to a person"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
 
 mod options;
 mod stage;
@@ -30,10 +26,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(argument) => {
-            eprintln!(
-                "demo: unexpected argument {argument:?}\n\n{}",
-                options::HELP
-            );
+            eprintln!("demo: unexpected argument {argument:?}\n\n{}", options::HELP);
             return ExitCode::from(2);
         }
     };
@@ -50,13 +43,9 @@ fn demo(options: Options) -> anyhow::Result<ExitCode> {
     println!("brokerd: one sign-in for every tool on this machine\n");
     println!("Building brokerd and brokerctl; the first time this takes a few minutes.");
     let binaries = processes::build(Stdio::inherit())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut stage = Stage::set(binaries, options.approve)
-            .await
-            .context("setting up")?;
+        let mut stage = Stage::set(binaries, options.approve).await.context("setting up")?;
         let code = tokio::select! {
             told = steps::tell(&mut stage) => match told {
                 Ok(()) => ExitCode::SUCCESS,

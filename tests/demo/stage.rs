@@ -30,13 +30,7 @@ impl Stage {
         let home = Home::create().context("making a directory")?;
         home.write(KEY_FILE, key()?.as_bytes())?;
         home.write(home.config_file(), config(&server, &home).as_bytes())?;
-        Ok(Self {
-            server,
-            home,
-            approve,
-            binaries,
-            daemon: None,
-        })
+        Ok(Self { server, home, approve, binaries, daemon: None })
     }
 
     /// Starts brokerd and waits until it answers.
@@ -55,10 +49,7 @@ impl Stage {
 
     /// Returns the daemon's process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.daemon
-            .as_ref()
-            .and_then(Daemon::pid)
-            .unwrap_or_default()
+        self.daemon.as_ref().and_then(Daemon::pid).unwrap_or_default()
     }
 
     /// Returns brokerctl, with what the person's terminal can do and nothing else of their environment.

@@ -12,11 +12,7 @@ use crate::exchange::{exchange, form, get};
 
 /// Opens a verification page with the code in its address and confirms as that user.
 pub async fn confirm(verification_uri_complete: &str, user: &str) -> io::Result<()> {
-    decide(
-        verification_uri_complete,
-        &[("user", user), ("decision", "confirm")],
-    )
-    .await
+    decide(verification_uri_complete, &[("user", user), ("decision", "confirm")]).await
 }
 
 /// Opens a verification page with the code in its address and declines.
@@ -42,16 +38,10 @@ fn input_value(page: &str, name: &str) -> Option<String> {
 }
 
 async fn ask(address: &Url, request: Request<Full<Bytes>>) -> io::Result<String> {
-    let host = address
-        .host_str()
-        .ok_or_else(|| io::Error::other("no host in the address"))?;
+    let host = address.host_str().ok_or_else(|| io::Error::other("no host in the address"))?;
     let stream = TcpStream::connect((host, address.port_or_known_default().unwrap_or(80))).await?;
     let (status, page) = exchange(stream, request).await?;
-    if status == 200 {
-        Ok(page)
-    } else {
-        Err(unexpected(&page))
-    }
+    if status == 200 { Ok(page) } else { Err(unexpected(&page)) }
 }
 
 fn unexpected(page: &str) -> io::Error {

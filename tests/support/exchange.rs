@@ -14,21 +14,12 @@ pub async fn exchange<I>(io: I, request: Request<Full<Bytes>>) -> io::Result<(u1
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io))
-        .await
-        .map_err(io::Error::other)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(io::Error::other)?;
     let mut answer = pin!(async {
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(io::Error::other)?;
+        let response = sender.send_request(request).await.map_err(io::Error::other)?;
         let status = response.status().as_u16();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(io::Error::other)?
-            .to_bytes();
+        let body = response.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     });
     tokio::select! {
@@ -51,8 +42,5 @@ pub fn form(host: &str, path: &str, fields: &[(&str, &str)]) -> Request<Full<Byt
 
 /// Makes a request without a body.
 pub fn get(host: &str, path: &str) -> Request<Full<Bytes>> {
-    Request::get(path)
-        .header("host", host)
-        .body(Full::default())
-        .expect("a path without surprises")
+    Request::get(path).header("host", host).body(Full::default()).expect("a path without surprises")
 }

@@ -34,9 +34,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::fault::{Endpoint, Fault, Gate, Grant, Select};
 pub use self::journal::{AccessToken, Family, Issued, Request, Revoked};
-pub use self::options::{
-    Client, Discovery, ENTRA_CLIENT_ID, Options, RefreshTokens, Rotation, Tenant, User,
-};
+pub use self::options::{Client, Discovery, ENTRA_CLIENT_ID, Options, RefreshTokens, Rotation, Tenant, User};
 use self::state::State;
 
 /// A running authorization server; clones are handles to the same one.
@@ -67,9 +65,7 @@ impl FakeAs {
             changes: watch::Sender::new(0),
             tasks: TaskTracker::new(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// A server on a free loopback port, which its issuer then names; the path of the issuer given stays.
@@ -121,9 +117,7 @@ impl FakeAs {
 
     /// Returns what an in-memory connector dials.
     pub fn dialer(&self) -> Dialer {
-        Dialer {
-            server: self.clone(),
-        }
+        Dialer { server: self.clone() }
     }
 
     /// Refuses new connections, or takes them again.
@@ -133,8 +127,7 @@ impl FakeAs {
 
     /// Ends every open connection, answered or not.
     pub fn drop_connections(&self) {
-        self.with(|state| std::mem::replace(&mut state.connections.drop, CancellationToken::new()))
-            .cancel();
+        self.with(|state| std::mem::replace(&mut state.connections.drop, CancellationToken::new())).cancel();
     }
 
     /// Returns how many connections there have been.
@@ -215,25 +208,15 @@ impl FakeAs {
     pub fn pending_user_codes(&self) -> Vec<String> {
         let now = Instant::now();
         self.with(|state| {
-            let mut pending: Vec<_> = state
-                .devices
-                .values()
-                .filter(|device| device.is_pending(now))
-                .collect();
+            let mut pending: Vec<_> = state.devices.values().filter(|device| device.is_pending(now)).collect();
             pending.sort_by_key(|device| device.number);
-            pending
-                .iter()
-                .map(|device| device.user_code.clone())
-                .collect()
+            pending.iter().map(|device| device.user_code.clone()).collect()
         })
     }
 
     /// Waits for a sign-in to be pending and returns the newest one's user code.
     pub async fn next_user_code(&self) -> String {
-        self.until("a device authorization request", || {
-            self.pending_user_codes().pop()
-        })
-        .await
+        self.until("a device authorization request", || self.pending_user_codes().pop()).await
     }
 }
 
@@ -247,13 +230,7 @@ impl FakeAs {
     /// Returns how many requests of those meant have arrived.
     pub fn count(&self, select: impl Into<Select>) -> usize {
         let select = select.into();
-        self.with(|state| {
-            state
-                .log
-                .iter()
-                .filter(|request| request.is(select))
-                .count()
-        })
+        self.with(|state| state.log.iter().filter(|request| request.is(select)).count())
     }
 
     /// Waits until the log is as wanted. Looks again whenever a request has arrived or was answered.
@@ -265,10 +242,7 @@ impl FakeAs {
     /// Waits until that many requests of those meant have arrived.
     pub async fn wait_for_count(&self, select: impl Into<Select>, count: usize) {
         let select = select.into();
-        self.until(&format!("{count} × {select:?}"), || {
-            (self.count(select) >= count).then_some(())
-        })
-        .await;
+        self.until(&format!("{count} × {select:?}"), || (self.count(select) >= count).then_some(())).await;
     }
 
     /// Returns everything confidential it has ever given out or been set up with, for a search through logs.
@@ -323,18 +297,12 @@ impl FakeAs {
                 if let Some(found) = look() {
                     return found;
                 }
-                changes
-                    .changed()
-                    .await
-                    .expect("this server keeps the sender");
+                changes.changed().await.expect("this server keeps the sender");
             }
         };
         let patience = self.with(|state| state.options.patience);
         let Ok(found) = time::timeout(patience, found).await else {
-            panic!(
-                "{what}: not within {patience:?}; requests so far: {:#?}",
-                self.log()
-            );
+            panic!("{what}: not within {patience:?}; requests so far: {:#?}", self.log());
         };
         found
     }
@@ -353,10 +321,7 @@ impl Dialer {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         let (client, server) = tokio::io::duplex(64 * 1024);
-        self.server
-            .inner
-            .tasks
-            .spawn(http::serve(self.server.clone(), server));
+        self.server.inner.tasks.spawn(http::serve(self.server.clone(), server));
         Ok(client)
     }
 }

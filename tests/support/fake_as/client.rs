@@ -18,12 +18,8 @@ impl State {
         match (&client.secret, secret) {
             (None, None) => Ok(id),
             (Some(expected), Some(given)) if *expected == given => Ok(id),
-            (None, Some(_)) => Err(Failure::InvalidClient(
-                "a public client cannot send a client secret".into(),
-            )),
-            (Some(_), None) => Err(Failure::InvalidClient(
-                "the client must authenticate".into(),
-            )),
+            (None, Some(_)) => Err(Failure::InvalidClient("a public client cannot send a client secret".into())),
+            (Some(_), None) => Err(Failure::InvalidClient("the client must authenticate".into())),
             (Some(_), Some(_)) => Err(Failure::InvalidClient("wrong client secret".into())),
         }
     }
@@ -33,23 +29,15 @@ fn credentials(request: &Request) -> Result<(String, Option<String>), Failure> {
     let field = |name| lookup(&request.form, name).map(ToOwned::to_owned);
     let Some(header) = request.header("authorization") else {
         let missing = || Failure::InvalidRequest("missing parameter client_id".into());
-        return Ok((
-            field("client_id").ok_or_else(missing)?,
-            field("client_secret"),
-        ));
+        return Ok((field("client_id").ok_or_else(missing)?, field("client_secret")));
     };
     if field("client_secret").is_some() {
         // RFC 6749 §2.3: one method a request.
-        return Err(Failure::InvalidRequest(
-            "two ways of client authentication".into(),
-        ));
+        return Err(Failure::InvalidRequest("two ways of client authentication".into()));
     }
     let unreadable = || Failure::InvalidClient("unreadable Authorization header".into());
     let encoded = header.strip_prefix("Basic ").ok_or_else(unreadable)?;
-    let decoded = STANDARD
-        .decode(encoded)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let decoded = decoded.ok_or_else(unreadable)?;
     let (id, secret) = decoded.split_once(':').ok_or_else(unreadable)?;
     Ok((form_decoded(id), Some(form_decoded(secret))))
@@ -59,8 +47,5 @@ fn credentials(request: &Request) -> Result<(String, Option<String>), Failure> {
 fn form_decoded(value: &str) -> String {
     let pair = format!("x={value}");
     let mut pairs = form_urlencoded::parse(pair.as_bytes());
-    pairs
-        .next()
-        .map(|(_, value)| value.into_owned())
-        .unwrap_or_default()
+    pairs.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }

@@ -64,11 +64,7 @@ impl State {
         }
         let entra = matches!(call.dialect, Dialect::Entra(_));
         let device_code = self.remember("device_code", random::token("dc"));
-        let user_code = if entra {
-            random::entra_user_code()
-        } else {
-            random::user_code()
-        };
+        let user_code = if entra { random::entra_user_code() } else { random::user_code() };
         let user_code = self.remember("user_code", user_code);
         let page = format!("{}{}/device", self.origin(), self.issuer_path());
         let mut answer = json!({
@@ -108,10 +104,7 @@ impl State {
     pub(super) fn redeem_device_code(&mut self, call: &Call<'_>) -> Result<Value, Failure> {
         let code = call.required("device_code")?;
         let enforce = self.options.enforce_interval;
-        let device = self
-            .devices
-            .get_mut(code)
-            .ok_or(Failure::UnknownDeviceCode)?;
+        let device = self.devices.get_mut(code).ok_or(Failure::UnknownDeviceCode)?;
         if device.client_id != call.client_id {
             return Err(Failure::InvalidGrant(Dead::WrongClient));
         }
@@ -149,17 +142,13 @@ impl State {
 
     /// Finds a pending request by what a person typed: case and hyphens do not matter (RFC 8628 §6.1).
     pub(super) fn pending(&self, user_code: &str, now: Instant) -> Option<&Device> {
-        self.devices
-            .values()
-            .find(|device| device.is_pending(now) && same_code(&device.user_code, user_code))
+        self.devices.values().find(|device| device.is_pending(now) && same_code(&device.user_code, user_code))
     }
 
     /// Records what the user decided; with nobody's name, the user declined. Returns whether there was something pending.
     pub(super) fn decide(&mut self, user_code: &str, user: Option<&str>, now: Instant) -> bool {
-        let device = self
-            .devices
-            .values_mut()
-            .find(|device| device.is_pending(now) && same_code(&device.user_code, user_code));
+        let device =
+            self.devices.values_mut().find(|device| device.is_pending(now) && same_code(&device.user_code, user_code));
         let Some(device) = device else { return false };
         device.stage = match user {
             Some(user) => Stage::Approved { user: user.into() },
@@ -186,9 +175,7 @@ impl State {
 
 /// RFC 6749 §3.3.
 fn is_scope_token(scope: &str) -> bool {
-    scope
-        .bytes()
-        .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 fn same_code(one: &str, other: &str) -> bool {

@@ -39,11 +39,7 @@ impl Failure {
     pub(super) fn oauth(&self) -> (u16, Value) {
         let (status, error, description) = match self {
             Self::AccessDenied => (400, "access_denied", "the user declined".into()),
-            Self::AuthorizationPending => (
-                400,
-                "authorization_pending",
-                "the user has not finished".into(),
-            ),
+            Self::AuthorizationPending => (400, "authorization_pending", "the user has not finished".into()),
             Self::ExpiredToken => (400, "expired_token", "the device code has expired".into()),
             Self::InvalidClient(why) => (401, "invalid_client", why.clone()),
             Self::InvalidGrant(dead) => (400, "invalid_grant", format!("{dead:?}").to_lowercase()),
@@ -53,16 +49,9 @@ impl Failure {
             Self::UnknownClient(id) => (401, "invalid_client", format!("unknown client {id}")),
             Self::UnknownDeviceCode => (400, "invalid_grant", "unknown device code".into()),
             Self::UnknownTenant(tenant) => (404, "invalid_request", format!("no tenant {tenant}")),
-            Self::UnsupportedGrantType(name) => (
-                400,
-                "unsupported_grant_type",
-                format!("not supported: {name}"),
-            ),
+            Self::UnsupportedGrantType(name) => (400, "unsupported_grant_type", format!("not supported: {name}")),
         };
-        (
-            status,
-            json!({"error": error, "error_description": description}),
-        )
+        (status, json!({"error": error, "error_description": description}))
     }
 
     /// Returns status and body as Microsoft Entra has them.
@@ -106,28 +95,18 @@ impl Failure {
             Self::InvalidClient(why) => (401, "invalid_client", 7_000_218, None, format!("{why}.")),
             Self::InvalidGrant(dead) => dead.aadsts(),
             Self::InvalidRequest(why) => plain("invalid_request", 900_144, &format!("{why}.")),
-            Self::InvalidScope(scope) => plain(
-                "invalid_scope",
-                70_011,
-                &format!("The scope {scope} is not valid."),
-            ),
+            Self::InvalidScope(scope) => plain("invalid_scope", 70_011, &format!("The scope {scope} is not valid.")),
             Self::SlowDown => plain("slow_down", 70_016, "Polled faster than the interval."),
             Self::UnknownClient(id) => plain(
                 "unauthorized_client",
                 700_016,
                 &format!("Application with identifier '{id}' was not found in the directory."),
             ),
-            Self::UnknownDeviceCode => plain(
-                "bad_verification_code",
-                70_018,
-                "The verification code is not valid.",
-            ),
+            Self::UnknownDeviceCode => plain("bad_verification_code", 70_018, "The verification code is not valid."),
             Self::UnknownTenant(tenant) => plain(
                 "invalid_request",
                 90_002,
-                &format!(
-                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
-                ),
+                &format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."),
             ),
             Self::UnsupportedGrantType(name) => plain(
                 "unsupported_grant_type",
@@ -141,24 +120,10 @@ impl Failure {
 impl Dead {
     fn aadsts(self) -> (u16, &'static str, u32, Option<&'static str>, String) {
         let (number, suberror, text) = match self {
-            Self::Expired => (
-                700_082,
-                Some("bad_token"),
-                "The refresh token has expired due to inactivity.",
-            ),
-            Self::Revoked => (
-                50_173,
-                Some("bad_token"),
-                "The provided grant has expired due to it being revoked.",
-            ),
-            Self::Spent | Self::WrongClient => {
-                (70_000, None, "Provided grant is invalid or malformed.")
-            }
-            Self::Unknown => (
-                9_002_313,
-                None,
-                "Invalid request. Request is malformed or invalid.",
-            ),
+            Self::Expired => (700_082, Some("bad_token"), "The refresh token has expired due to inactivity."),
+            Self::Revoked => (50_173, Some("bad_token"), "The provided grant has expired due to it being revoked."),
+            Self::Spent | Self::WrongClient => (70_000, None, "Provided grant is invalid or malformed."),
+            Self::Unknown => (9_002_313, None, "Invalid request. Request is malformed or invalid."),
         };
         (400, "invalid_grant", number, suberror, text.into())
     }

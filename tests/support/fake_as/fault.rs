@@ -36,9 +36,7 @@ impl Grant {
     pub(super) fn from_grant_type(grant_type: &str) -> Option<Self> {
         match grant_type {
             // The short form is what MSAL sends to Microsoft Entra.
-            "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
-                Some(Self::DeviceCode)
-            }
+            "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => Some(Self::DeviceCode),
             "refresh_token" => Some(Self::RefreshToken),
             _ => None,
         }
@@ -110,11 +108,7 @@ pub enum Fault {
 impl Fault {
     /// An OAuth error without more than its code.
     pub fn oauth(error: &str) -> Self {
-        Self::Oauth {
-            error: error.into(),
-            description: format!("scripted {error}"),
-            extra: Map::new(),
-        }
+        Self::Oauth { error: error.into(), description: format!("scripted {error}"), extra: Map::new() }
     }
 
     /// An error as Microsoft Entra words it.
@@ -127,11 +121,7 @@ impl Fault {
         if let Some(suberror) = suberror {
             extra.insert("suberror".into(), suberror.into());
         }
-        Self::Oauth {
-            error: error.into(),
-            description: format!("AADSTS{number}: scripted."),
-            extra,
-        }
+        Self::Oauth { error: error.into(), description: format!("AADSTS{number}: scripted."), extra }
     }
 
     /// A bare status, as a load balancer sends it.
@@ -171,10 +161,7 @@ impl Default for Gate {
 impl Gate {
     /// A closed gate.
     pub fn new() -> Self {
-        Self {
-            arrived: watch::Sender::new(0),
-            open: watch::Sender::new(false),
-        }
+        Self { arrived: watch::Sender::new(0), open: watch::Sender::new(false) }
     }
 
     /// Waits until a request stands at the gate, or passed it.
@@ -230,10 +217,6 @@ impl Script {
         selects
             .clone()
             .find_map(|select| self.queued.get_mut(select)?.pop_front())
-            .or_else(|| {
-                selects
-                    .clone()
-                    .find_map(|select| self.always.get(select).cloned())
-            })
+            .or_else(|| selects.clone().find_map(|select| self.always.get(select).cloned()))
     }
 }

@@ -45,8 +45,7 @@ where
     });
     let server = &server;
     let service = service_fn(|request| answer(server.clone(), request));
-    let connection =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service);
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service);
     tokio::select! {
         // How a connection ends is the client's affair.
         _ = connection => {}
@@ -54,29 +53,17 @@ where
     }
 }
 
-async fn answer(
-    server: FakeAs,
-    request: hyper::Request<Incoming>,
-) -> io::Result<Response<Full<Bytes>>> {
+async fn answer(server: FakeAs, request: hyper::Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, MAX_BODY)
-        .collect()
-        .await
-        .map_err(io::Error::other)?
-        .to_bytes();
+    let body = Limited::new(body, MAX_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
     let tasks = server.inner.tasks.clone();
-    let reply = tasks
-        .spawn(handle(server, parts, body))
-        .await
-        .map_err(io::Error::other)?;
+    let reply = tasks.spawn(handle(server, parts, body)).await.map_err(io::Error::other)?;
     let reply = reply.ok_or_else(|| io::Error::other("scripted end of the connection"))?;
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
         response = response.header(name, value);
     }
-    response
-        .body(Full::from(reply.body))
-        .map_err(io::Error::other)
+    response.body(Full::from(reply.body)).map_err(io::Error::other)
 }
 
 /// Logs, applies the fault, serves, and logs the outcome.
@@ -115,11 +102,7 @@ async fn handle(server: FakeAs, parts: Parts, body: Bytes) -> Option<Reply> {
             gate.pass().await;
             Some(serve())
         }
-        Some(Fault::Oauth {
-            error,
-            description,
-            mut extra,
-        }) => {
+        Some(Fault::Oauth { error, description, mut extra }) => {
             let status = if error == "invalid_client" { 401 } else { 400 };
             extra.insert("error".into(), error.into());
             extra.insert("error_description".into(), description.into());
@@ -133,18 +116,9 @@ async fn handle(server: FakeAs, parts: Parts, body: Bytes) -> Option<Reply> {
             let (status, body) = Failure::SlowDown.oauth();
             scripted(Reply::json(status, &body))
         }
-        Some(Fault::Status {
-            code,
-            body,
-            content_type,
-            mut headers,
-        }) => {
+        Some(Fault::Status { code, body, content_type, mut headers }) => {
             headers.push(("content-type".into(), content_type));
-            scripted(Reply {
-                status: code,
-                headers,
-                body,
-            })
+            scripted(Reply { status: code, headers, body })
         }
     }
 }
@@ -154,24 +128,15 @@ impl State {
     fn receive(&mut self, parts: &Parts, body: &[u8]) -> (usize, Arc<Route>, Option<Fault>) {
         let route = self.route(parts.uri.path());
         let form: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
-        let text = |value: &hyper::header::HeaderValue| {
-            String::from_utf8_lossy(value.as_bytes()).into_owned()
-        };
+        let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let request = Request {
             at: Instant::now(),
             method: parts.method.to_string(),
-            path: parts
-                .uri
-                .path_and_query()
-                .map_or_else(String::new, ToString::to_string),
+            path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
             endpoint: route.endpoint(),
             grant_type: lookup(&form, "grant_type").map(ToOwned::to_owned),
             form,
-            headers: parts
-                .headers
-                .iter()
-                .map(|(name, value)| (name.to_string(), text(value)))
-                .collect(),
+            headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
             status: None,
         };
         let grant = Some(&request).filter(|request| request.endpoint == Endpoint::Token);
@@ -198,9 +163,7 @@ impl State {
             Route::DeviceAuthorization { tenant } if post => {
                 self.call(&request, tenant.as_deref(), now, Self::authorize_device)
             }
-            Route::Token { tenant } if post => {
-                self.call(&request, tenant.as_deref(), now, Self::token)
-            }
+            Route::Token { tenant } if post => self.call(&request, tenant.as_deref(), now, Self::token),
             Route::Revocation if post => self.call(&request, None, now, Self::revoke_token),
             Route::Unknown => Reply::text(404, "not found\n"),
             _ => Reply::text(405, "method not allowed\n"),
@@ -216,9 +179,7 @@ impl State {
         serve: fn(&mut Self, &Call<'_>) -> Result<Value, Failure>,
     ) -> Reply {
         let correlation_id = self.correlation_id(request);
-        let dialect = tenant.map_or(Ok(Dialect::OAuth), |name| {
-            self.tenant(name).map(Dialect::Entra)
-        });
+        let dialect = tenant.map_or(Ok(Dialect::OAuth), |name| self.tenant(name).map(Dialect::Entra));
         let answer = dialect.and_then(|dialect| {
             check_form(request)?;
             let client_id = self.authenticate(request)?;
@@ -247,9 +208,7 @@ impl State {
 
     /// Returns the id of a sign-in's first request for its polls, else the request's own, else a new one.
     fn correlation_id(&self, request: &Request) -> String {
-        let device = request
-            .field("device_code")
-            .and_then(|code| self.devices.get(code));
+        let device = request.field("device_code").and_then(|code| self.devices.get(code));
         device
             .map(|device| device.correlation_id.clone())
             .or_else(|| request.header("client-request-id").map(ToOwned::to_owned))
@@ -262,9 +221,7 @@ fn check_form(request: &Request) -> Result<(), Failure> {
     let content_type = request.header("content-type").unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(Failure::InvalidRequest(format!(
-            "not a form: {content_type:?}"
-        )));
+        return Err(Failure::InvalidRequest(format!("not a form: {content_type:?}")));
     }
     for (index, (name, _)) in request.form.iter().enumerate() {
         if name != "resource" && request.form[..index].iter().any(|(other, _)| other == name) {
@@ -295,9 +252,7 @@ impl Reply {
     fn html(status: u16, body: String) -> Self {
         let mut reply = Self::new(status, "text/html; charset=utf-8", body);
         let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
-        reply
-            .headers
-            .push(("content-security-policy".into(), policy.into()));
+        reply.headers.push(("content-security-policy".into(), policy.into()));
         reply
     }
 
@@ -311,11 +266,7 @@ impl Reply {
             // RFC 6749 §5.1
             ("cache-control".into(), "no-store".into()),
         ];
-        Self {
-            status,
-            headers,
-            body,
-        }
+        Self { status, headers, body }
     }
 }
 

@@ -33,15 +33,9 @@ impl State {
         }
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments[..] {
-            [tenant, "oauth2", "v2.0", "devicecode"] => Route::DeviceAuthorization {
-                tenant: Some(tenant.into()),
-            },
-            [tenant, "oauth2", "v2.0", "token"] => Route::Token {
-                tenant: Some(tenant.into()),
-            },
-            [tenant, "v2.0", ".well-known", "openid-configuration"] => Route::EntraMetadata {
-                tenant: tenant.into(),
-            },
+            [tenant, "oauth2", "v2.0", "devicecode"] => Route::DeviceAuthorization { tenant: Some(tenant.into()) },
+            [tenant, "oauth2", "v2.0", "token"] => Route::Token { tenant: Some(tenant.into()) },
+            [tenant, "v2.0", ".well-known", "openid-configuration"] => Route::EntraMetadata { tenant: tenant.into() },
             _ => Route::Unknown,
         }
     }

@@ -59,14 +59,8 @@ impl Default for Options {
                 Client::confidential("confidential", "client-secret-0f8c2b71"),
             ],
             tenants: vec![
-                Tenant::new(
-                    "contoso.onmicrosoft.com",
-                    "c0ffee00-0000-4000-8000-000000000001",
-                ),
-                Tenant::new(
-                    "fabrikam.onmicrosoft.com",
-                    "c0ffee00-0000-4000-8000-000000000002",
-                ),
+                Tenant::new("contoso.onmicrosoft.com", "c0ffee00-0000-4000-8000-000000000001"),
+                Tenant::new("fabrikam.onmicrosoft.com", "c0ffee00-0000-4000-8000-000000000002"),
             ],
             discovery: Discovery::Both,
             access_token_lifetime: Duration::from_secs(3600),
@@ -103,9 +97,7 @@ pub struct User {
 impl User {
     /// A user with an address at example.com and a subject made of the name, so that it is the same in every run.
     pub fn new(name: &str) -> Self {
-        let number = name
-            .bytes()
-            .fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
+        let number = name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         Self {
             name: name.into(),
             sub: format!("5ab00000-0000-4000-8000-{:012x}", number & 0xffff_ffff_ffff),
@@ -126,18 +118,12 @@ pub struct Client {
 impl Client {
     /// A client without a secret.
     pub fn public(id: &str) -> Self {
-        Self {
-            id: id.into(),
-            secret: None,
-        }
+        Self { id: id.into(), secret: None }
     }
 
     /// A client that must prove itself, in the form or by HTTP Basic.
     pub fn confidential(id: &str, secret: &str) -> Self {
-        Self {
-            id: id.into(),
-            secret: Some(secret.into()),
-        }
+        Self { id: id.into(), secret: Some(secret.into()) }
     }
 }
 
@@ -153,10 +139,7 @@ pub struct Tenant {
 impl Tenant {
     /// A tenant by domain and id.
     pub fn new(domain: &str, id: &str) -> Self {
-        Self {
-            domain: domain.into(),
-            id: id.into(),
-        }
+        Self { domain: domain.into(), id: id.into() }
     }
 }
 

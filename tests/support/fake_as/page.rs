@@ -18,19 +18,13 @@ impl State {
     /// Shows the form, with the code of the query filled in.
     pub(super) fn device_page(&self, request: &Request, now: Instant) -> Page {
         let query = request.path.split_once('?').map_or("", |(_, query)| query);
-        let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
+        let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let code = lookup(&query, "user_code").unwrap_or_default();
         if code.is_empty() {
             return page(200, "Sign in a device", &code_form(""));
         }
         match self.pending(code, now) {
-            Some(device) => page(
-                200,
-                "Confirm a sign-in",
-                &consent_form(device, &self.options.users),
-            ),
+            Some(device) => page(200, "Confirm a sign-in", &consent_form(device, &self.options.users)),
             None => not_pending(code),
         }
     }
@@ -38,22 +32,16 @@ impl State {
     /// Takes the decision.
     pub(super) fn device_page_decision(&mut self, form: &[(String, String)], now: Instant) -> Page {
         let code = lookup(form, "user_code").unwrap_or_default();
-        let user = lookup(form, "user")
-            .filter(|name| self.user(name).is_some())
-            .map(ToOwned::to_owned);
+        let user = lookup(form, "user").filter(|name| self.user(name).is_some()).map(ToOwned::to_owned);
         match (lookup(form, "decision"), user) {
             (Some("confirm"), Some(user)) if self.decide(code, Some(&user), now) => page(
                 200,
                 "You are signed in",
-                &paragraph(&format!(
-                    "Signed in as {user}. You can close this page and go back to the terminal."
-                )),
+                &paragraph(&format!("Signed in as {user}. You can close this page and go back to the terminal.")),
             ),
-            (Some("deny"), _) if self.decide(code, None, now) => page(
-                200,
-                "Declined",
-                &paragraph("Nobody was signed in. You can close this page."),
-            ),
+            (Some("deny"), _) if self.decide(code, None, now) => {
+                page(200, "Declined", &paragraph("Nobody was signed in. You can close this page."))
+            }
             (Some("confirm" | "deny"), _) => not_pending(code),
             _ => page(400, "That did not work", &code_form(code)),
         }
@@ -61,13 +49,8 @@ impl State {
 }
 
 fn not_pending(code: &str) -> Page {
-    let why =
-        paragraph("There is no sign-in waiting for this code. It may have expired, or been used.");
-    page(
-        404,
-        "Unknown code",
-        &format!(r#"<div role="alert">{why}</div>{}"#, code_form(code)),
-    )
+    let why = paragraph("There is no sign-in waiting for this code. It may have expired, or been used.");
+    page(404, "Unknown code", &format!(r#"<div role="alert">{why}</div>{}"#, code_form(code)))
 }
 
 fn code_form(code: &str) -> String {
@@ -82,11 +65,8 @@ fn code_form(code: &str) -> String {
 }
 
 fn consent_form(device: &Device, users: &[User]) -> String {
-    let scopes: Vec<String> = device
-        .scope
-        .iter()
-        .map(|scope| format!("<li><code>{}</code></li>", escaped(scope)))
-        .collect();
+    let scopes: Vec<String> =
+        device.scope.iter().map(|scope| format!("<li><code>{}</code></li>", escaped(scope))).collect();
     let scopes = scopes.concat();
     let choice = |(index, user): (usize, &User)| {
         format!(
@@ -96,12 +76,7 @@ fn consent_form(device: &Device, users: &[User]) -> String {
             checked = if index == 0 { " checked" } else { "" },
         )
     };
-    let choices = users
-        .iter()
-        .enumerate()
-        .map(choice)
-        .collect::<Vec<_>>()
-        .concat();
+    let choices = users.iter().enumerate().map(choice).collect::<Vec<_>>().concat();
     format!(
         r#"<p>The application <strong>{client}</strong> asks to sign in on your behalf, with access to:</p>
 <ul>{scopes}</ul>
@@ -145,11 +120,7 @@ fn page(status: u16, title: &str, content: &str) -> Page {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 const STYLE: &str = "

@@ -38,10 +38,7 @@ pub(super) fn uuid() -> String {
 
 fn letters<const N: usize>() -> String {
     let alphabet = b"BCDFGHJKLMNPQRSTVWXZ";
-    bytes::<N>()
-        .iter()
-        .map(|byte| char::from(alphabet[usize::from(*byte) % alphabet.len()]))
-        .collect()
+    bytes::<N>().iter().map(|byte| char::from(alphabet[usize::from(*byte) % alphabet.len()])).collect()
 }
 
 fn bytes<const N: usize>() -> [u8; N] {

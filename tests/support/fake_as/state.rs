@@ -72,10 +72,7 @@ impl Call<'_> {
     /// Returns the scopes asked for, each once, in the order asked.
     pub(super) fn scopes(&self) -> Vec<String> {
         let mut scopes: Vec<String> = Vec::new();
-        for scope in lookup(self.form, "scope")
-            .unwrap_or_default()
-            .split_ascii_whitespace()
-        {
+        for scope in lookup(self.form, "scope").unwrap_or_default().split_ascii_whitespace() {
             if !scopes.iter().any(|known| known == scope) {
                 scopes.push(scope.to_owned());
             }
@@ -85,22 +82,15 @@ impl Call<'_> {
 
     /// Returns every `resource` (RFC 8707) and `audience`.
     pub(super) fn audience(&self) -> Vec<String> {
-        let named = self
-            .form
-            .iter()
-            .filter(|(name, _)| name == "resource" || name == "audience");
+        let named = self.form.iter().filter(|(name, _)| name == "resource" || name == "audience");
         named.map(|(_, value)| value.clone()).collect()
     }
 }
 
 impl State {
     pub(super) fn new(options: Options, wall: u64) -> Self {
-        let secret = |client: &super::Client| {
-            client.secret.clone().map(|value| Issued {
-                kind: "client_secret",
-                value,
-            })
-        };
+        let secret =
+            |client: &super::Client| client.secret.clone().map(|value| Issued { kind: "client_secret", value });
         Self {
             issued: options.clients.iter().filter_map(secret).collect(),
             options,
@@ -139,28 +129,14 @@ impl State {
 
     /// Finds the tenant a path names: by id, by domain, or by one of the words for "wherever the user is at home".
     pub(super) fn tenant(&self, name: &str) -> Result<Tenant, Failure> {
-        let home = self
-            .options
-            .tenants
-            .first()
-            .filter(|_| ["common", "organizations"].contains(&name));
-        let named = || {
-            self.options
-                .tenants
-                .iter()
-                .find(|known| known.id == name || known.domain == name)
-        };
-        home.or_else(named)
-            .cloned()
-            .ok_or_else(|| Failure::UnknownTenant(name.into()))
+        let home = self.options.tenants.first().filter(|_| ["common", "organizations"].contains(&name));
+        let named = || self.options.tenants.iter().find(|known| known.id == name || known.domain == name);
+        home.or_else(named).cloned().ok_or_else(|| Failure::UnknownTenant(name.into()))
     }
 
     /// Remembers a secret, for [`FakeAs::secrets`](super::FakeAs::secrets), and hands it on.
     pub(super) fn remember(&mut self, kind: &'static str, value: String) -> String {
-        self.issued.push(Issued {
-            kind,
-            value: value.clone(),
-        });
+        self.issued.push(Issued { kind, value: value.clone() });
         value
     }
 

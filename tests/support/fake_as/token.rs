@@ -89,18 +89,11 @@ impl State {
         };
         if offline && rotation != Rotation::None {
             let refresh_token = self.remember("refresh_token", random::token("rt"));
-            let token = RefreshToken {
-                family: index,
-                last_used: call.now,
-                spent: None,
-            };
+            let token = RefreshToken { family: index, last_used: call.now, spent: None };
             self.refresh_tokens.insert(refresh_token.clone(), token);
             answer["refresh_token"] = refresh_token.into();
         }
-        let user = self
-            .user(&family.user)
-            .cloned()
-            .expect("a sign-in belongs to a user");
+        let user = self.user(&family.user).cloned().expect("a sign-in belongs to a user");
         if has(scope, "openid") {
             answer["id_token"] = self.id_token(call, &user).into();
         }
@@ -112,13 +105,7 @@ impl State {
     }
 
     /// Makes an access token: opaque, or a JWT where it is asked for somebody in particular (as node-oidc-provider does).
-    fn access_token(
-        &mut self,
-        call: &Call<'_>,
-        index: usize,
-        scope: &[String],
-        audience: Vec<String>,
-    ) -> String {
+    fn access_token(&mut self, call: &Call<'_>, index: usize, scope: &[String], audience: Vec<String>) -> String {
         let family = &self.families[index];
         let expires = call.now + self.options.access_token_lifetime;
         let token = AccessToken {
@@ -168,20 +155,11 @@ impl State {
 
     /// Adds what Microsoft Entra adds, and leaves `offline_access` out of the scope as it does.
     fn speak_entra(&self, call: &Call<'_>, user: &User, scope: &[String], answer: &mut Value) {
-        let scope: Vec<&str> = scope
-            .iter()
-            .map(String::as_str)
-            .filter(|name| *name != "offline_access")
-            .collect();
+        let scope: Vec<&str> = scope.iter().map(String::as_str).filter(|name| *name != "offline_access").collect();
         answer["scope"] = scope.join(" ").into();
         answer["ext_expires_in"] = answer["expires_in"].clone();
         if call.required("client_info").is_ok_and(|value| value == "1") {
-            let home = &self
-                .options
-                .tenants
-                .first()
-                .expect("everybody has a home tenant")
-                .id;
+            let home = &self.options.tenants.first().expect("everybody has a home tenant").id;
             let client_info = json!({"uid": user.sub, "utid": home}).to_string();
             answer["client_info"] = URL_SAFE_NO_PAD.encode(client_info).into();
         }

@@ -30,9 +30,7 @@ pub fn build(stderr: Stdio) -> io::Result<Binaries> {
         return Binaries::within(Path::new(&directory));
     }
     let directory = profile_directory()?;
-    let target = directory
-        .parent()
-        .ok_or_else(|| io::Error::other("no target directory"))?;
+    let target = directory.parent().ok_or_else(|| io::Error::other("no target directory"))?;
     let profile = match directory.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(profile) => profile,
@@ -40,19 +38,8 @@ pub fn build(stderr: Stdio) -> io::Result<Binaries> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
         // This package is named so that its features count: the dependencies are those it was built with already.
-        .args([
-            "build",
-            "--package=broker-tests",
-            "--package=brokerd",
-            "--package=brokerctl",
-        ])
-        .args([
-            "--bin=brokerd",
-            "--bin=brokerctl",
-            "--profile",
-            profile,
-            "--target-dir",
-        ])
+        .args(["build", "--package=broker-tests", "--package=brokerd", "--package=brokerctl"])
+        .args(["--bin=brokerd", "--bin=brokerctl", "--profile", profile, "--target-dir"])
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
@@ -60,10 +47,7 @@ pub fn build(stderr: Stdio) -> io::Result<Binaries> {
         .output()?;
     if !output.status.success() {
         let progress = String::from_utf8_lossy(&output.stderr);
-        return Err(io::Error::other(format!(
-            "cargo build: {}\n{progress}",
-            output.status
-        )));
+        return Err(io::Error::other(format!("cargo build: {}\n{progress}", output.status)));
     }
     Binaries::within(&directory)
 }
@@ -73,22 +57,16 @@ impl Binaries {
         let found = |name: &str| {
             let path = directory.join(format!("{name}{}", env::consts::EXE_SUFFIX));
             // Absolute: the processes run in another directory.
-            path.canonicalize()
-                .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
+            path.canonicalize().map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
         };
-        Ok(Self {
-            brokerd: found("brokerd")?,
-            brokerctl: found("brokerctl")?,
-        })
+        Ok(Self { brokerd: found("brokerd")?, brokerctl: found("brokerctl")? })
     }
 }
 
 /// Returns the directory of the profile this program was built with: tests run in its `deps`.
 fn profile_directory() -> io::Result<PathBuf> {
     let program = env::current_exe()?;
-    let directory = program
-        .parent()
-        .ok_or_else(|| io::Error::other("a program without a directory"))?;
+    let directory = program.parent().ok_or_else(|| io::Error::other("a program without a directory"))?;
     Ok(match directory.file_name() {
         Some(name) if name == "deps" => directory.parent().unwrap_or(directory).to_owned(),
         _ => directory.to_owned(),

@@ -54,8 +54,7 @@ impl<'a> Ctl<'a> {
     /// Adds to the environment.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment
-            .push((name.as_ref().into(), value.as_ref().into()));
+        self.environment.push((name.as_ref().into(), value.as_ref().into()));
         self
     }
 
@@ -80,37 +79,22 @@ impl<'a> Ctl<'a> {
 
     /// Starts it.
     pub fn spawn<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Running {
-        self.try_spawn(arguments)
-            .unwrap_or_else(|error| panic!("brokerctl: {error}"))
+        self.try_spawn(arguments).unwrap_or_else(|error| panic!("brokerctl: {error}"))
     }
 
     /// Starts it, or says why not.
-    pub fn try_spawn<S: AsRef<OsStr>>(
-        &self,
-        arguments: impl IntoIterator<Item = S>,
-    ) -> io::Result<Running> {
+    pub fn try_spawn<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> io::Result<Running> {
         let mut command: Command = self.home.command(&self.program);
-        command
-            .arg("--socket")
-            .arg(self.home.socket())
-            .args(arguments);
+        command.arg("--socket").arg(self.home.socket()).args(arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(match self.stderr {
-                Stderr::Capture | Stderr::Echo => Stdio::piped(),
-                Stderr::Inherit => Stdio::inherit(),
-            });
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(match self.stderr {
+            Stderr::Capture | Stderr::Echo => Stdio::piped(),
+            Stderr::Inherit => Stdio::inherit(),
+        });
         let mut child = command.spawn()?;
         let stdout = Stream::new(child.stdout.take(), false);
         let stderr = Stream::new(child.stderr.take(), self.stderr == Stderr::Echo);
-        Ok(Running {
-            child,
-            stdout,
-            stderr,
-            limit: self.limit,
-        })
+        Ok(Running { child, stdout, stderr, limit: self.limit })
     }
 }
 
@@ -161,10 +145,7 @@ impl Running {
     /// Presses Ctrl-C.
     #[cfg(unix)]
     pub fn interrupt(&self) {
-        let pid = self
-            .child
-            .id()
-            .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
         let pid = pid.expect("it has not ended");
         rustix::process::kill_process(pid, rustix::process::Signal::INT)
             .unwrap_or_else(|error| panic!("SIGINT: {error}"));
@@ -172,36 +153,22 @@ impl Running {
 
     /// Kills it as `kill -9` does.
     pub async fn kill9(mut self) {
-        self.child
-            .kill()
-            .await
-            .unwrap_or_else(|error| panic!("kill -9: {error}"));
+        self.child.kill().await.unwrap_or_else(|error| panic!("kill -9: {error}"));
     }
 
     /// Waits for its end.
     pub async fn finish(self) -> Output {
-        self.try_finish()
-            .await
-            .unwrap_or_else(|error| panic!("brokerctl: {error}"))
+        self.try_finish().await.unwrap_or_else(|error| panic!("brokerctl: {error}"))
     }
 
     /// Waits for its end, or says why it did not come.
     pub async fn try_finish(mut self) -> io::Result<Output> {
-        let Self {
-            child,
-            stdout,
-            stderr,
-            limit,
-        } = &mut self;
+        let Self { child, stdout, stderr, limit } = &mut self;
         let ended = async { tokio::try_join!(child.wait(), stdout.rest(), stderr.rest()) };
         match time::timeout(*limit, ended).await {
             Ok(ended) => {
                 let code = ended?.0.code();
-                Ok(Output {
-                    code,
-                    stdout: stdout.text(),
-                    stderr: stderr.text(),
-                })
+                Ok(Output { code, stdout: stdout.text(), stderr: stderr.text() })
             }
             Err(elapsed) => Err(io::Error::other(format!(
                 "did not end: {elapsed}; stdout so far:\n{}\nstderr so far:\n{}",
@@ -221,11 +188,7 @@ struct Stream {
 
 impl Stream {
     fn new(pipe: Option<impl AsyncRead + Send + 'static>, echo: bool) -> Self {
-        Self {
-            pipe: pipe.map(|pipe| Box::pin(pipe) as _),
-            seen: Vec::new(),
-            echo,
-        }
+        Self { pipe: pipe.map(|pipe| Box::pin(pipe) as _), seen: Vec::new(), echo }
     }
 
     fn text(&self) -> String {
@@ -252,11 +215,7 @@ impl Stream {
         Ok(())
     }
 
-    async fn until(
-        &mut self,
-        wanted: impl Fn(&str) -> bool,
-        limit: Duration,
-    ) -> io::Result<String> {
+    async fn until(&mut self, wanted: impl Fn(&str) -> bool, limit: Duration) -> io::Result<String> {
         let reading = async {
             while !wanted(&self.text()) {
                 if !self.more().await? {

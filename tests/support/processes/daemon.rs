@@ -29,12 +29,7 @@ impl Daemon {
 
     /// Prepares one.
     pub fn launch(home: &Home) -> Launch<'_> {
-        Launch {
-            home,
-            config: None,
-            arguments: Vec::new(),
-            environment: Vec::new(),
-        }
+        Launch { home, config: None, arguments: Vec::new(), environment: Vec::new() }
     }
 
     /// Returns its process id; none once it is known to have ended.
@@ -54,19 +49,13 @@ impl Daemon {
 
     /// Kills it as `kill -9` does.
     pub async fn kill9(mut self) {
-        self.child
-            .kill()
-            .await
-            .unwrap_or_else(|error| panic!("kill -9: {error}"));
+        self.child.kill().await.unwrap_or_else(|error| panic!("kill -9: {error}"));
     }
 
     /// Asks it to leave (SIGTERM) and returns how it went. Its own limit is ten seconds.
     #[cfg(unix)]
     pub async fn sigterm(mut self) -> ExitStatus {
-        let pid = self
-            .child
-            .id()
-            .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
         let pid = pid.unwrap_or_else(|| panic!("it has ended already; its log:\n{}", self.log()));
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .unwrap_or_else(|error| panic!("SIGTERM: {error}"));
@@ -103,11 +92,7 @@ impl Daemon {
     async fn answers(&self) -> bool {
         let mut command = tokio::process::Command::new(&binaries().brokerctl);
         command.arg("--socket").arg(&self.socket).arg("status");
-        let status = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .await;
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
         status.is_ok_and(|status| status.success())
     }
 
@@ -160,16 +145,13 @@ impl Launch<'_> {
     /// Adds to the environment.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment
-            .push((name.as_ref().into(), value.as_ref().into()));
+        self.environment.push((name.as_ref().into(), value.as_ref().into()));
         self
     }
 
     /// Starts it and returns when it answers.
     pub async fn start(self) -> Daemon {
-        self.try_start(binaries())
-            .await
-            .unwrap_or_else(|error| panic!("{error}"))
+        self.try_start(binaries()).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Starts it and returns when it answers, or says why not.
@@ -182,14 +164,10 @@ impl Launch<'_> {
     /// Starts it and returns at once: for daemons that are meant to refuse.
     pub fn spawn(self, binaries: &Binaries) -> io::Result<Daemon> {
         if let Some(config) = &self.config {
-            self.home
-                .write(self.home.config_file(), config.as_bytes())?;
+            self.home.write(self.home.config_file(), config.as_bytes())?;
         }
         let log = self.home.log_file();
-        let stderr = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&log)?;
+        let stderr = fs::OpenOptions::new().create(true).append(true).open(&log)?;
         let mut command = self.home.command(&binaries.brokerd);
         // A group of its own: Ctrl-C at the terminal is for whoever started the daemon, who then ends it.
         #[cfg(unix)]
@@ -204,11 +182,7 @@ impl Launch<'_> {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr);
-        Ok(Daemon {
-            child: command.spawn()?,
-            log,
-            socket: self.home.socket(),
-        })
+        Ok(Daemon { child: command.spawn()?, log, socket: self.home.socket() })
     }
 }
 

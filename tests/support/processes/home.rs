@@ -22,14 +22,8 @@ impl Home {
     /// Makes one, or says why not.
     pub fn create() -> io::Result<Self> {
         // The name is short: a Unix socket's path has at most 104 bytes on macOS.
-        let home = Self {
-            directory: tempfile::Builder::new().prefix("brokerd-").tempdir()?,
-        };
-        for directory in [
-            home.runtime().join("brokerd"),
-            home.config().join("brokerd"),
-            home.state(),
-        ] {
+        let home = Self { directory: tempfile::Builder::new().prefix("brokerd-").tempdir()? };
+        for directory in [home.runtime().join("brokerd"), home.config().join("brokerd"), home.state()] {
             fs::create_dir_all(directory)?;
         }
         for directory in [home.runtime(), home.runtime().join("brokerd")] {
@@ -71,11 +65,7 @@ impl Home {
     /// Returns the daemon's endpoint, in its default place.
     pub fn socket(&self) -> PathBuf {
         if cfg!(windows) {
-            let name = self
-                .path()
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy();
+            let name = self.path().file_name().unwrap_or_default().to_string_lossy();
             return PathBuf::from(format!(r"\\.\pipe\{name}"));
         }
         self.runtime().join("brokerd").join("brokerd.sock")
@@ -103,9 +93,7 @@ impl Home {
             .kill_on_drop(true);
         #[cfg(windows)]
         {
-            command
-                .env("APPDATA", self.config())
-                .env("USERPROFILE", self.path());
+            command.env("APPDATA", self.config()).env("USERPROFILE", self.path());
             // Without it Windows opens no socket.
             command.envs(std::env::var_os("SystemRoot").map(|value| ("SystemRoot", value)));
         }
