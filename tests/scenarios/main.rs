@@ -1,2 +1,3 @@
-//! x
-fn main() {}
+//! Scenarios: everything in one process, on a paused clock.
+
+mod fake_as;

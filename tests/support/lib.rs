@@ -1,1 +1,13 @@
-//! x
+//! What the tests and the demo stand on: an authorization server of our own, a browser for its page, and real processes.
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "test support: a panic is the report"
+)]
+
+pub mod browser;
+pub mod exchange;
+pub mod fake_as;
+pub mod processes;

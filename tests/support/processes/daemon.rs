@@ -1,0 +1,192 @@
+//! A brokerd that runs until it is dropped, killed or asked to leave.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::Child;
+use tokio::time::{self, Instant};
+
+use super::binaries::{Binaries, binaries};
+use super::home::Home;
+
+/// A running daemon; dropping it kills its process, and only that.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    log: PathBuf,
+    socket: PathBuf,
+}
+
+impl Daemon {
+    /// Starts one with this configuration and returns when it answers.
+    pub async fn start(home: &Home, config: &str) -> Self {
+        Self::launch(home).config(config).start().await
+    }
+
+    /// Prepares one.
+    pub fn launch(home: &Home) -> Launch<'_> {
+        Launch { home, config: None, arguments: Vec::new(), environment: Vec::new() }
+    }
+
+    /// Returns its process id; none once it is known to have ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Returns its endpoint.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Returns what it and its predecessors in this home wrote to stderr.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Kills it as `kill -9` does.
+    pub async fn kill9(mut self) {
+        self.child.kill().await.unwrap_or_else(|error| panic!("kill -9: {error}"));
+    }
+
+    /// Asks it to leave (SIGTERM) and returns how it went. Its own limit is ten seconds.
+    #[cfg(unix)]
+    pub async fn sigterm(mut self) -> ExitStatus {
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        let pid = pid.unwrap_or_else(|| panic!("it has ended already; its log:\n{}", self.log()));
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .unwrap_or_else(|error| panic!("SIGTERM: {error}"));
+        self.exited().await
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn exited(&mut self) -> ExitStatus {
+        match time::timeout(EXIT_LIMIT, self.child.wait()).await {
+            Ok(status) => status.unwrap_or_else(|error| panic!("wait: {error}")),
+            Err(elapsed) => panic!("brokerd did not end: {elapsed}; its log:\n{}", self.log()),
+        }
+    }
+
+    /// Sends a request to the LocalAPI and returns the answer's status and body.
+    #[cfg(unix)]
+    pub async fn request(
+        &self,
+        request: hyper::Request<http_body_util::Full<bytes::Bytes>>,
+    ) -> io::Result<(u16, String)> {
+        let stream = tokio::net::UnixStream::connect(&self.socket).await?;
+        crate::exchange::exchange(stream, request).await
+    }
+
+    #[cfg(unix)]
+    async fn answers(&self) -> bool {
+        let status = self.request(crate::exchange::get("localhost", "/v1/status"));
+        let status = time::timeout(Duration::from_secs(5), status).await;
+        matches!(status, Ok(Ok((200, _))))
+    }
+
+    /// Elsewhere `brokerctl status` asks, which knows how to connect there.
+    #[cfg(not(unix))]
+    async fn answers(&self) -> bool {
+        let mut command = tokio::process::Command::new(&binaries().brokerctl);
+        command.arg("--socket").arg(&self.socket).arg("status");
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+        status.is_ok_and(|status| status.success())
+    }
+
+    /// Asks until it answers. Polling, because a process that is starting has no other way to be asked.
+    async fn ready(&mut self) -> io::Result<()> {
+        let limit = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(self.failure(&format!("ended at once ({status})")));
+            }
+            if self.answers().await {
+                return Ok(());
+            }
+            if Instant::now() >= limit {
+                return Err(self.failure(&format!("does not answer after {START_LIMIT:?}")));
+            }
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn failure(&self, what: &str) -> io::Error {
+        io::Error::other(format!("brokerd {what}; its log:\n{}", self.log()))
+    }
+}
+
+/// How a daemon is started.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    home: &'a Home,
+    config: Option<String>,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Launch<'_> {
+    /// Writes this configuration first; without it, the home's stays as it is.
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        self.config = Some(toml.into());
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().into());
+        self
+    }
+
+    /// Adds to the environment.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.as_ref().into(), value.as_ref().into()));
+        self
+    }
+
+    /// Starts it and returns when it answers.
+    pub async fn start(self) -> Daemon {
+        self.try_start(binaries()).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts it and returns when it answers, or says why not.
+    pub async fn try_start(self, binaries: &Binaries) -> io::Result<Daemon> {
+        let mut daemon = self.spawn(binaries)?;
+        daemon.ready().await?;
+        Ok(daemon)
+    }
+
+    /// Starts it and returns at once: for daemons that are meant to refuse.
+    pub fn spawn(self, binaries: &Binaries) -> io::Result<Daemon> {
+        if let Some(config) = &self.config {
+            self.home.write(self.home.config_file(), config.as_bytes())?;
+        }
+        let log = self.home.log_file();
+        let stderr = fs::OpenOptions::new().create(true).append(true).open(&log)?;
+        let mut command = self.home.command(&binaries.brokerd);
+        // A group of its own: Ctrl-C at the terminal is for whoever started the daemon, who then ends it.
+        #[cfg(unix)]
+        command.process_group(0);
+        command
+            .arg("--config")
+            .arg(self.home.config_file())
+            .arg("--socket")
+            .arg(self.home.socket())
+            .args(self.arguments)
+            .envs(self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr);
+        Ok(Daemon { child: command.spawn()?, log, socket: self.home.socket() })
+    }
+}
+
+/// How long a daemon may take to answer; a loaded machine needs some of it.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// The daemon's own limit is ten seconds; two are for the machine.
+const EXIT_LIMIT: Duration = Duration::from_secs(12);
