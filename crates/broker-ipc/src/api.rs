@@ -118,11 +118,7 @@ pub struct TokenResponse {
     /// The account it belongs to.
     pub account: AccountRef,
     /// With `include: ["id_token"]`.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "expose_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_option")]
     pub id_token: Option<SecretString>,
 }
 
@@ -132,10 +128,7 @@ fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, 
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde calls")]
-fn expose_option<S: Serializer>(
-    secret: &Option<SecretString>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn expose_option<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
     match secret {
         Some(secret) => expose(secret, serializer),
         None => serializer.serialize_none(),

@@ -48,13 +48,12 @@ pub enum ConnectError {
 impl ConnectError {
     fn of(endpoint: &Endpoint, error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Self::NotRunning {
-                endpoint: endpoint.clone(),
-            },
-            io::ErrorKind::PermissionDenied => Self::Forbidden {
-                endpoint: endpoint.clone(),
-                why: "permission denied".to_owned(),
-            },
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                Self::NotRunning { endpoint: endpoint.clone() }
+            }
+            io::ErrorKind::PermissionDenied => {
+                Self::Forbidden { endpoint: endpoint.clone(), why: "permission denied".to_owned() }
+            }
             io::ErrorKind::TimedOut => Self::Timeout,
             _ => Self::Io(error),
         }
@@ -66,32 +65,18 @@ impl ConnectError {
 fn check_server(endpoint: &Endpoint, server: &Peer) -> Result<(), ConnectError> {
     use std::os::unix::fs::MetadataExt;
     let user = rustix::process::geteuid().as_raw();
-    let file_owner = || {
-        std::fs::symlink_metadata(endpoint.path())
-            .ok()
-            .map(|file| file.uid())
-    };
+    let file_owner = || std::fs::symlink_metadata(endpoint.path()).ok().map(|file| file.uid());
     if trusted(server.uid, user, endpoint.is_named(), &file_owner) {
         return Ok(());
     }
-    let who = server
-        .uid
-        .map_or_else(|| "an unknown user".to_owned(), |uid| format!("user {uid}"));
-    Err(ConnectError::Forbidden {
-        endpoint: endpoint.clone(),
-        why: format!("{who} listens there"),
-    })
+    let who = server.uid.map_or_else(|| "an unknown user".to_owned(), |uid| format!("user {uid}"));
+    Err(ConnectError::Forbidden { endpoint: endpoint.clone(), why: format!("{who} listens there") })
 }
 
 /// The rule itself. Root is a socket unit of the system's service manager, which listens before it hands over; the file
 /// shows that it was made for this user.
 #[cfg(unix)]
-fn trusted(
-    server: Option<u32>,
-    user: u32,
-    named: bool,
-    file_owner: &dyn Fn() -> Option<u32>,
-) -> bool {
+fn trusted(server: Option<u32>, user: u32, named: bool, file_owner: &dyn Fn() -> Option<u32>) -> bool {
     const ROOT: u32 = 0;
     match server {
         Some(server) if server == user => true,

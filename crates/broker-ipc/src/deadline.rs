@@ -29,9 +29,7 @@ impl Deadline {
     pub fn remaining(self) -> Option<Duration> {
         match self.0 {
             None => Some(Duration::MAX),
-            Some(at) => at
-                .checked_duration_since(Instant::now())
-                .filter(|left| !left.is_zero()),
+            Some(at) => at.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()),
         }
     }
 
@@ -56,9 +54,7 @@ mod tests {
     fn a_deadline_passes_or_never_comes() {
         assert_eq!(Deadline::after(Duration::ZERO).remaining(), None);
         assert!(Deadline::after(Duration::ZERO).socket_timeout().is_err());
-        assert!(
-            Deadline::after(Duration::from_secs(60)).remaining() > Some(Duration::from_secs(59))
-        );
+        assert!(Deadline::after(Duration::from_secs(60)).remaining() > Some(Duration::from_secs(59)));
         assert_eq!(Deadline::after(Duration::MAX), Deadline::never());
         assert_eq!(Deadline::never().socket_timeout().unwrap(), None);
     }

@@ -20,11 +20,7 @@ const OTHERS: u32 = 0o077;
 pub const VARIABLE: &str = "BROKERD_SOCKET";
 
 /// Bytes a socket's path may have, the closing NUL included: `sun_path`.
-pub const MAX_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
-    108
-} else {
-    104
-};
+pub const MAX_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
 
 /// The name of a socket (Unix) or a pipe (Windows).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +32,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Returns the endpoint at `path`, as named by the user.
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            named: true,
-        }
+        Self { path: path.into(), named: true }
     }
 
     /// Decides the endpoint: `explicit`, else `BROKERD_SOCKET`, else the platform's default.
@@ -47,11 +40,7 @@ impl Endpoint {
     /// # Errors
     /// When the path does not fit a socket's name, or no home directory is known.
     pub fn resolve(explicit: Option<&Path>) -> Result<Self, EndpointError> {
-        let endpoint = decide(
-            explicit,
-            &|name| std::env::var_os(name),
-            &Platform::current(),
-        )?;
+        let endpoint = decide(explicit, &|name| std::env::var_os(name), &Platform::current())?;
         endpoint.check_length()?;
         Ok(endpoint)
     }
@@ -72,10 +61,7 @@ impl Endpoint {
     pub(crate) fn check_length(&self) -> Result<(), EndpointError> {
         let length = self.path.as_os_str().len();
         if cfg!(unix) && length >= MAX_PATH {
-            return Err(EndpointError::TooLong {
-                path: self.path.clone(),
-                limit: MAX_PATH - 1,
-            });
+            return Err(EndpointError::TooLong { path: self.path.clone(), limit: MAX_PATH - 1 });
         }
         Ok(())
     }
@@ -108,31 +94,17 @@ pub enum EndpointError {
 }
 
 /// Which rule applies.
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "each platform makes one of them; the tests make all"
-    )
-)]
+#[cfg_attr(not(test), expect(dead_code, reason = "each platform makes one of them; the tests make all"))]
 enum Platform<'a> {
-    Linux {
-        euid: u32,
-        directory: &'a dyn Fn(&Path) -> Option<DirectoryFacts>,
-    },
+    Linux { euid: u32, directory: &'a dyn Fn(&Path) -> Option<DirectoryFacts> },
     MacOs,
-    Windows {
-        sid: Option<String>,
-    },
+    Windows { sid: Option<String> },
 }
 
 impl Platform<'_> {
     #[cfg(all(unix, not(target_os = "macos")))]
     fn current() -> Self {
-        Self::Linux {
-            euid: rustix::process::geteuid().as_raw(),
-            directory: &directory_facts,
-        }
+        Self::Linux { euid: rustix::process::geteuid().as_raw(), directory: &directory_facts }
     }
 
     #[cfg(target_os = "macos")]
@@ -142,9 +114,7 @@ impl Platform<'_> {
 
     #[cfg(windows)]
     fn current() -> Self {
-        Self::Windows {
-            sid: crate::windows::user_sid(),
-        }
+        Self::Windows { sid: crate::windows::user_sid() }
     }
 }
 
@@ -159,13 +129,8 @@ struct DirectoryFacts {
 #[cfg(all(unix, not(target_os = "macos")))]
 fn directory_facts(path: &Path) -> Option<DirectoryFacts> {
     use std::os::unix::fs::MetadataExt;
-    let facts = std::fs::symlink_metadata(path)
-        .ok()
-        .filter(std::fs::Metadata::is_dir)?;
-    Some(DirectoryFacts {
-        owner: facts.uid(),
-        mode: facts.mode(),
-    })
+    let facts = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_dir)?;
+    Some(DirectoryFacts { owner: facts.uid(), mode: facts.mode() })
 }
 
 /// The rule itself, on nothing but its arguments.
@@ -174,11 +139,7 @@ fn decide(
     variable: &dyn Fn(&str) -> Option<OsString>,
     platform: &Platform<'_>,
 ) -> Result<Endpoint, EndpointError> {
-    let set = |name: &str| {
-        variable(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(path) = explicit.map(Path::to_path_buf).or_else(|| set(VARIABLE)) {
         return Ok(Endpoint::from_path(path));
     }
@@ -187,10 +148,8 @@ fn decide(
     let path = match platform {
         Platform::Linux { euid, directory } => {
             let own = |path: &PathBuf| directory(path).is_some_and(|facts| facts.owner == *euid);
-            let private = |path: &PathBuf| {
-                directory(path)
-                    .is_some_and(|facts| facts.owner == *euid && facts.mode & OTHERS == 0)
-            };
+            let private =
+                |path: &PathBuf| directory(path).is_some_and(|facts| facts.owner == *euid && facts.mode & OTHERS == 0);
             absolute("XDG_RUNTIME_DIR")
                 .filter(own)
                 .or_else(|| Some(PathBuf::from(format!("/run/user/{euid}"))).filter(private))
@@ -215,37 +174,19 @@ fn decide(
 mod tests {
     use super::*;
 
-    type Row<'a> = (
-        u32,
-        Option<&'a str>,
-        &'a [(&'a str, &'a str)],
-        &'a str,
-        bool,
-    );
+    type Row<'a> = (u32, Option<&'a str>, &'a [(&'a str, &'a str)], &'a str, bool);
 
     fn own_and_foreign(path: &Path) -> Option<DirectoryFacts> {
         match path.to_str()? {
-            "/run/user/1000" | "/rt" => Some(DirectoryFacts {
-                owner: 1000,
-                mode: 0o40700,
-            }),
-            "/rt-open" | "/run/user/1001" => Some(DirectoryFacts {
-                owner: 1000,
-                mode: 0o40755,
-            }),
-            "/rt-foreign" => Some(DirectoryFacts {
-                owner: 7,
-                mode: 0o40700,
-            }),
+            "/run/user/1000" | "/rt" => Some(DirectoryFacts { owner: 1000, mode: 0o40700 }),
+            "/rt-open" | "/run/user/1001" => Some(DirectoryFacts { owner: 1000, mode: 0o40755 }),
+            "/rt-foreign" => Some(DirectoryFacts { owner: 7, mode: 0o40700 }),
             _ => None,
         }
     }
 
     fn linux(euid: u32) -> Platform<'static> {
-        Platform::Linux {
-            euid,
-            directory: &own_and_foreign,
-        }
+        Platform::Linux { euid, directory: &own_and_foreign }
     }
 
     fn decided(
@@ -253,14 +194,9 @@ mod tests {
         explicit: Option<&str>,
         environment: &[(&str, &str)],
     ) -> Result<(String, bool), EndpointError> {
-        let variable = |name: &str| {
-            environment
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| OsString::from(value))
-        };
-        decide(explicit.map(Path::new), &variable, platform)
-            .map(|endpoint| (endpoint.to_string(), endpoint.is_named()))
+        let variable =
+            |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        decide(explicit.map(Path::new), &variable, platform).map(|endpoint| (endpoint.to_string(), endpoint.is_named()))
     }
 
     #[test]
@@ -269,81 +205,32 @@ mod tests {
         let run = "/run/user/1000/brokerd/brokerd.sock";
         let home = "/h/.local/state/brokerd/run/brokerd.sock";
         let table: &[Row<'_>] = &[
-            (
-                1000,
-                Some("/a/s"),
-                &[("BROKERD_SOCKET", "/b/s"), ("XDG_RUNTIME_DIR", "/rt")],
-                "/a/s",
-                true,
-            ),
-            (
-                1000,
-                None,
-                &[("BROKERD_SOCKET", "/b/s"), ("XDG_RUNTIME_DIR", "/rt")],
-                "/b/s",
-                true,
-            ),
-            (
-                1000,
-                None,
-                &[("BROKERD_SOCKET", ""), ("XDG_RUNTIME_DIR", "/rt")],
-                rt,
-                false,
-            ),
-            (
-                1000,
-                None,
-                &[("XDG_RUNTIME_DIR", "/rt-open")],
-                "/rt-open/brokerd/brokerd.sock",
-                false,
-            ),
+            (1000, Some("/a/s"), &[("BROKERD_SOCKET", "/b/s"), ("XDG_RUNTIME_DIR", "/rt")], "/a/s", true),
+            (1000, None, &[("BROKERD_SOCKET", "/b/s"), ("XDG_RUNTIME_DIR", "/rt")], "/b/s", true),
+            (1000, None, &[("BROKERD_SOCKET", ""), ("XDG_RUNTIME_DIR", "/rt")], rt, false),
+            (1000, None, &[("XDG_RUNTIME_DIR", "/rt-open")], "/rt-open/brokerd/brokerd.sock", false),
             // Not ours, not there, not absolute, empty: as if it were not set.
-            (
-                1000,
-                None,
-                &[("XDG_RUNTIME_DIR", "/rt-foreign")],
-                run,
-                false,
-            ),
+            (1000, None, &[("XDG_RUNTIME_DIR", "/rt-foreign")], run, false),
             (1000, None, &[("XDG_RUNTIME_DIR", "/none")], run, false),
             (1000, None, &[("XDG_RUNTIME_DIR", "rt")], run, false),
             (1000, None, &[("XDG_RUNTIME_DIR", "")], run, false),
             (1000, None, &[("HOME", "/h")], run, false),
             // 1001's is open, or another's; 1002 has none.
             (1001, None, &[("HOME", "/h")], home, false),
-            (
-                1002,
-                None,
-                &[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/rt")],
-                home,
-                false,
-            ),
+            (1002, None, &[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/rt")], home, false),
         ];
         for (euid, explicit, environment, path, named) in table {
             let got = decided(&linux(*euid), *explicit, environment);
-            assert_eq!(
-                got,
-                Ok(((*path).to_owned(), *named)),
-                "{euid} {explicit:?} {environment:?}"
-            );
+            assert_eq!(got, Ok(((*path).to_owned(), *named)), "{euid} {explicit:?} {environment:?}");
         }
-        assert_eq!(
-            decided(&linux(1002), None, &[]),
-            Err(EndpointError::NoDirectory)
-        );
-        assert_eq!(
-            decided(&linux(1002), None, &[("HOME", "h")]),
-            Err(EndpointError::NoDirectory)
-        );
+        assert_eq!(decided(&linux(1002), None, &[]), Err(EndpointError::NoDirectory));
+        assert_eq!(decided(&linux(1002), None, &[("HOME", "h")]), Err(EndpointError::NoDirectory));
     }
 
     #[test]
     fn the_other_platforms_have_their_places() {
         let (path, _) = decided(&Platform::MacOs, None, &[("HOME", "/Users/ada")]).unwrap();
-        assert_eq!(
-            path,
-            "/Users/ada/Library/Application Support/brokerd/run/brokerd.sock"
-        );
+        assert_eq!(path, "/Users/ada/Library/Application Support/brokerd/run/brokerd.sock");
         assert!(path.len() < 104);
         let sid = Some("S-1-5-21-1".to_owned());
         let (path, _) = decided(&Platform::Windows { sid }, None, &[]).unwrap();

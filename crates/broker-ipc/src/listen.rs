@@ -66,16 +66,10 @@ pub enum ListenError {
 #[cfg(unix)]
 impl ListenError {
     fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            what: what.into(),
-            source,
-        }
+        move |source| Self::Io { what: what.into(), source }
     }
 
     fn insecure(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
-        Self::Insecure {
-            path: path.into(),
-            why: why.into(),
-        }
+        Self::Insecure { path: path.into(), why: why.into() }
     }
 }

@@ -28,11 +28,7 @@ impl Peer {
         // The pipe's own access list lets only the user in; a process id would prove nothing more.
         #[cfg(windows)]
         let (uid, same_user) = (None, false);
-        Ok(Self {
-            uid,
-            pid,
-            same_user,
-        })
+        Ok(Self { uid, pid, same_user })
     }
 
     /// Returns the base name of its executable, on Linux; `None` where it cannot be read.
@@ -74,13 +70,6 @@ mod tests {
     #[test]
     fn a_process_that_is_not_there_has_no_command() {
         assert_eq!(Peer::default().command(), None);
-        assert_eq!(
-            Peer {
-                pid: Some(0),
-                ..Peer::default()
-            }
-            .command(),
-            None
-        );
+        assert_eq!(Peer { pid: Some(0), ..Peer::default() }.command(), None);
     }
 }

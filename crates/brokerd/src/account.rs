@@ -20,9 +20,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-pub use self::ask::Ask;
+pub(crate) use self::ask::Ask;
 use self::ask::Key;
-pub use self::hold::Hold;
+pub(crate) use self::hold::Hold;
 pub(crate) use self::sign_out::revoke;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
@@ -109,7 +109,12 @@ struct Account {
 
 /// Starts an account's task and returns its mailbox. The task ends when it signed out, or when the daemon stops and its
 /// flight has landed.
-pub(crate) fn spawn(broker: &Arc<Broker>, id: AccountId, provider: Option<Arc<Provider>>, hold: Hold) -> mpsc::Sender<Command> {
+pub(crate) fn spawn(
+    broker: &Arc<Broker>,
+    id: AccountId,
+    provider: Option<Arc<Provider>>,
+    hold: Hold,
+) -> mpsc::Sender<Command> {
     let (sender, mailbox) = mpsc::channel(MAILBOX);
     let account = Account {
         broker: Arc::clone(broker),
@@ -165,7 +170,10 @@ impl Account {
                 let done = landing(&mut self.air).await;
                 self.land(done);
             }
-            if matches!(self.hold, Some(Hold::Unsaved { .. })) && self.queue.is_empty() && !self.broker.stop_now.is_cancelled() {
+            if matches!(self.hold, Some(Hold::Unsaved { .. }))
+                && self.queue.is_empty()
+                && !self.broker.stop_now.is_cancelled()
+            {
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}
                     () = self.broker.stop_now.cancelled() => return,
@@ -331,7 +339,8 @@ impl Account {
             Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
         }
         if before != self.seen.state {
-            self.broker.account_changed(&self.id, (!matches!(self.hold, Some(Hold::SignedOut))).then_some(self.seen.state));
+            self.broker
+                .account_changed(&self.id, (!matches!(self.hold, Some(Hold::SignedOut))).then_some(self.seen.state));
         }
     }
 
@@ -342,9 +351,8 @@ impl Account {
 
     /// Puts a token in the cache, in the place of one for the same.
     fn keep(&mut self, token: Arc<IssuedToken>) {
-        let same = |old: &IssuedToken| {
-            old.target == token.target && (old.scope == token.scope || old.asked == token.asked)
-        };
+        let same =
+            |old: &IssuedToken| old.target == token.target && (old.scope == token.scope || old.asked == token.asked);
         self.tokens.retain(|old| !same(old));
         while self.tokens.len() >= MAX_TOKENS {
             self.tokens.pop_front();

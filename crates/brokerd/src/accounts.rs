@@ -19,7 +19,7 @@ use crate::grant::{AccountId, Grant};
 
 /// What is known of an account without its grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
+pub(crate) struct Card {
     /// Its id.
     pub id: AccountId,
     /// Its profile.
@@ -63,13 +63,13 @@ impl Card {
     }
 
     /// As answers name it.
-    pub fn reference(&self) -> AccountRef {
+    pub(crate) fn reference(&self) -> AccountRef {
         AccountRef { id: self.id.to_string(), username: self.username.clone() }
     }
 }
 
 /// All accounts. One mutex, never held over an await.
-pub struct Accounts {
+pub(crate) struct Accounts {
     state: Mutex<State>,
 }
 
@@ -81,13 +81,16 @@ struct State {
 struct Entry {
     card: Card,
     mailbox: Option<mpsc::Sender<Command>>,
+    /// Whether the index has it: not before the store has its grant.
+    written: bool,
 }
 
 impl Accounts {
     /// Reads the index in `directory`; `None` keeps it in memory. Returns what was wrong with it as well.
-    pub fn open(directory: Option<PathBuf>) -> (Self, Option<String>) {
+    pub(crate) fn open(directory: Option<PathBuf>) -> (Self, Option<String>) {
         let (index, cards, complaint) = Index::open(directory);
-        let entries = cards.into_iter().map(|card| (card.id.clone(), Entry { card, mailbox: None })).collect();
+        let entries =
+            cards.into_iter().map(|card| (card.id.clone(), Entry { card, mailbox: None, written: true })).collect();
         (Self { state: Mutex::new(State { entries, index }) }, complaint)
     }
 
@@ -96,19 +99,19 @@ impl Accounts {
     }
 
     /// Every card, by profile and username.
-    pub fn cards(&self) -> Vec<Card> {
+    pub(crate) fn cards(&self) -> Vec<Card> {
         let mut cards: Vec<_> = self.state().entries.values().map(|entry| entry.card.clone()).collect();
         cards.sort_by(|a, b| (&a.profile, &a.username, &a.id).cmp(&(&b.profile, &b.username, &b.id)));
         cards
     }
 
     /// One card.
-    pub fn card(&self, id: &AccountId) -> Option<Card> {
+    pub(crate) fn card(&self, id: &AccountId) -> Option<Card> {
         self.state().entries.get(id).map(|entry| entry.card.clone())
     }
 
     /// The accounts of a profile; with a name, those it means best.
-    pub fn find(&self, profile: &str, name: Option<&str>) -> Vec<Card> {
+    pub(crate) fn find(&self, profile: &str, name: Option<&str>) -> Vec<Card> {
         let cards: Vec<_> = self.cards().into_iter().filter(|card| card.profile == profile).collect();
         let Some(name) = name else { return cards };
         let best = cards.iter().filter_map(|card| card.rank(name)).min();
@@ -124,7 +127,7 @@ impl Accounts {
     /// Notes an account's task. The card may be new.
     pub(crate) fn attach(&self, card: Card, mailbox: mpsc::Sender<Command>) {
         let mut state = self.state();
-        let entry = state.entries.entry(card.id.clone()).or_insert(Entry { card, mailbox: None });
+        let entry = state.entries.entry(card.id.clone()).or_insert(Entry { card, mailbox: None, written: false });
         entry.mailbox = Some(mailbox);
     }
 
@@ -132,11 +135,12 @@ impl Accounts {
     pub(crate) fn remember(&self, grant: &Grant) {
         let mut state = self.state();
         let card = Card::of(grant);
-        match state.entries.get_mut(&grant.id) {
-            Some(entry) if entry.card == card && state.index.is_good() => return,
-            Some(entry) => entry.card = card,
-            None => drop(state.entries.insert(grant.id.clone(), Entry { card, mailbox: None })),
+        let known = state.entries.get(&grant.id).is_some_and(|entry| entry.written && entry.card == card);
+        if known && state.index.is_good() {
+            return;
         }
+        let mailbox = state.entries.remove(&grant.id).and_then(|entry| entry.mailbox);
+        state.entries.insert(grant.id.clone(), Entry { card, mailbox, written: true });
         state.write();
     }
 
@@ -149,14 +153,14 @@ impl Accounts {
     }
 
     /// Why the index could not be written last time, if it could not.
-    pub fn complaint(&self) -> Option<String> {
+    pub(crate) fn complaint(&self) -> Option<String> {
         self.state().index.complaint()
     }
 }
 
 impl State {
     fn write(&mut self) {
-        let cards: Vec<&Card> = self.entries.values().map(|entry| &entry.card).collect();
+        let cards: Vec<&Card> = self.entries.values().filter(|entry| entry.written).map(|entry| &entry.card).collect();
         self.index.write(&cards);
     }
 }

@@ -35,7 +35,7 @@ const MAX_SIGN_INS: usize = 3;
 
 /// What a caller wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub(crate) enum Goal {
     /// A token.
     Token,
     /// A sign-in, even if a token is at hand.
@@ -44,7 +44,7 @@ pub enum Goal {
 
 /// A token and whose it is.
 #[derive(Clone, Debug)]
-pub struct Acquired {
+pub(crate) struct Acquired {
     /// The profile.
     pub profile: String,
     /// The account.
@@ -55,15 +55,15 @@ pub struct Acquired {
 
 /// The next thing a caller is told.
 #[derive(Debug)]
-pub enum Told {
+pub(crate) enum Told {
     /// A person must act; more follows.
-    Prompt(DevicePrompt),
+    Prompt(Box<DevicePrompt>),
     /// The end.
     Done(Box<Result<Acquired, ErrorBody>>),
 }
 
 /// A caller's wait.
-pub struct Acquisition {
+pub(crate) struct Acquisition {
     broker: Arc<Broker>,
     work: BoxFuture<'static, Result<Acquired, Refusal>>,
     prompts: mpsc::Receiver<Arc<Prompt>>,
@@ -73,17 +73,17 @@ pub struct Acquisition {
 
 impl Acquisition {
     /// Begins. Nothing happens until [`Acquisition::next`] is awaited.
-    pub fn new(broker: &Arc<Broker>, request: TokenRequest, goal: Goal, caller: Requester) -> Self {
+    pub(crate) fn new(broker: &Arc<Broker>, request: TokenRequest, goal: Goal, caller: Requester) -> Self {
         let (show, prompts) = mpsc::channel(4);
         let timeout = request.timeout.map(|seconds| Duration::from_secs(seconds).min(MAX_TIMEOUT));
         let deadline = Instant::now() + timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let caller = Caller { broker: Arc::clone(broker), request, goal, caller, show };
+        let caller = Caller { broker: Arc::clone(broker), request, goal, requested_by: caller, show };
         let work = Box::pin(caller.acquire());
         Self { broker: Arc::clone(broker), work, prompts, deadline, fixed: timeout.is_some() }
     }
 
     /// The next thing to tell the caller. Cancel-safe: a dropped call loses nothing.
-    pub async fn next(&mut self) -> Told {
+    pub(crate) async fn next(&mut self) -> Told {
         tokio::select! {
             biased;
             Some(prompt) = self.prompts.recv() => {
@@ -91,7 +91,7 @@ impl Acquisition {
                 if !self.fixed {
                     self.deadline = Instant::now() + Duration::from_secs(prompt.expires_in) + AFTER_EXPIRY;
                 }
-                Told::Prompt(prompt)
+                Told::Prompt(Box::new(prompt))
             }
             outcome = &mut self.work => Told::Done(Box::new(outcome.map_err(|refusal| refusal.body))),
             () = tokio::time::sleep_until(self.deadline) => {
@@ -106,7 +106,7 @@ struct Caller {
     broker: Arc<Broker>,
     request: TokenRequest,
     goal: Goal,
-    caller: Requester,
+    requested_by: Requester,
     show: mpsc::Sender<Arc<Prompt>>,
 }
 
@@ -153,14 +153,16 @@ impl Caller {
         }
         let own = &provider.profile.target;
         let mut target = own.clone();
-        target.tenant = request.tenant.clone();
+        target.tenant.clone_from(&request.tenant);
         target.resource = request.resource.clone().or(target.resource);
         target.audience = request.audience.clone().or(target.audience);
         let scopes: ScopeSet = request.scopes.iter().map(String::as_str).collect();
         Ok(Ask {
             scopes: if scopes.is_empty() { provider.profile.registration.scopes.clone() } else { scopes },
             target,
-            min_validity: request.min_validity.map(|seconds| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))),
+            min_validity: request
+                .min_validity
+                .map(|seconds| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))),
             force: request.force_refresh,
             reject: request.reject_token_sha256.clone(),
             claims: request.claims.clone().map(|claims| serde_json::Value::Object(claims).to_string()),
@@ -189,8 +191,11 @@ impl Caller {
         match found.len() {
             0 if name.is_some_and(|name| AccountId::parse(name).is_some()) => {
                 // Ids are made here: nobody can sign in as one.
-                Err(ErrorBody::new(ErrorCode::UnknownAccount, format!("there is no account {}", name.unwrap_or_default()))
-                    .with_hint("see: brokerctl accounts"))
+                Err(ErrorBody::new(
+                    ErrorCode::UnknownAccount,
+                    format!("there is no account {}", name.unwrap_or_default()),
+                )
+                .with_hint("see: brokerctl accounts"))
             }
             0 => Ok(None),
             1 => Ok(found.pop()),
@@ -216,7 +221,7 @@ impl Caller {
             Ok(Answer::Wait(waiter)) => waiter,
             Err(_) => return Err(self.gone()),
         };
-        match flight::wait(waiter, async |_| {}).await {
+        match flight::wait(waiter, None).await {
             Ok(landed) => Ok(landed.token),
             Err(refusal) if refusal.remedy == Remedy::Time && ask.is_soft() => {
                 self.standby(card, ask).await.ok_or(refusal)
@@ -240,7 +245,13 @@ impl Caller {
         }
     }
 
-    async fn sign_in(&self, provider: &Arc<Provider>, ask: &Ask, who: Option<&Card>, why: &Refusal) -> Result<Landed, Refusal> {
+    async fn sign_in(
+        &self,
+        provider: &Arc<Provider>,
+        ask: &Ask,
+        who: Option<&Card>,
+        why: &Refusal,
+    ) -> Result<Landed, Refusal> {
         if self.broker.stop.is_cancelled() {
             return Err(Refusal::shutting_down());
         }
@@ -260,11 +271,11 @@ impl Caller {
             target: ask.target.clone(),
             claims,
             locale: self.request.locale.clone(),
-            requested_by: self.caller.clone(),
+            requested_by: self.requested_by.clone(),
             account_name,
         };
         let waiter = self.broker.sign_ins.join_or_start(&self.broker, wish);
-        flight::wait(waiter, async |prompt| drop(self.show.send(prompt).await)).await
+        flight::wait(waiter, Some(&self.show)).await
     }
 }
 

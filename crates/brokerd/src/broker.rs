@@ -126,16 +126,24 @@ impl Broker {
         let names = || profiles.providers.keys().map(String::as_str).collect::<Vec<_>>();
         if profiles.providers.is_empty() {
             return Err(match &profiles.error {
-                Some(error) => ErrorBody::new(ErrorCode::Configuration, error.to_string()).with_hint(error.hint.clone()),
-                None => ErrorBody::new(ErrorCode::Configuration, format!("{}: there is no profile in it", self.config_file.display()))
-                    .with_hint("add a profile; docs/CONFIG.md has examples"),
+                Some(error) => {
+                    ErrorBody::new(ErrorCode::Configuration, error.to_string()).with_hint(error.hint.clone())
+                }
+                None => ErrorBody::new(
+                    ErrorCode::Configuration,
+                    format!("{}: there is no profile in it", self.config_file.display()),
+                )
+                .with_hint("add a profile; docs/CONFIG.md has examples"),
             });
         }
         let Some(name) = profile.or(profiles.default.as_deref()) else {
             return match profiles.providers.values().next() {
                 Some(only) if profiles.providers.len() == 1 => Ok(Arc::clone(only)),
-                _ => Err(ErrorBody::new(ErrorCode::ProfileRequired, format!("which profile? there are: {}", names().join(", ")))
-                    .with_hint("name one, or set default_profile in the configuration")),
+                _ => Err(ErrorBody::new(
+                    ErrorCode::ProfileRequired,
+                    format!("which profile? there are: {}", names().join(", ")),
+                )
+                .with_hint("name one, or set default_profile in the configuration")),
             };
         };
         profiles.providers.get(name).cloned().ok_or_else(|| {
@@ -184,7 +192,8 @@ impl Broker {
             (Some(old), Some(new)) => Arc::ptr_eq(old, new),
             _ => false,
         };
-        let mut changed: Vec<String> = old.providers.keys().chain(new.providers.keys()).filter(|name| !is_same(name)).cloned().collect();
+        let mut changed: Vec<String> =
+            old.providers.keys().chain(new.providers.keys()).filter(|name| !is_same(name)).cloned().collect();
         changed.sort();
         changed.dedup();
         *self.profiles.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
@@ -229,7 +238,12 @@ impl Broker {
     }
 
     /// Hands a sign-in's grant to its account's task, which saves it. Ends when it is saved, or could not be.
-    pub(crate) async fn adopt(self: &Arc<Self>, grant: Grant, token: Arc<IssuedToken>, provider: Arc<Provider>) -> Landing {
+    pub(crate) async fn adopt(
+        self: &Arc<Self>,
+        grant: Grant,
+        token: Arc<IssuedToken>,
+        provider: Arc<Provider>,
+    ) -> Landing {
         let id = grant.id.clone();
         let mailbox = match self.mailbox(&id) {
             Some(mailbox) => mailbox,
@@ -260,7 +274,7 @@ impl Broker {
             let work = async {
                 let outcome = broker.hold_index_against_store().await;
                 *broker.reconciled.running.lock().unwrap_or_else(PoisonError::into_inner) = false;
-                broker.reconciled.done.send_replace(outcome.map(|()| true));
+                drop(broker.reconciled.done.send_replace(outcome.map(|()| true)));
             };
             tokio::select! {
                 () = work => {}
@@ -303,7 +317,10 @@ impl Broker {
             // "No such entry" is believed only if the store's list agrees, where it has one.
             if !listed && matches!(self.vault.get(card.id.as_str()).await, Ok(None)) {
                 self.accounts.forget(&card.id);
-                self.notices.add(format!("the sign-in of {} under profile {} is not in the store any more", card.username, card.profile));
+                self.notices.add(format!(
+                    "the sign-in of {} under profile {} is not in the store any more",
+                    card.username, card.profile
+                ));
             } else {
                 self.tell(&card.id, Command::Load).await;
             }
@@ -316,7 +333,11 @@ impl Broker {
         let Ok(Some(record)) = self.vault.get(id.as_str()).await else { return };
         match Grant::from_record(&record) {
             Ok(grant) => {
-                self.notices.add(format!("the index of accounts had lost {} under profile {}; repaired from the store", grant.username(), grant.profile));
+                self.notices.add(format!(
+                    "the index of accounts had lost {} under profile {}; repaired from the store",
+                    grant.username(),
+                    grant.profile
+                ));
                 self.accounts.remember(&grant);
             }
             Err(why) => self.notices.add(format!("the store has a record {id} that cannot be read: {why}")),

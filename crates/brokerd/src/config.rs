@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use self::profile::RawProfile;
 pub(crate) use self::keys::nearest;
+use self::profile::RawProfile;
 pub use self::profile::{Authority, Profile, Transport};
 use crate::store::StoreConfig;
 

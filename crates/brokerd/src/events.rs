@@ -12,7 +12,7 @@ const BACKLOG: usize = 256;
 const MAX_NOTICES: usize = 32;
 
 /// Tells readers what happens. Telling never waits for a reader.
-pub struct Events(broadcast::Sender<Event>);
+pub(crate) struct Events(broadcast::Sender<Event>);
 
 impl Default for Events {
     fn default() -> Self {
@@ -22,7 +22,7 @@ impl Default for Events {
 
 impl Events {
     /// A reader, from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.subscribe()
     }
 
@@ -46,7 +46,7 @@ impl Events {
 
 /// What the user should know and no request asks for. Told in the log at once, and in `status` until the daemon ends.
 #[derive(Default)]
-pub struct Notices(Mutex<VecDeque<String>>);
+pub(crate) struct Notices(Mutex<VecDeque<String>>);
 
 impl Notices {
     /// Adds one, unless it stands there already.
@@ -63,7 +63,7 @@ impl Notices {
     }
 
     /// All of them, oldest first.
-    pub fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 }

@@ -10,7 +10,7 @@ use crate::provider::Fault;
 
 /// Why a caller gets no token, and what could help.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// What the caller is told.
     pub body: ErrorBody,
     /// What could help.
@@ -19,7 +19,7 @@ pub struct Refusal {
 
 /// What could help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remedy {
+pub(crate) enum Remedy {
     /// A person signing in.
     SignIn,
     /// Time: a token that is still valid may be served meanwhile.
@@ -29,25 +29,21 @@ pub enum Remedy {
 }
 
 impl Refusal {
-    /// A refusal nothing but the caller can mend.
-    pub fn new(error: ErrorCode, description: impl Into<String>) -> Self {
-        Self { body: ErrorBody::new(error, description), remedy: Remedy::None }
-    }
-
     /// A person must sign in.
-    pub fn sign_in(description: impl Into<String>) -> Self {
+    pub(crate) fn sign_in(description: impl Into<String>) -> Self {
         let body = ErrorBody::new(ErrorCode::InteractionRequired, description).with_hint("run: brokerctl login");
         Self { body, remedy: Remedy::SignIn }
     }
 
     /// The daemon is leaving.
-    pub fn shutting_down() -> Self {
-        let body = ErrorBody::new(ErrorCode::ShuttingDown, "brokerd is shutting down").with_hint("ask again in a moment");
+    pub(crate) fn shutting_down() -> Self {
+        let body =
+            ErrorBody::new(ErrorCode::ShuttingDown, "brokerd is shutting down").with_hint("ask again in a moment");
         Self { body, remedy: Remedy::None }
     }
 
     /// A task of ours ended without an answer.
-    pub fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         let body = ErrorBody::new(ErrorCode::Internal, "brokerd failed; its log has the cause");
         Self { body: body.with_hint("ask again; if it stays so, restart brokerd"), remedy: Remedy::None }
     }
@@ -60,15 +56,20 @@ impl From<ErrorBody> for Refusal {
 }
 
 /// Explains a fault of an exchange with a profile's provider.
-pub fn fault(fault: &Fault, profile: &Profile) -> Refusal {
+pub(crate) fn fault(fault: &Fault, profile: &Profile) -> Refusal {
     let name = &profile.name;
     match fault {
         Fault::Unreachable(why) => Refusal {
-            body: ErrorBody::new(ErrorCode::ProviderUnreachable, format!("{} of profile {name} cannot be reached: {why}", profile.issuer()))
-                .with_hint("check the network, the proxy and the profile's addresses; brokerctl doctor tries them"),
+            body: ErrorBody::new(
+                ErrorCode::ProviderUnreachable,
+                format!("{} of profile {name} cannot be reached: {why}", profile.issuer()),
+            )
+            .with_hint("check the network, the proxy and the profile's addresses; brokerctl doctor tries them"),
             remedy: Remedy::Time,
         },
-        Fault::Waiting { retry_after } => Refusal { body: throttled(profile, Some(*retry_after)), remedy: Remedy::Time },
+        Fault::Waiting { retry_after } => {
+            Refusal { body: throttled(profile, Some(*retry_after)), remedy: Remedy::Time }
+        }
         Fault::Misconfigured(why) => Refusal::from(
             ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {why}"))
                 .with_hint("mend the profile in the configuration, then: brokerctl reload"),
@@ -85,13 +86,16 @@ fn refused(failure: &Failure, profile: &Profile) -> Refusal {
         Verdict::Throttled => throttled(profile, failure.retry_after()),
         Verdict::GrantDead => ErrorBody::new(
             ErrorCode::InteractionRequired,
-            format!("the sign-in under profile {name} has ended: the provider does not accept its refresh token any more"),
+            format!(
+                "the sign-in under profile {name} has ended: the provider does not accept its refresh token any more"
+            ),
         )
         .with_hint("run: brokerctl login"),
-        Verdict::InteractionRequired => {
-            ErrorBody::new(ErrorCode::InteractionRequired, format!("the provider wants a person to sign in again under profile {name}"))
-                .with_hint("run: brokerctl login")
-        }
+        Verdict::InteractionRequired => ErrorBody::new(
+            ErrorCode::InteractionRequired,
+            format!("the provider wants a person to sign in again under profile {name}"),
+        )
+        .with_hint("run: brokerctl login"),
         Verdict::Blocked => {
             ErrorBody::new(ErrorCode::Blocked, format!("a policy of the provider blocks this under profile {name}"))
                 .with_hint("asking again cannot help: give the ids below to your administrator")
@@ -137,23 +141,35 @@ fn misconfigured(failure: &Failure, profile: &Profile) -> ErrorBody {
     };
     let code = |code: i64| response.error_codes.contains(&code);
     let (what, hint) = match response.error.as_str() {
-        _ if code(90_002) => (format!("the tenant does not exist: {}", profile.issuer()), "check tenant in the profile"),
-        _ if code(700_016) => (format!("client_id {client} is not known in this tenant"), "check client_id and tenant in the profile"),
+        _ if code(90_002) => {
+            (format!("the tenant does not exist: {}", profile.issuer()), "check tenant in the profile")
+        }
+        _ if code(700_016) => {
+            (format!("client_id {client} is not known in this tenant"), "check client_id and tenant in the profile")
+        }
         _ if code(7_000_218) => (
             format!("client_id {client} is not registered as a public client"),
             "in the app registration, under Authentication, allow public client flows",
         ),
-        _ if code(50_059) => ("the tenant cannot be told from the request".into(), "set tenant to the id or domain of yours"),
-        "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => {
-            (format!("the provider does not accept client_id {client}"), "check client_id (and client_secret_file) in the profile")
+        _ if code(50_059) => {
+            ("the tenant cannot be told from the request".into(), "set tenant to the id or domain of yours")
         }
-        "device_flow_disabled" | "unsupported_grant_type" => {
-            (format!("the provider does not let client_id {client} use the device flow"), "enable it in the client's registration")
-        }
+        "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => (
+            format!("the provider does not accept client_id {client}"),
+            "check client_id (and client_secret_file) in the profile",
+        ),
+        "device_flow_disabled" | "unsupported_grant_type" => (
+            format!("the provider does not let client_id {client} use the device flow"),
+            "enable it in the client's registration",
+        ),
         "invalid_scope" => ("the provider does not accept the scopes".into(), "check the scopes asked for"),
-        "invalid_target" | "invalid_resource" => ("the provider does not know the resource".into(), "check resource and scopes"),
+        "invalid_target" | "invalid_resource" => {
+            ("the provider does not know the resource".into(), "check resource and scopes")
+        }
         "invalid_tenant" => (format!("the tenant is wrong: {}", profile.issuer()), "check tenant in the profile"),
-        _ => ("the provider does not accept the request".into(), "check client_id, scopes and endpoints in the profile"),
+        _ => {
+            ("the provider does not accept the request".into(), "check client_id, scopes and endpoints in the profile")
+        }
     };
     ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {what}")).with_hint(hint)
 }

@@ -22,14 +22,14 @@ use std::sync::Arc;
 use broker_ipc::api::DevicePrompt;
 use broker_oauth::token::IssuedToken;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::explain::Refusal;
 use crate::grant::AccountId;
 
 /// Where a flight is.
 #[derive(Clone, Debug)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Nothing to show yet.
     Working,
     /// A person must act.
@@ -40,35 +40,30 @@ pub enum Progress {
 
 /// What a person must see, and until when.
 #[derive(Debug)]
-pub struct Prompt {
+pub(crate) struct Prompt {
     prompt: DevicePrompt,
     expires_at: Timestamp,
 }
 
 impl Prompt {
     /// A prompt whose codes run out at `expires_at`.
-    pub fn new(prompt: DevicePrompt, expires_at: Timestamp) -> Self {
+    pub(crate) fn new(prompt: DevicePrompt, expires_at: Timestamp) -> Self {
         Self { prompt, expires_at }
     }
 
-    /// Its id.
-    pub fn id(&self) -> &str {
-        &self.prompt.id
-    }
-
     /// The prompt as it is to be told at `now`.
-    pub fn at(&self, now: Timestamp) -> DevicePrompt {
+    pub(crate) fn at(&self, now: Timestamp) -> DevicePrompt {
         let left = self.expires_at.duration_since(now).as_secs();
         DevicePrompt { expires_in: u64::try_from(left).unwrap_or(0), ..self.prompt.clone() }
     }
 }
 
 /// How a flight ended.
-pub type Landing = Result<Landed, Refusal>;
+pub(crate) type Landing = Result<Landed, Refusal>;
 
 /// What a flight brought.
 #[derive(Clone, Debug)]
-pub struct Landed {
+pub(crate) struct Landed {
     /// Whose.
     pub account: AccountId,
     /// The token.
@@ -76,20 +71,26 @@ pub struct Landed {
 }
 
 /// A waiter's end of a flight. Dropping it leaves the flight.
-pub type Waiter = watch::Receiver<Progress>;
+pub(crate) type Waiter = watch::Receiver<Progress>;
 
 /// Starts a flight's channel.
-pub fn channel() -> (watch::Sender<Progress>, Waiter) {
+pub(crate) fn channel() -> (watch::Sender<Progress>, Waiter) {
     watch::channel(Progress::Working)
 }
 
-/// Waits for the landing, telling `show` of each prompt on the way. A flight whose task died lands as an internal error.
-pub async fn wait(mut waiter: Waiter, mut show: impl AsyncFnMut(Arc<Prompt>)) -> Landing {
+/// Waits for the landing, sending each prompt on the way to `show`. A flight whose task died lands as an internal error.
+/// Dropping the future leaves the flight.
+pub(crate) async fn wait(mut waiter: Waiter, show: Option<&mpsc::Sender<Arc<Prompt>>>) -> Landing {
     loop {
         let progress = waiter.borrow_and_update().clone();
         match progress {
             Progress::Working => {}
-            Progress::Prompt(prompt) => show(prompt).await,
+            Progress::Prompt(prompt) => {
+                if let Some(show) = show {
+                    // A receiver that has gone has a caller that has gone: this future is about to be dropped.
+                    drop(show.send(prompt).await);
+                }
+            }
             Progress::Landed(landing) => return landing,
         }
         if waiter.changed().await.is_err() {

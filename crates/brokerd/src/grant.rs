@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// What an account's task owns. The refresh token in it is seen by nobody else.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// Whose.
     pub id: AccountId,
     /// The profile it was signed in under.
@@ -33,7 +33,7 @@ pub struct Grant {
 
 /// What a grant lives on.
 #[derive(Clone, Debug)]
-pub enum Credential {
+pub(crate) enum Credential {
     /// A refresh token.
     Refresh(Refresh),
     /// A provider that issues no refresh tokens: the long-lived access token.
@@ -46,7 +46,7 @@ pub enum Credential {
 
 /// A refresh token and where its rotation stands.
 #[derive(Clone, Debug)]
-pub struct Refresh {
+pub(crate) struct Refresh {
     /// The newest one.
     pub token: RefreshToken,
     /// The one before it, until the newest has worked.
@@ -59,7 +59,7 @@ pub struct Refresh {
 
 impl Refresh {
     /// A refresh token fresh from a sign-in.
-    pub fn new(token: RefreshToken) -> Self {
+    pub(crate) fn new(token: RefreshToken) -> Self {
         Self { token, previous: None, intent: None, rotates: None }
     }
 }
@@ -68,11 +68,11 @@ impl Refresh {
 /// lost index cannot make two accounts of one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AccountId(String);
+pub(crate) struct AccountId(String);
 
 impl AccountId {
     /// Derives the id. A provider that does not say who the user is gives one account a profile.
-    pub fn derive(profile: &str, issuer: &str, identity: &Identity) -> Self {
+    pub(crate) fn derive(profile: &str, issuer: &str, identity: &Identity) -> Self {
         let user = identity.home_id.as_deref().or(identity.subject.as_deref()).unwrap_or_default();
         let mut hash = Sha256::new();
         for part in [profile, issuer, user] {
@@ -83,13 +83,13 @@ impl AccountId {
     }
 
     /// The id of a store key or index entry; `None` if it is not one of ours.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let ours = text.len() == 20 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         ours.then(|| Self(text.into()))
     }
 
     /// As text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -108,12 +108,12 @@ impl std::fmt::Display for AccountId {
 
 impl Grant {
     /// What to call the user.
-    pub fn username(&self) -> &str {
+    pub(crate) fn username(&self) -> &str {
         self.identity.username.as_deref().unwrap_or("unknown")
     }
 
     /// The record for the store, as JSON.
-    pub fn to_record(&self) -> Zeroizing<String> {
+    pub(crate) fn to_record(&self) -> Zeroizing<String> {
         let refresh = match &self.credential {
             Credential::Refresh(refresh) => Some(refresh),
             _ => None,
@@ -145,7 +145,7 @@ impl Grant {
     }
 
     /// Reads a record; the error never quotes it.
-    pub fn from_record(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn from_record(text: &str) -> Result<Self, &'static str> {
         let mut record: Record = serde_json::from_str(text).map_err(|_| "the record is not one of this version's")?;
         let credential = match (record.refresh_token.take(), record.access_token.take()) {
             (Some(token), _) => Credential::Refresh(Refresh {

@@ -2,22 +2,22 @@
 //!
 //! `docs/ARCHITECTURE.md` is the map.
 
-pub mod account;
-pub mod accounts;
-pub mod acquire;
+pub(crate) mod account;
+pub(crate) mod accounts;
+pub(crate) mod acquire;
 pub mod broker;
 pub mod clock;
 pub mod config;
-pub mod events;
-pub mod explain;
-pub mod flight;
-pub mod grant;
+pub(crate) mod events;
+pub(crate) mod explain;
+pub(crate) mod flight;
+pub(crate) mod grant;
 pub mod localapi;
 pub mod log;
 pub mod outbound;
 pub mod paths;
-pub mod provider;
+pub(crate) mod provider;
 pub mod server;
-pub mod sign_in;
+pub(crate) mod sign_in;
 pub mod store;
 pub mod vault;

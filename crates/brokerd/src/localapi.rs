@@ -37,17 +37,28 @@ pub const ROUTES: &[(&str, &[&str])] = &[
 ];
 
 /// Answers one request. Dropping the future leaves whatever it waits for.
-pub async fn handle(broker: &Arc<Broker>, peer: &Peer, state: &Arc<State>, request: Request<Incoming>) -> Response<ReplyBody> {
+pub async fn handle(
+    broker: &Arc<Broker>,
+    peer: &Peer,
+    state: &Arc<State>,
+    request: Request<Incoming>,
+) -> Response<ReplyBody> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let reply = match guard::admit(request, state).await {
-        Ok(body) => route(broker, peer, &method, &path, &body).await.unwrap_or_else(Reply::error),
-        Err(refusal) => Reply::error(refusal).and_close(),
+        Ok(body) => route(broker, peer, &method, &path, &body).await.unwrap_or_else(|refusal| Reply::error(&refusal)),
+        Err(refusal) => Reply::error(&refusal).and_close(),
     };
     tracing::debug!(%method, path, status = reply.status(), pid = peer.pid, "request");
     reply.into_response(Arc::clone(state))
 }
 
-async fn route(broker: &Arc<Broker>, peer: &Peer, method: &Method, path: &str, body: &[u8]) -> Result<Reply, ErrorBody> {
+async fn route(
+    broker: &Arc<Broker>,
+    peer: &Peer,
+    method: &Method,
+    path: &str,
+    body: &[u8],
+) -> Result<Reply, ErrorBody> {
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or_default().split('/').collect();
     let caller = || Requester { pid: peer.pid, command: peer.command() };
     match (method.as_str(), segments.as_slice()) {
@@ -55,7 +66,9 @@ async fn route(broker: &Arc<Broker>, peer: &Peer, method: &Method, path: &str, b
         ("POST", ["v1", "login"]) => token::token(broker, caller(), body, Goal::SignIn).await,
         ("GET", ["v1", "accounts"]) => accounts::list(broker).await,
         ("DELETE", ["v1", "accounts", id]) => accounts::sign_out(broker, id).await,
-        ("GET", ["v1", "prompts"]) => Ok(Reply::json(&Prompts { prompts: broker.sign_ins.prompts(broker.clock.now()) })),
+        ("GET", ["v1", "prompts"]) => {
+            Ok(Reply::json(&Prompts { prompts: broker.sign_ins.prompts(broker.clock.now()) }))
+        }
         ("DELETE", ["v1", "prompts", id]) => cancel(broker, id),
         ("GET", ["v1", "events"]) => Ok(events::stream(broker)),
         ("GET", ["v1", "status"]) => Ok(Reply::json(&status::status(broker))),
@@ -82,9 +95,12 @@ fn nowhere(method: &Method, segments: &[&str]) -> ErrorBody {
     };
     match ROUTES.iter().find(|(pattern, _)| is_here(pattern)) {
         Some((pattern, methods)) => {
-            ErrorBody::new(ErrorCode::MethodNotAllowed, format!("{method} is not for {pattern}")).with_hint(format!("use {}", methods.join(" or ")))
+            ErrorBody::new(ErrorCode::MethodNotAllowed, format!("{method} is not for {pattern}"))
+                .with_hint(format!("use {}", methods.join(" or ")))
         }
-        None => ErrorBody::new(ErrorCode::NotFound, "there is no such path").with_hint("docs/PROTOCOL.md has every path"),
+        None => {
+            ErrorBody::new(ErrorCode::NotFound, "there is no such path").with_hint("docs/PROTOCOL.md has every path")
+        }
     }
 }
 
@@ -104,7 +120,8 @@ fn parse<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Err
         // Other texts may quote a value, and a value may be a secret.
         let (line, column) = (error.line(), error.column());
         let what = if error.is_data() { "a field has the wrong type" } else { "the body is not JSON" };
-        ErrorBody::new(ErrorCode::BadRequest, format!("{what}, at line {line} column {column}")).with_hint("docs/PROTOCOL.md has every field")
+        ErrorBody::new(ErrorCode::BadRequest, format!("{what}, at line {line} column {column}"))
+            .with_hint("docs/PROTOCOL.md has every field")
     })
 }
 

@@ -112,7 +112,7 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
         };
         let broker = Broker::start(parts);
         tracing::info!(endpoint = %endpoint, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "listening");
-        serve(broker, Door::Socket(listener)).await
+        serve(broker, Door::Socket(Box::new(listener))).await
     });
     runtime.shutdown_timeout(LAST_GRACE);
     outcome
@@ -202,7 +202,13 @@ fn check_config(path: &std::path::Path) -> ExitCode {
     for (name, profile) in &config.profiles {
         let default = if config.default_profile.as_ref() == Some(name) { ", the default" } else { "" };
         let registration = &profile.registration;
-        println!("profile {name}{default}: {} at {}, client {}, scopes {}", registration.provider.as_str(), profile.issuer(), registration.client_id, registration.scopes);
+        println!(
+            "profile {name}{default}: {} at {}, client {}, scopes {}",
+            registration.provider.as_str(),
+            profile.issuer(),
+            registration.client_id,
+            registration.scopes
+        );
     }
     ExitCode::SUCCESS
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_oauth::device::{self, AuthorizationParameters, DeviceAuthorization};
-use broker_oauth::failure::{Failure, Verdict};
+use broker_oauth::failure::Failure;
 use broker_oauth::metadata::{self, Endpoints, MetadataError};
 use broker_oauth::refresh::{RefreshParameters, refresh_request};
 use broker_oauth::revoke::{TokenTypeHint, revocation_request, revocation_response};
@@ -24,7 +24,7 @@ const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// Why an exchange gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// No connection, or no answer in time.
     #[error("the provider cannot be reached: {0}")]
     Unreachable(String),
@@ -42,22 +42,9 @@ pub enum Fault {
     Refused(#[from] Failure),
 }
 
-impl Fault {
-    /// Whether it passes by itself.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Unreachable(_) | Self::Waiting { .. } => true,
-            Self::Misconfigured(_) => false,
-            Self::Refused(failure) => {
-                matches!(failure.verdict(), Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth)
-            }
-        }
-    }
-}
-
 /// What providers asked for with `Retry-After`, by token endpoint: it binds everybody behind the same one.
 #[derive(Clone, Default)]
-pub struct Gates(Arc<Mutex<HashMap<String, Instant>>>);
+pub(crate) struct Gates(Arc<Mutex<HashMap<String, Instant>>>);
 
 impl Gates {
     fn check(&self, url: &url::Url) -> Result<(), Fault> {
@@ -78,7 +65,7 @@ impl Gates {
 }
 
 /// A profile's authorization server.
-pub struct Provider {
+pub(crate) struct Provider {
     /// The profile.
     pub profile: Arc<Profile>,
     outbound: Outbound,
@@ -89,12 +76,12 @@ pub struct Provider {
 
 impl Provider {
     /// Nothing is sent before it is needed.
-    pub fn new(profile: Arc<Profile>, outbound: Outbound, gates: Gates, clock: Clock) -> Self {
+    pub(crate) fn new(profile: Arc<Profile>, outbound: Outbound, gates: Gates, clock: Clock) -> Self {
         Self { profile, outbound, gates, clock, discovered: Mutex::new(None) }
     }
 
     /// Returns the endpoints; the first time, and once a day, by asking the issuer.
-    pub async fn endpoints(&self, tenant: Option<&str>) -> Result<Endpoints, Fault> {
+    pub(crate) async fn endpoints(&self, tenant: Option<&str>) -> Result<Endpoints, Fault> {
         match &self.profile.authority {
             Authority::Explicit { endpoints, .. } => Ok(endpoints.clone()),
             Authority::Entra { authority, tenant: own } => {
@@ -107,7 +94,7 @@ impl Provider {
     }
 
     /// RFC 8628 §3.1.
-    pub async fn authorize_device(
+    pub(crate) async fn authorize_device(
         &self,
         parameters: AuthorizationParameters<'_>,
     ) -> Result<DeviceAuthorization, Fault> {
@@ -118,14 +105,19 @@ impl Provider {
     }
 
     /// RFC 8628 §3.4.
-    pub async fn poll(&self, code: &DeviceCode, asked: &ScopeSet, target: &Target) -> Result<TokenResponse, Fault> {
+    pub(crate) async fn poll(
+        &self,
+        code: &DeviceCode,
+        asked: &ScopeSet,
+        target: &Target,
+    ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(target.tenant.as_deref()).await?;
         let request = device::poll_request(&self.profile.registration, &endpoints, code);
         Ok(token_response(&self.send(&request).await?, asked, target, self.clock.now())?)
     }
 
     /// RFC 6749 §6. `asked` is what the caller wanted, which the token is cached under; `parameters` what is sent.
-    pub async fn refresh(
+    pub(crate) async fn refresh(
         &self,
         refresh_token: &RefreshToken,
         asked: &ScopeSet,
@@ -137,7 +129,7 @@ impl Provider {
     }
 
     /// RFC 7009. `Ok(false)` if the provider cannot revoke.
-    pub async fn revoke(&self, token: &str, hint: TokenTypeHint) -> Result<bool, Fault> {
+    pub(crate) async fn revoke(&self, token: &str, hint: TokenTypeHint) -> Result<bool, Fault> {
         let endpoints = self.endpoints(None).await?;
         let Some(request) = revocation_request(&self.profile.registration, &endpoints, token, hint) else {
             return Ok(false);
@@ -206,21 +198,26 @@ fn misread(error: &MetadataError) -> Fault {
 
 impl Provider {
     /// Looks whether the provider answers, and for what it answers. Reads its metadata anew where it has some.
-    pub async fn probe(&self) -> Result<Endpoints, Fault> {
+    pub(crate) async fn probe(&self) -> Result<Endpoints, Fault> {
         let endpoints = self.endpoints(None).await?;
         let url = match &self.profile.authority {
             Authority::Issuer { .. } => return Ok(endpoints),
             // Entra's document says whether the tenant exists; a token endpoint says something to a GET, at least.
             Authority::Entra { authority, tenant } => {
                 let mut url = authority.clone();
-                url.set_path(&format!("{}/{tenant}/v2.0/.well-known/openid-configuration", authority.path().trim_end_matches('/')));
+                url.set_path(&format!(
+                    "{}/{tenant}/v2.0/.well-known/openid-configuration",
+                    authority.path().trim_end_matches('/')
+                ));
                 url
             }
             Authority::Explicit { endpoints, .. } => endpoints.token.clone(),
         };
         let response = self.fetch(&ProviderRequest::get(url)).await?;
         match response.object() {
-            Some(object) if object.contains_key("error") && matches!(self.profile.authority, Authority::Entra { .. }) => {
+            Some(object)
+                if object.contains_key("error") && matches!(self.profile.authority, Authority::Entra { .. }) =>
+            {
                 Err(Failure::oauth(&response, &object).into())
             }
             _ => Ok(endpoints),

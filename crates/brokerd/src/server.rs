@@ -39,13 +39,14 @@ impl Default for Limits {
 /// Where clients come from.
 pub enum Door {
     /// The endpoint.
-    Socket(Listener),
+    Socket(Box<Listener>),
     /// In-memory connections, for tests: each is this user's.
     Memory(mpsc::Receiver<DuplexStream>),
 }
 
 /// What a client whose user is not ours is told, before a byte of it is read.
-const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: 75\r\nconnection: close\r\n\r\n\
+const FORBIDDEN: &[u8] =
+    b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: 75\r\nconnection: close\r\n\r\n\
 {\"error\":\"forbidden\",\"error_description\":\"this brokerd is another user's\"}  \n";
 
 /// After this many microscopic disasters (no descriptors left) accepting rests a little.
@@ -61,7 +62,9 @@ pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
             accepted = accept(&mut door) => accepted,
         };
         match accepted {
-            Ok(Accepted::Socket(stream, peer)) if peer.same_user => connections.welcome(&broker, stream, peer, limits).await,
+            Ok(Accepted::Socket(stream, peer)) if peer.same_user => {
+                connections.welcome(&broker, stream, peer, limits).await;
+            }
             Ok(Accepted::Socket(stream, peer)) => {
                 tracing::warn!(uid = peer.uid, pid = peer.pid, "another user's client refused");
                 broker.tasks.spawn(refuse(stream));
@@ -162,7 +165,9 @@ impl Connections {
     fn evict(&self) {
         let open = self.lock();
         let idle = open.connections.values().filter(|(_, close)| !close.is_cancelled());
-        if let Some((_, close)) = idle.filter_map(|(state, close)| Some((state.idle_since()?, close))).min_by_key(|(since, _)| *since) {
+        if let Some((_, close)) =
+            idle.filter_map(|(state, close)| Some((state.idle_since()?, close))).min_by_key(|(since, _)| *since)
+        {
             close.cancel();
         }
     }

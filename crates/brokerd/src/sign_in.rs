@@ -20,7 +20,7 @@ use crate::provider::Provider;
 
 /// Who must sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// Anybody.
     Anybody,
     /// This account: its sign-in has ended or does not cover what is asked.
@@ -31,7 +31,7 @@ pub enum Bound {
 
 /// What a sign-in is started for.
 #[derive(Clone)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// Where.
     pub provider: Arc<Provider>,
     /// Who must sign in.
@@ -57,9 +57,8 @@ impl Wish {
     /// caller's own scopes come by a refresh. A step-up of an account is shared by those who want the same of it.
     fn is_served_by(&self, pending: &Self) -> bool {
         let same_profile = self.provider.profile.name == pending.provider.profile.name;
-        let same_ask = || {
-            (&self.scopes, &self.target, &self.claims) == (&pending.scopes, &pending.target, &pending.claims)
-        };
+        let same_ask =
+            || (&self.scopes, &self.target, &self.claims) == (&pending.scopes, &pending.target, &pending.claims);
         same_profile
             && match (&self.bound, &pending.bound) {
                 (Bound::Anybody, Bound::Anybody | Bound::Name(_)) => true,
@@ -72,7 +71,7 @@ impl Wish {
 
 /// The sign-ins pending now. One mutex, never held over an await.
 #[derive(Default)]
-pub struct SignIns {
+pub(crate) struct SignIns {
     pending: Mutex<Vec<Pending>>,
 }
 
@@ -91,7 +90,7 @@ impl SignIns {
     /// Joins the sign-in that serves the wish, or starts it.
     ///
     /// There is no await between the caller's look for an account and this, so no sign-in can land unseen in between.
-    pub fn join_or_start(&self, broker: &Arc<Broker>, wish: Wish) -> Waiter {
+    pub(crate) fn join_or_start(&self, broker: &Arc<Broker>, wish: Wish) -> Waiter {
         let mut pending = self.pending();
         if let Some(found) = pending.iter().find(|pending| wish.is_served_by(&pending.wish)) {
             return found.progress.subscribe();
@@ -121,7 +120,7 @@ impl SignIns {
     }
 
     /// Cancels a prompt; its waiters are told. `false` if there is none of this id.
-    pub fn cancel(&self, id: &str) -> bool {
+    pub(crate) fn cancel(&self, id: &str) -> bool {
         let pending = self.pending();
         let Some(found) = pending.iter().find(|pending| pending.id == id) else { return false };
         found.cancel.cancel();
@@ -129,14 +128,14 @@ impl SignIns {
     }
 
     /// Cancels every sign-in at a profile: its registration has changed.
-    pub fn cancel_profile(&self, profile: &str) {
+    pub(crate) fn cancel_profile(&self, profile: &str) {
         for pending in self.pending().iter().filter(|pending| pending.wish.provider.profile.name == profile) {
             pending.cancel.cancel();
         }
     }
 
     /// The prompts pending now, oldest first.
-    pub fn prompts(&self, now: jiff::Timestamp) -> Vec<DevicePrompt> {
+    pub(crate) fn prompts(&self, now: jiff::Timestamp) -> Vec<DevicePrompt> {
         let shown = |pending: &Pending| match &*pending.progress.borrow() {
             Progress::Prompt(prompt) => Some(prompt.at(now)),
             _ => None,
@@ -145,7 +144,7 @@ impl SignIns {
     }
 
     /// The flights in the air, for `status`.
-    pub fn flights(&self) -> Vec<broker_ipc::api::FlightSummary> {
+    pub(crate) fn flights(&self) -> Vec<broker_ipc::api::FlightSummary> {
         let summary = |pending: &Pending| broker_ipc::api::FlightSummary {
             kind: "device_code".into(),
             profile: pending.wish.provider.profile.name.clone(),

@@ -51,9 +51,7 @@ enum Backend {
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault")
-            .field("status", &self.status())
-            .finish_non_exhaustive()
+        f.debug_struct("Vault").field("status", &self.status()).finish_non_exhaustive()
     }
 }
 
@@ -87,11 +85,7 @@ impl Vault {
     ) -> io::Result<Self> {
         let board = Arc::new(Board::new(configured));
         let thread = Thread::spawn(Arc::clone(&board), Box::new(open))?;
-        Ok(Self {
-            backend: Backend::Thread(thread),
-            board,
-            deadline: DEADLINE,
-        })
+        Ok(Self { backend: Backend::Thread(thread), board, deadline: DEADLINE })
     }
 
     /// A vault over a memory store, without a thread: everything happens in the caller's task, under tokio's clock.
@@ -101,11 +95,7 @@ impl Vault {
     pub fn memory(store: MemoryStore) -> Self {
         let board = Arc::new(Board::new(StoreKind::Memory));
         let twin = Twin::new(store, Arc::clone(&board));
-        Self {
-            backend: Backend::Twin(Arc::new(twin)),
-            board,
-            deadline: DEADLINE,
-        }
+        Self { backend: Backend::Twin(Arc::new(twin)), board, deadline: DEADLINE }
     }
 
     /// The same vault with another deadline for the jobs of this handle and its clones.

@@ -26,21 +26,13 @@ pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<BlockingStream
 /// Not interprocess's connect with a timeout: that one takes the `EAGAIN` of a full backlog for a connection under way,
 /// and hands out a socket that is connected to nobody.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn open(
-    endpoint: &Endpoint,
-    deadline: Deadline,
-) -> std::io::Result<std::os::fd::OwnedFd> {
+pub(crate) fn open(endpoint: &Endpoint, deadline: Deadline) -> std::io::Result<std::os::fd::OwnedFd> {
     use rustix::io::Errno;
     use rustix::net::sockopt::{Timeout, set_socket_timeout};
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
     let address = SocketAddrUnix::new(endpoint.path())?;
-    let socket = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     loop {
         set_socket_timeout(&socket, Timeout::Send, deadline.socket_timeout()?)?;
         match rustix::net::connect(&socket, &address) {
@@ -53,10 +45,7 @@ pub(crate) fn open(
 
 /// Elsewhere a full backlog is refused at once, as if nobody listened.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-pub(crate) fn open(
-    endpoint: &Endpoint,
-    _deadline: Deadline,
-) -> std::io::Result<std::os::fd::OwnedFd> {
+pub(crate) fn open(endpoint: &Endpoint, _deadline: Deadline) -> std::io::Result<std::os::fd::OwnedFd> {
     std::os::unix::net::UnixStream::connect(endpoint.path()).map(Into::into)
 }
 

@@ -39,35 +39,23 @@ impl PrivateDir {
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(ListenError::io(format!(
-                "create the directory {}",
-                path.display()
-            )))?;
+            .map_err(ListenError::io(format!("create the directory {}", path.display())))?;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
             // A link: Linux says the one, others the other.
-            rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR => {
-                ListenError::insecure(path, "is a symbolic link")
-            }
+            rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR => ListenError::insecure(path, "is a symbolic link"),
             error => ListenError::io(what())(error.into()),
         })?;
-        let facts =
-            rustix::fs::fstat(&fd).map_err(|error| ListenError::io(what())(error.into()))?;
+        let facts = rustix::fs::fstat(&fd).map_err(|error| ListenError::io(what())(error.into()))?;
         if facts.st_uid != rustix::process::geteuid().as_raw() {
-            return Err(ListenError::insecure(
-                path,
-                format!("belongs to user {}", facts.st_uid),
-            ));
+            return Err(ListenError::insecure(path, format!("belongs to user {}", facts.st_uid)));
         }
         let mode = Mode::from_raw_mode(facts.st_mode);
         if mode.intersects(OTHERS) {
             let why = format!("is open to others (mode {:04o}); make it 0700", mode.bits());
             return Err(ListenError::insecure(path, why));
         }
-        Ok(Self {
-            path: path.to_path_buf(),
-            fd,
-        })
+        Ok(Self { path: path.to_path_buf(), fd })
     }
 
     /// Opens or makes a file of ours in it, 0600, without following a link.
@@ -83,16 +71,11 @@ impl PrivateDir {
             Ok(facts) => facts,
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(error) => {
-                return Err(ListenError::io(format!("look at {}", path().display()))(
-                    error.into(),
-                ));
+                return Err(ListenError::io(format!("look at {}", path().display()))(error.into()));
             }
         };
         if FileType::from_raw_mode(facts.st_mode) != FileType::Socket {
-            return Err(ListenError::insecure(
-                path(),
-                "is there already and not a socket",
-            ));
+            return Err(ListenError::insecure(path(), "is there already and not a socket"));
         }
         if facts.st_uid != rustix::process::geteuid().as_raw() {
             let why = format!("is a socket of user {}", facts.st_uid);
@@ -104,12 +87,7 @@ impl PrivateDir {
     /// Restricts a socket to its owner, where it could not be made so.
     pub(super) fn restrict(&self, name: &str) -> io::Result<()> {
         let owner_only = Mode::RUSR | Mode::WUSR;
-        Ok(rustix::fs::chmodat(
-            &self.fd,
-            name,
-            owner_only,
-            AtFlags::empty(),
-        )?)
+        Ok(rustix::fs::chmodat(&self.fd, name, owner_only, AtFlags::empty())?)
     }
 
     /// Removes a file.

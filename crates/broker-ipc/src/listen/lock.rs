@@ -20,9 +20,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(ListenError::AlreadyRunning {
-                    pid: holder(&mut file),
-                });
+                return Err(ListenError::AlreadyRunning { pid: holder(&mut file) });
             }
             Err(TryLockError::Error(error)) => return Err(failed()(error)),
         }

@@ -19,9 +19,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self {
-            root: tempfile::tempdir().unwrap(),
-        }
+        Self { root: tempfile::tempdir().unwrap() }
     }
 
     fn endpoint(&self) -> Endpoint {
@@ -34,21 +32,14 @@ impl Place {
 
     fn directory(&self, mode: u32) -> PathBuf {
         let path = self.root.path().join("run");
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .unwrap();
+        std::fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         path
     }
 }
 
 fn mode(path: &Path) -> u32 {
-    std::fs::symlink_metadata(path)
-        .unwrap()
-        .permissions()
-        .mode()
-        & 0o7777
+    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
 fn soon() -> Instant {
@@ -61,10 +52,7 @@ async fn what_it_makes_is_closed_to_others_and_goes_with_it() {
     let listener = Listener::bind(&place.endpoint()).unwrap();
     assert_eq!(mode(place.socket().parent().unwrap()), 0o700);
     assert_eq!(mode(&place.socket()), 0o600);
-    assert_eq!(
-        mode(&place.root.path().join("run/brokerd.sock.lock")),
-        0o600
-    );
+    assert_eq!(mode(&place.root.path().join("run/brokerd.sock.lock")), 0o600);
     drop(listener);
     assert!(!place.socket().exists());
     Listener::bind(&place.endpoint()).unwrap();
@@ -93,10 +81,7 @@ async fn a_second_daemon_is_told_who_is_first() {
     let error = Listener::bind(&place.endpoint()).unwrap_err();
     let own = std::process::id();
     assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid) } if pid == own));
-    assert_eq!(
-        error.to_string(),
-        format!("another brokerd is running (process {own})")
-    );
+    assert_eq!(error.to_string(), format!("another brokerd is running (process {own})"));
     assert!(place.socket().exists());
 }
 
@@ -106,10 +91,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     place.directory(0o700);
     let before = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
     let error = Listener::bind(&place.endpoint()).unwrap_err();
-    assert!(
-        matches!(error, ListenError::AlreadyRunning { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ListenError::AlreadyRunning { .. }), "{error}");
     drop(before);
     assert!(place.socket().exists());
     let _listener = Listener::bind(&place.endpoint()).unwrap();
@@ -122,17 +104,11 @@ async fn a_place_that_others_could_change_is_refused() {
         let place = Place::new();
         place.directory(mode);
         let error = Listener::bind(&place.endpoint()).unwrap_err();
-        assert!(
-            matches!(error, ListenError::Insecure { .. }),
-            "{mode:o}: {error}"
-        );
+        assert!(matches!(error, ListenError::Insecure { .. }), "{mode:o}: {error}");
     }
     let place = Place::new();
     let elsewhere = place.root.path().join("elsewhere");
-    std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&elsewhere)
-        .unwrap();
+    std::fs::DirBuilder::new().mode(0o700).create(&elsewhere).unwrap();
     symlink(&elsewhere, place.root.path().join("run")).unwrap();
     let error = Listener::bind(&place.endpoint()).unwrap_err();
     assert!(matches!(error, ListenError::Insecure { .. }), "{error}");
@@ -141,21 +117,15 @@ async fn a_place_that_others_could_change_is_refused() {
 
 #[tokio::test]
 async fn what_is_no_socket_of_ours_is_left_alone() {
-    for make in [
-        |path: &Path| std::fs::write(path, "precious").unwrap(),
-        |path: &Path| symlink("/nowhere", path).unwrap(),
-    ] {
+    for make in
+        [|path: &Path| std::fs::write(path, "precious").unwrap(), |path: &Path| symlink("/nowhere", path).unwrap()]
+    {
         let place = Place::new();
         place.directory(0o700);
         make(&place.socket());
         let error = Listener::bind(&place.endpoint()).unwrap_err();
         assert!(matches!(error, ListenError::Insecure { .. }), "{error}");
-        assert!(
-            !std::fs::symlink_metadata(place.socket())
-                .unwrap()
-                .file_type()
-                .is_socket()
-        );
+        assert!(!std::fs::symlink_metadata(place.socket()).unwrap().file_type().is_socket());
     }
 }
 
@@ -197,15 +167,9 @@ async fn an_inherited_socket_serves_and_stays() {
 #[tokio::test]
 async fn a_name_that_does_not_fit_is_said_to_be_too_long() {
     let endpoint = Endpoint::from_path(format!("/{}", "x".repeat(200)));
-    assert!(matches!(
-        Listener::bind(&endpoint),
-        Err(ListenError::TooLong { .. })
-    ));
+    assert!(matches!(Listener::bind(&endpoint), Err(ListenError::TooLong { .. })));
     let error = connect::connect(&endpoint, soon()).await.unwrap_err();
-    assert!(matches!(
-        error,
-        ConnectError::Endpoint(EndpointError::TooLong { .. })
-    ));
+    assert!(matches!(error, ConnectError::Endpoint(EndpointError::TooLong { .. })));
 }
 
 #[tokio::test]
@@ -232,9 +196,7 @@ async fn a_full_backlog_is_waited_for_until_the_deadline() {
     let endpoint = place.endpoint();
     let short = Duration::from_millis(20);
     let _first = connect::connect(&endpoint, soon()).await.unwrap();
-    let error = connect::connect(&endpoint, Instant::now() + short)
-        .await
-        .unwrap_err();
+    let error = connect::connect(&endpoint, Instant::now() + short).await.unwrap_err();
     assert!(matches!(error, ConnectError::Timeout), "{error}");
     let error = connect::blocking::connect(&endpoint, Deadline::after(short)).unwrap_err();
     assert!(matches!(error, ConnectError::Timeout), "{error}");

@@ -36,12 +36,8 @@ impl Listener {
     /// the socket, or the name is taken by something that is not a socket of ours.
     pub fn bind(endpoint: &Endpoint) -> Result<Self, ListenError> {
         endpoint.check_length().map_err(too_long)?;
-        let path = std::path::absolute(endpoint.path())
-            .map_err(ListenError::io("find the socket's path"))?;
-        let (Some(parent), Some(name)) = (
-            path.parent(),
-            path.file_name().and_then(|name| name.to_str()),
-        ) else {
+        let path = std::path::absolute(endpoint.path()).map_err(ListenError::io("find the socket's path"))?;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Err(ListenError::insecure(path, "is no name for a socket"));
         };
         let directory = PrivateDir::open(parent)?;
@@ -51,16 +47,8 @@ impl Listener {
         let inner = bind_private(&directory, name, endpoint.path())?;
         let missing = || ListenError::insecure(&path, "was moved away while it was made");
         let socket = directory.own_socket(name)?.ok_or_else(missing)?;
-        let claim = Claim {
-            directory,
-            name: name.to_owned(),
-            socket,
-            _lock: lock,
-        };
-        let listener = Self {
-            inner,
-            claim: Some(claim),
-        };
+        let claim = Claim { directory, name: name.to_owned(), socket, _lock: lock };
+        let listener = Self { inner, claim: Some(claim) };
         listener.raise_backlog()?;
         Ok(listener)
     }
@@ -117,8 +105,7 @@ struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if matches!(self.directory.own_socket(&self.name), Ok(Some(found)) if found.is(&self.socket))
-        {
+        if matches!(self.directory.own_socket(&self.name), Ok(Some(found)) if found.is(&self.socket)) {
             // Nobody is left to tell; the next daemon removes it.
             drop(self.directory.remove(&self.name));
         }
@@ -128,31 +115,19 @@ impl Drop for Claim {
 /// Removes a socket of ours that nobody answers.
 ///
 /// The lock says that no daemon made it that still lives; a service manager may have, and its socket is not ours to take.
-fn remove_stale(
-    directory: &PrivateDir,
-    name: &str,
-    endpoint: &Endpoint,
-) -> Result<(), ListenError> {
+fn remove_stale(directory: &PrivateDir, name: &str, endpoint: &Endpoint) -> Result<(), ListenError> {
     const PATIENCE: Duration = Duration::from_secs(1);
     if directory.own_socket(name)?.is_none() {
         return Ok(());
     }
     match connect::blocking::open(endpoint, Deadline::after(PATIENCE)) {
         Ok(answered) => {
-            let pid = Peer::of(&SyncStream::from(answered))
-                .ok()
-                .and_then(|peer| peer.pid);
-            Err(ListenError::AlreadyRunning {
-                pid: pid.and_then(|pid| pid.try_into().ok()),
-            })
+            let pid = Peer::of(&SyncStream::from(answered)).ok().and_then(|peer| peer.pid);
+            Err(ListenError::AlreadyRunning { pid: pid.and_then(|pid| pid.try_into().ok()) })
         }
         // Somebody listens who has no time to accept.
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Err(ListenError::AlreadyRunning { pid: None })
-        }
-        Err(_) => directory
-            .remove(name)
-            .map_err(ListenError::io("remove the stale socket")),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(ListenError::AlreadyRunning { pid: None }),
+        Err(_) => directory.remove(name).map_err(ListenError::io("remove the stale socket")),
     }
 }
 
@@ -162,22 +137,12 @@ fn bind_private(directory: &PrivateDir, name: &str, path: &Path) -> Result<Inner
     let options = || -> io::Result<ListenerOptions<'_>> {
         let name = path.to_fs_name::<GenericFilePath>()?;
         // Reclaiming unlinks by path whatever is there; `Claim` looks first.
-        Ok(ListenerOptions::new()
-            .name(name)
-            .reclaim_name(false)
-            .try_overwrite(false))
+        Ok(ListenerOptions::new().name(name).reclaim_name(false).try_overwrite(false))
     };
-    match options()
-        .map_err(failed())?
-        .mode(0o600)
-        .create_tokio_as::<Inner>()
-    {
+    match options().map_err(failed())?.mode(0o600).create_tokio_as::<Inner>() {
         // macOS cannot set a socket's mode before it has a name. The directory keeps others out meanwhile.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            let inner = options()
-                .map_err(failed())?
-                .create_tokio_as::<Inner>()
-                .map_err(failed())?;
+            let inner = options().map_err(failed())?.create_tokio_as::<Inner>().map_err(failed())?;
             directory.restrict(name).map_err(failed())?;
             Ok(inner)
         }
@@ -197,10 +162,7 @@ fn check_listening(fd: &OwnedFd) -> io::Result<()> {
     if unix && stream && listening {
         return Ok(());
     }
-    Err(io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "not a listening Unix stream socket",
-    ))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a listening Unix stream socket"))
 }
 
 fn too_long(error: EndpointError) -> ListenError {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 /// A request for a token, after profile and account are settled.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// The scopes wanted.
     pub scopes: ScopeSet,
     /// Beyond the scopes.
@@ -46,7 +46,7 @@ impl Ask {
 
     /// Whether a token, its age aside, is what is asked for: its grant covers the scopes, or it is what exactly these
     /// scopes were granted as (`resource/.default`, a server that grants less than asked).
-    pub fn is_served_by(&self, token: &IssuedToken, case: ScopeCase) -> bool {
+    pub(crate) fn is_served_by(&self, token: &IssuedToken, case: ScopeCase) -> bool {
         token.target == self.target && (token.scope.covers(&self.scopes, case) || token.asked == self.scopes)
     }
 }

@@ -12,7 +12,7 @@ use crate::grant::{Credential, Grant};
 
 /// The grant, or why it is not here.
 #[derive(Debug)]
-pub enum Hold {
+pub(crate) enum Hold {
     /// The store has not been asked yet, or did not answer.
     NotLoaded,
     /// The store has none.
@@ -32,9 +32,8 @@ pub enum Hold {
 
 /// A grant as the store has it.
 #[derive(Debug)]
-pub struct Held {
-    /// The grant.
-    pub grant: Grant,
+pub(crate) struct Held {
+    pub(super) grant: Grant,
     /// A token that waited for this save.
     pub(super) released: Option<Arc<IssuedToken>>,
 }
@@ -90,17 +89,17 @@ impl Hold {
 }
 
 /// Saves a grant. If the store does not take it, it is held unsaved and the refusal says why.
-pub(super) async fn save(broker: &Broker, grant: Grant, token: Option<Arc<IssuedToken>>) -> (Hold, Result<(), Refusal>) {
+pub(super) async fn save(
+    broker: &Broker,
+    grant: Grant,
+    token: Option<Arc<IssuedToken>>,
+) -> (Hold, Result<(), Refusal>) {
     match broker.vault.put(grant.id.as_str(), grant.to_record()).await {
         Ok(()) => {
             broker.accounts.remember(&grant);
             (Hold::Saved(Held { grant, released: token }), Ok(()))
         }
-        Err(error) => {
-            // The daemon knows the account all the same, or nobody could ask for it while the store is away.
-            broker.accounts.remember(&grant);
-            (Hold::Unsaved { grant, token }, Err(error.body().into()))
-        }
+        Err(error) => (Hold::Unsaved { grant, token }, Err(error.body().into())),
     }
 }
 
@@ -126,7 +125,9 @@ pub(super) async fn load(broker: &Broker, id: &crate::grant::AccountId, hold: Ho
             }
         },
         Ok(None) => {
-            broker.notices.add(format!("the store has no grant for account {id} any more; sign in again, or sign it out"));
+            broker
+                .notices
+                .add(format!("the store has no grant for account {id} any more; sign in again, or sign it out"));
             (Hold::Absent, Ok(()))
         }
         Err(error) => (Hold::NotLoaded, Err(error.body().into())),

@@ -25,9 +25,18 @@ use crate::provider::{Fault, Provider};
 type Outcome = Result<Arc<IssuedToken>, Refusal>;
 
 /// Brings a token for `ask`. Never cancelled once the refresh token is on its way: the account's task drives it to the end.
-pub(super) async fn fly(broker: &Broker, provider: Option<&Provider>, id: &AccountId, hold: Hold, ask: &Ask) -> (Hold, Outcome) {
+pub(super) async fn fly(
+    broker: &Broker,
+    provider: Option<&Provider>,
+    id: &AccountId,
+    hold: Hold,
+    ask: &Ask,
+) -> (Hold, Outcome) {
     let Some(provider) = provider else {
-        let gone = ErrorBody::new(ErrorCode::UnknownProfile, "the profile of this account is not in the configuration any more");
+        let gone = ErrorBody::new(
+            ErrorCode::UnknownProfile,
+            "the profile of this account is not in the configuration any more",
+        );
         return (hold, Err(gone.with_hint("add the profile again, or sign the account out").into()));
     };
     let (hold, ready) = match load(broker, id, hold).await {
@@ -38,14 +47,14 @@ pub(super) async fn fly(broker: &Broker, provider: Option<&Provider>, id: &Accou
         return (hold, Err(refusal));
     }
     match hold {
-        Hold::Saved(held) => {
+        Hold::Saved(kept) => {
             // A token that waited for the save just made may be what is asked for.
             let case = provider.profile.registration.provider.scope_case();
-            let released = held.released.clone();
+            let released = kept.released.clone();
             if let Some(token) = released.clone().filter(|token| !ask.wants_new() && ask.is_served_by(token, case)) {
-                return (Hold::Saved(held), Ok(token));
+                return (Hold::Saved(kept), Ok(token));
             }
-            let (hold, outcome) = fly_with(broker, provider, held.grant, ask).await;
+            let (hold, outcome) = fly_with(broker, provider, kept.grant, ask).await;
             (hold.with_released(released), outcome)
         }
         hold => (hold, Err(Refusal::sign_in("this account is not signed in"))),
@@ -53,13 +62,18 @@ pub(super) async fn fly(broker: &Broker, provider: Option<&Provider>, id: &Accou
 }
 
 /// Reads the grant at start, and finishes what a crash cut off: an intent found is acted on before anything else.
-pub(super) async fn recover(broker: &Broker, provider: Option<&Provider>, id: &AccountId, hold: Hold) -> (Hold, Result<(), Refusal>) {
+pub(super) async fn recover(
+    broker: &Broker,
+    provider: Option<&Provider>,
+    id: &AccountId,
+    hold: Hold,
+) -> (Hold, Result<(), Refusal>) {
     let (hold, loaded) = load(broker, id, hold).await;
     if let Err(refusal) = loaded {
         return (hold, Err(refusal));
     }
     match (hold, provider) {
-        (Hold::Saved(held), Some(provider)) if has_intent(&held.grant) => {
+        (Hold::Saved(kept), Some(provider)) if has_intent(&kept.grant) => {
             tracing::info!(account = %id, "a refresh was cut off; finishing it");
             let ask = Ask {
                 scopes: provider.profile.registration.scopes.clone(),
@@ -69,7 +83,7 @@ pub(super) async fn recover(broker: &Broker, provider: Option<&Provider>, id: &A
                 reject: None,
                 claims: None,
             };
-            match fly_with(broker, provider, held.grant, &ask).await {
+            match fly_with(broker, provider, kept.grant, &ask).await {
                 (hold, Ok(token)) => (hold.with_released(Some(token)), Ok(())),
                 (hold, Err(refusal)) => (hold, Err(refusal)),
             }
@@ -120,7 +134,13 @@ fn usable(provider: &Provider, grant: &Grant, ask: &Ask) -> Result<(), Refusal> 
     Ok(())
 }
 
-async fn fly_refresh(broker: &Broker, provider: &Provider, mut grant: Grant, mut refresh: Refresh, ask: &Ask) -> (Hold, Outcome) {
+async fn fly_refresh(
+    broker: &Broker,
+    provider: &Provider,
+    mut grant: Grant,
+    mut refresh: Refresh,
+    ask: &Ask,
+) -> (Hold, Outcome) {
     if refresh.rotates != Some(false) {
         refresh.intent = Some(broker.clock.now());
         grant.credential = Credential::Refresh(refresh.clone());
@@ -187,7 +207,12 @@ async fn fail(broker: &Broker, provider: &Provider, mut grant: Grant, fault: &Fa
     (Hold::Saved(Held::new(grant)), Err(refusal))
 }
 
-fn long_lived(grant: &Grant, access_token: broker_oauth::secret::AccessToken, ask: &Ask, now: jiff::Timestamp) -> IssuedToken {
+fn long_lived(
+    grant: &Grant,
+    access_token: broker_oauth::secret::AccessToken,
+    ask: &Ask,
+    now: jiff::Timestamp,
+) -> IssuedToken {
     IssuedToken {
         access_token,
         token_type: "Bearer".into(),

@@ -27,7 +27,7 @@ pub(super) async fn sign_out(
     }
     let card = broker.accounts.forget(id);
     let grant = match hold {
-        Hold::Saved(held) => Some(held.grant),
+        Hold::Saved(kept) => Some(kept.grant),
         Hold::Unsaved { grant, .. } => Some(grant),
         Hold::NotLoaded | Hold::Absent | Hold::SignedOut => None,
     };
@@ -51,7 +51,8 @@ pub(crate) async fn revoke(provider: Option<&Provider>, grant: Option<&Grant>) -
     match provider.revoke(token, hint).await {
         Ok(true) => (Revocation::Revoked, None),
         Ok(false) => {
-            let why = "the provider has no revocation endpoint: the grant ends there when it expires, or on its own pages";
+            let why =
+                "the provider has no revocation endpoint: the grant ends there when it expires, or on its own pages";
             (Revocation::NotSupported, Some(why.into()))
         }
         Err(fault) => (Revocation::Failed, Some(explain::fault(&fault, &provider.profile).body.error_description)),

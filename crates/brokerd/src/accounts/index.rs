@@ -59,9 +59,9 @@ fn read(directory: &Path) -> Result<Vec<Card>, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("the index of accounts cannot be read from {}: {error}", path.display())),
     };
-    serde_json::from_slice::<Contents<Card>>(&text)
-        .map(|contents| contents.accounts)
-        .map_err(|error| format!("the index of accounts in {} was unreadable and is made anew: {error}", path.display()))
+    serde_json::from_slice::<Contents<Card>>(&text).map(|contents| contents.accounts).map_err(|error| {
+        format!("the index of accounts in {} was unreadable and is made anew: {error}", path.display())
+    })
 }
 
 fn write(directory: &Path, cards: &[&Card]) -> std::io::Result<()> {

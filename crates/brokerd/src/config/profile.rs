@@ -110,7 +110,8 @@ impl Profile {
 
     /// A profile that is not in the file. Fails with what is wrong and what to do.
     pub(crate) fn from_table(table: toml::Table, directory: &Path) -> Result<Self, (String, &'static str)> {
-        let raw = table.try_into().map_err(|error: toml::de::Error| (error.message().to_owned(), "check the request"))?;
+        let raw =
+            table.try_into().map_err(|error: toml::de::Error| (error.message().to_owned(), "check the request"))?;
         Self::build("probe", raw, directory).map_err(|wrong| (wrong.message, wrong.hint))
     }
 

@@ -54,9 +54,11 @@ fn configuration(broker: &Broker) -> Finding {
     let path = broker.config_file.display().to_string();
     match &broker.profiles().error {
         None => good("configuration", "", path),
-        Some(error) => {
-            bad("configuration", "", ErrorBody::new(ErrorCode::Configuration, error.to_string()).with_hint(error.hint.clone()))
-        }
+        Some(error) => bad(
+            "configuration",
+            "",
+            ErrorBody::new(ErrorCode::Configuration, error.to_string()).with_hint(error.hint.clone()),
+        ),
     }
 }
 
@@ -93,7 +95,11 @@ async fn probe_profile(broker: &Broker, profile: Arc<Profile>) -> Vec<Finding> {
 
 impl Profile {
     /// A profile to try a provider with, before there is one in the file.
-    fn to_probe(provider: Option<String>, issuer: Option<String>, tenant: Option<String>) -> Result<Self, (String, &'static str)> {
+    fn to_probe(
+        provider: Option<String>,
+        issuer: Option<String>,
+        tenant: Option<String>,
+    ) -> Result<Self, (String, &'static str)> {
         let mut table = toml::Table::new();
         for (key, value) in [("provider", provider), ("issuer", issuer), ("tenant", tenant)] {
             table.extend(value.map(|value| (key.to_owned(), toml::Value::String(value))));

@@ -33,7 +33,11 @@ pub(super) async fn admit(request: Request<Incoming>, state: &State) -> Result<Z
         Err(error) => {
             state.begin_serving(None);
             let large = error.downcast_ref::<LengthLimitError>().is_some();
-            return Err(if large { too_large() } else { ErrorBody::new(ErrorCode::BadRequest, "the body could not be read") });
+            return Err(if large {
+                too_large()
+            } else {
+                ErrorBody::new(ErrorCode::BadRequest, "the body could not be read")
+            });
         }
     };
     let whole = state.begin_serving(if chunked { None } else { Some(body.len()) });

@@ -42,9 +42,9 @@ impl Reply {
     }
 
     /// A failure.
-    pub(super) fn error(body: ErrorBody) -> Self {
+    pub(super) fn error(body: &ErrorBody) -> Self {
         let status = StatusCode::from_u16(body.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, kind: JSON, content: Content::Whole(encode(&body)), close: false }
+        Self { status, kind: JSON, content: Content::Whole(encode(body)), close: false }
     }
 
     /// A stream, one event a line.
@@ -98,7 +98,9 @@ impl Body for ReplyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.content {
-            Some(Content::Events(events)) => events.poll_next_unpin(cx).map(|event| event.map(|line| Ok(Frame::data(line)))),
+            Some(Content::Events(events)) => {
+                events.poll_next_unpin(cx).map(|event| event.map(|line| Ok(Frame::data(line))))
+            }
             Some(Content::Whole(_)) => match self.content.take() {
                 Some(Content::Whole(bytes)) if !bytes.is_empty() => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 _ => Poll::Ready(None),

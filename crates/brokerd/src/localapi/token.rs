@@ -13,10 +13,17 @@ use crate::acquire::{Acquired, Acquisition, Goal, Told};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 
-pub(super) async fn token(broker: &Arc<Broker>, caller: Requester, body: &[u8], goal: Goal) -> Result<Reply, ErrorBody> {
+pub(super) async fn token(
+    broker: &Arc<Broker>,
+    caller: Requester,
+    body: &[u8],
+    goal: Goal,
+) -> Result<Reply, ErrorBody> {
     let request: TokenRequest = parse(body)?;
     if goal == Goal::SignIn && request.interaction == Some(Interaction::Never) {
-        return Err(ErrorBody::new(ErrorCode::BadRequest, "a login is always interactive").with_hint("ask /v1/token instead"));
+        return Err(
+            ErrorBody::new(ErrorCode::BadRequest, "a login is always interactive").with_hint("ask /v1/token instead")
+        );
     }
     let include = request.include.clone();
     let mut acquisition = Acquisition::new(broker, request, goal, caller);
@@ -45,10 +52,12 @@ pub(super) async fn token(broker: &Arc<Broker>, caller: Requester, body: &[u8], 
 
 fn event(told: Told, goal: Goal, include: &[Include]) -> TokenEvent {
     match told {
-        Told::Prompt(prompt) => TokenEvent::DevicePrompt(Box::new(prompt)),
+        Told::Prompt(prompt) => TokenEvent::DevicePrompt(prompt),
         Told::Done(outcome) => match (*outcome, goal) {
             (Ok(acquired), Goal::Token) => TokenEvent::Token(Box::new(response(&acquired, include))),
-            (Ok(acquired), Goal::SignIn) => TokenEvent::SignedIn { account: acquired.account, profile: acquired.profile },
+            (Ok(acquired), Goal::SignIn) => {
+                TokenEvent::SignedIn { account: acquired.account, profile: acquired.profile }
+            }
             (Err(body), _) => TokenEvent::Error(body),
         },
     }
@@ -64,7 +73,11 @@ fn response(acquired: &Acquired, include: &[Include]) -> TokenResponse {
         scope: token.scope.to_string(),
         profile: acquired.profile.clone(),
         account: acquired.account.clone(),
-        id_token: token.id_token.as_ref().filter(|_| include.contains(&Include::IdToken)).map(|token| token.expose().into()),
+        id_token: token
+            .id_token
+            .as_ref()
+            .filter(|_| include.contains(&Include::IdToken))
+            .map(|token| token.expose().into()),
     }
 }
 

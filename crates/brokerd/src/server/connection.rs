@@ -126,8 +126,9 @@ where
         })
     };
     let stream = TokioIo::new(Metered { stream, state: Arc::clone(&state) });
-    let mut connection =
-        pin!(http1::Builder::new().max_buf_size(MAX_HEAD).max_headers(64).keep_alive(true).serve_connection(stream, service));
+    let mut connection = pin!(
+        http1::Builder::new().max_buf_size(MAX_HEAD).max_headers(64).keep_alive(true).serve_connection(stream, service)
+    );
     let never = Instant::now() + NEVER;
     let mut sleep = pin!(tokio::time::sleep_until(state.deadline(limits, never)));
     let mut stop = pin!(broker.stop.cancelled());
@@ -185,7 +186,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

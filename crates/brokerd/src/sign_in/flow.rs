@@ -28,7 +28,13 @@ use crate::grant::{AccountId, Credential, Grant, Refresh};
 use crate::provider::Fault;
 
 /// Runs a sign-in to its end and tells everybody who waits.
-pub(super) async fn fly(broker: Arc<Broker>, id: String, wish: Wish, progress: watch::Sender<Progress>, cancel: CancellationToken) {
+pub(super) async fn fly(
+    broker: Arc<Broker>,
+    id: String,
+    wish: Wish,
+    progress: watch::Sender<Progress>,
+    cancel: CancellationToken,
+) {
     let flow = Flow { broker: &broker, id: &id, wish: &wish, progress: &progress, cancel: &cancel };
     let Some(landing) = flow.run().await else {
         tracing::info!(profile = wish.provider.profile.name, prompt = id, "sign-in abandoned: nobody waits for it");
@@ -212,12 +218,16 @@ impl Flow<'_> {
 
 fn expired() -> Refusal {
     ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out before the sign-in was finished")
-        .with_hint("ask again for a new code; if the page showed a refusal, a policy of the provider may forbid device codes")
+        .with_hint(
+            "ask again for a new code; if the page showed a refusal, a policy of the provider may forbid device codes",
+        )
         .into()
 }
 
 fn declined() -> Refusal {
-    ErrorBody::new(ErrorCode::AccessDenied, "the sign-in was declined in the browser").with_hint("ask again to get a new code").into()
+    ErrorBody::new(ErrorCode::AccessDenied, "the sign-in was declined in the browser")
+        .with_hint("ask again to get a new code")
+        .into()
 }
 
 fn cancelled() -> Refusal {

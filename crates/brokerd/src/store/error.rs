@@ -57,18 +57,12 @@ pub enum StoreError {
 impl StoreError {
     /// Missing or broken, with nothing below it.
     pub fn unavailable(what: impl Into<String>) -> Self {
-        Self::Unavailable {
-            what: what.into(),
-            source: None,
-        }
+        Self::Unavailable { what: what.into(), source: None }
     }
 
     /// Missing or broken, because of `source`.
     pub fn unavailable_because(what: impl Into<String>, source: impl Into<BoxError>) -> Self {
-        Self::Unavailable {
-            what: what.into(),
-            source: Some(source.into()),
-        }
+        Self::Unavailable { what: what.into(), source: Some(source.into()) }
     }
 
     /// Returns the error and everything below it on one line.

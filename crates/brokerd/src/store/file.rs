@@ -25,9 +25,7 @@ pub struct FileStore {
 
 impl std::fmt::Debug for FileStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FileStore")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("FileStore").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -44,28 +42,16 @@ impl FileStore {
             None => default_path()?,
         };
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(StoreError::Configuration(format!(
-                "store.path {} names no file",
-                path.display()
-            )));
+            return Err(StoreError::Configuration(format!("store.path {} names no file", path.display())));
         };
-        let directory = if directory.as_os_str().is_empty() {
-            PathBuf::from(".")
-        } else {
-            directory.to_owned()
-        };
+        let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory.to_owned() };
         prepare_directory(&directory)?;
 
         let mut lock_name = name.to_owned();
         lock_name.push(".lock");
         let lock = take_lock(&directory.join(lock_name))?;
 
-        let store = Self {
-            directory,
-            key: key::load(config)?,
-            _lock: lock,
-            path,
-        };
+        let store = Self { directory, key: key::load(config)?, _lock: lock, path };
         store.remove_leftovers();
         store.read()?;
         Ok(store)
@@ -79,13 +65,10 @@ impl FileStore {
         };
         sealed::unseal(&self.key, &file).map_err(|error| match error {
             Unsealed::Damaged => StoreError::Damaged(format!("{} is damaged", self.path.display())),
-            Unsealed::Newer => StoreError::NotSupported(format!(
-                "{} was written by a newer brokerd",
-                self.path.display()
-            )),
-            Unsealed::WrongKey => StoreError::WrongKey {
-                path: self.path.clone(),
-            },
+            Unsealed::Newer => {
+                StoreError::NotSupported(format!("{} was written by a newer brokerd", self.path.display()))
+            }
+            Unsealed::WrongKey => StoreError::WrongKey { path: self.path.clone() },
         })
     }
 
@@ -94,15 +77,10 @@ impl FileStore {
         let sealed = sealed::seal(&self.key, items)
             .ok_or_else(|| StoreError::unavailable("the file cannot be sealed: no random bytes"))?;
         self.replace(&sealed).map_err(|error| match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                StoreError::Full {
-                    what: format!(
-                        "no space to write {}; the previous contents are still there",
-                        self.path.display()
-                    ),
-                    source: Some(error.into()),
-                }
-            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => StoreError::Full {
+                what: format!("no space to write {}; the previous contents are still there", self.path.display()),
+                source: Some(error.into()),
+            },
             _ => self.unavailable("cannot be written", error),
         })
     }
@@ -122,10 +100,7 @@ impl FileStore {
     }
 
     fn temporary_prefix(&self) -> String {
-        format!(
-            ".{}.",
-            self.path.file_name().unwrap_or_default().to_string_lossy()
-        )
+        format!(".{}.", self.path.file_name().unwrap_or_default().to_string_lossy())
     }
 
     /// What a crash left beside the file is ciphertext, but it would pile up. The lock is ours: nobody is writing one now.
@@ -137,10 +112,7 @@ impl FileStore {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.starts_with(&prefix)
-                && name.ends_with(TEMPORARY_SUFFIX)
-                && fs::remove_file(entry.path()).is_err()
-            {
+            if name.starts_with(&prefix) && name.ends_with(TEMPORARY_SUFFIX) && fs::remove_file(entry.path()).is_err() {
                 tracing::debug!(path = %entry.path().display(), "a leftover of the sealed file stays behind");
             }
         }
@@ -190,15 +162,12 @@ fn default_path() -> Result<PathBuf, StoreError> {
         std::env::var_os("LOCALAPPDATA").map(PathBuf::from)
     } else {
         // The XDG specification: a relative path is to be ignored.
-        let state = std::env::var_os("XDG_STATE_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute());
+        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))
     };
     let base = base.filter(|path| path.is_absolute());
-    let base = base.ok_or_else(|| {
-        StoreError::Configuration("there is no home directory; set store.path".to_owned())
-    })?;
+    let base =
+        base.ok_or_else(|| StoreError::Configuration("there is no home directory; set store.path".to_owned()))?;
     Ok(base.join("brokerd").join("grants.sealed"))
 }
 
@@ -207,18 +176,13 @@ fn prepare_directory(directory: &Path) -> Result<(), StoreError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let unavailable = |error| {
-        StoreError::unavailable_because(format!("{} cannot be used", directory.display()), error)
-    };
+    let unavailable = |error| StoreError::unavailable_because(format!("{} cannot be used", directory.display()), error);
     builder.create(directory).map_err(unavailable)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
 
-        let mode = fs::metadata(directory)
-            .map_err(unavailable)?
-            .permissions()
-            .mode();
+        let mode = fs::metadata(directory).map_err(unavailable)?.permissions().mode();
         // Whoever can write there can put another file, or an older one, in the place of ours.
         if mode & 0o022 != 0 {
             return Err(StoreError::Configuration(format!(
@@ -235,15 +199,12 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
     options.create(true).write(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let unavailable = |error: io::Error| {
-        StoreError::unavailable_because(format!("{} cannot be locked", path.display()), error)
-    };
+    let unavailable =
+        |error: io::Error| StoreError::unavailable_because(format!("{} cannot be locked", path.display()), error);
     let file = options.open(path).map_err(unavailable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Busy {
-            path: path.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Busy { path: path.to_owned() }),
         Err(TryLockError::Error(error)) => Err(unavailable(error)),
     }
 }
@@ -262,12 +223,8 @@ mod tests {
         let key_file = directory.path().join("key");
         write_private(&key_file, &[7; 32]);
         let path = directory.path().join("state/brokerd/grants.sealed");
-        let config = StoreConfig {
-            kind: StoreKind::File,
-            path: Some(path),
-            key_file: Some(key_file),
-            key_command: None,
-        };
+        let config =
+            StoreConfig { kind: StoreKind::File, path: Some(path), key_file: Some(key_file), key_command: None };
         Place { directory, config }
     }
 
@@ -321,10 +278,7 @@ mod tests {
         let whole = fs::read(place.sealed()).unwrap();
         fs::write(place.sealed(), &whole[..whole.len() - 1]).unwrap();
         assert!(matches!(store.get("a"), Err(StoreError::Damaged(_))));
-        assert!(
-            matches!(store.put("a", b"two"), Err(StoreError::Damaged(_))),
-            "a damaged file is not written over"
-        );
+        assert!(matches!(store.put("a", b"two"), Err(StoreError::Damaged(_))), "a damaged file is not written over");
         drop(store);
         assert!(matches!(place.open(), Err(StoreError::Damaged(_))));
         fs::write(place.sealed(), &whole).unwrap();
@@ -341,10 +295,7 @@ mod tests {
         store.put("a", b"one").unwrap();
         // A temporary file cannot be made in a directory that is not there.
         store.directory = place.directory.path().join("gone");
-        assert!(matches!(
-            store.put("a", b"two"),
-            Err(StoreError::Unavailable { .. })
-        ));
+        assert!(matches!(store.put("a", b"two"), Err(StoreError::Unavailable { .. })));
         assert_eq!(**store.get("a").unwrap().unwrap(), *b"one");
     }
 
@@ -367,23 +318,11 @@ mod tests {
         place.open().unwrap().put("a", b"one").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&place.sealed()), 0o600);
-        assert_eq!(
-            mode(&place.sealed().with_file_name("grants.sealed.lock")),
-            0o600
-        );
+        assert_eq!(mode(&place.sealed().with_file_name("grants.sealed.lock")), 0o600);
         assert_eq!(mode(place.sealed().parent().unwrap()), 0o700);
-        assert!(
-            !fs::read(place.sealed())
-                .unwrap()
-                .windows(3)
-                .any(|window| window == b"one")
-        );
+        assert!(!fs::read(place.sealed()).unwrap().windows(3).any(|window| window == b"one"));
 
-        fs::set_permissions(
-            place.sealed().parent().unwrap(),
-            fs::Permissions::from_mode(0o770),
-        )
-        .unwrap();
+        fs::set_permissions(place.sealed().parent().unwrap(), fs::Permissions::from_mode(0o770)).unwrap();
         assert!(matches!(place.open(), Err(StoreError::Configuration(_))));
     }
 }

@@ -44,11 +44,7 @@ pub fn decode(record: &[u8]) -> Result<Zeroizing<String>, FrameError> {
     let (version, rest) = rest.split_once(':').ok_or(FrameError::Damaged)?;
     if version != VERSION {
         let newer = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
-        return Err(if newer {
-            FrameError::Newer
-        } else {
-            FrameError::Damaged
-        });
+        return Err(if newer { FrameError::Newer } else { FrameError::Damaged });
     }
     let (sum, payload) = rest.split_once(':').ok_or(FrameError::Damaged)?;
     if sum != checksum(payload) {
@@ -81,10 +77,7 @@ mod tests {
     fn every_flipped_bit_and_every_cut_is_found() {
         let record = encode("{\"refresh_token\":\"abc\"}");
         for index in 0..record.len() {
-            assert!(
-                decode(&record.as_bytes()[..index]).is_err(),
-                "cut at {index}"
-            );
+            assert!(decode(&record.as_bytes()[..index]).is_err(), "cut at {index}");
             for bit in 0..8 {
                 let mut wrong = record.as_bytes().to_vec();
                 wrong[index] ^= 1 << bit;

@@ -43,11 +43,7 @@ impl KernelStore {
         let persistent = link_persistent().is_ok();
         let store = Store::new().map_err(classify)?;
         // A system call filter may let some calls through and not others: find out now, not when a grant is at stake.
-        match store
-            .build(SERVICE, "probe", None)
-            .map_err(classify)?
-            .get_secret()
-        {
+        match store.build(SERVICE, "probe", None).map_err(classify)?.get_secret() {
             Ok(_) | Err(Error::NoEntry) => Ok(Self { store, persistent }),
             Err(error) => Err(classify(error)),
         }
@@ -105,10 +101,9 @@ impl SecretStore for KernelStore {
             // It may have been made and not linked: half a write. There was no value before, and there is none now.
             match entry.delete_credential() {
                 Ok(()) | Err(Error::NoEntry) => {}
-                Err(error) => tracing::debug!(
-                    error = classify(error).chain(),
-                    "a key that was not written stays behind"
-                ),
+                Err(error) => {
+                    tracing::debug!(error = classify(error).chain(), "a key that was not written stays behind");
+                }
             }
         }
         Err(match error {
@@ -143,9 +138,7 @@ impl SecretStore for KernelStore {
 
 /// Each such call sets the keyring's expiry to three days from now.
 fn link_persistent() -> Result<(), StoreError> {
-    KeyRing::get_persistent(KeyRingIdentifier::Session)
-        .map(drop)
-        .map_err(unavailable)
+    KeyRing::get_persistent(KeyRingIdentifier::Session).map(drop).map_err(unavailable)
 }
 
 fn unavailable(error: KeyError) -> StoreError {

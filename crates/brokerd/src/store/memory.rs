@@ -81,13 +81,7 @@ impl MemoryStore {
     /// An empty store that works.
     pub fn new() -> Self {
         let (hanging, _) = watch::channel(false);
-        Self {
-            shared: Arc::new(Shared {
-                state: Mutex::default(),
-                released: Condvar::new(),
-                hanging,
-            }),
-        }
+        Self { shared: Arc::new(Shared { state: Mutex::default(), released: Condvar::new(), hanging }) }
     }
 
     /// Makes every item that is longer than `bytes` an error, like Windows Credential Manager does.
@@ -162,9 +156,7 @@ impl MemoryStore {
 
     /// Puts an item there as it is, past frame and switches.
     pub fn set_raw(&self, key: &str, bytes: &[u8]) {
-        self.state()
-            .items
-            .insert(key.to_owned(), Zeroizing::new(bytes.to_vec()));
+        self.state().items.insert(key.to_owned(), Zeroizing::new(bytes.to_vec()));
     }
 
     /// Tells whether calls hang.
@@ -180,19 +172,13 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Blocks while the store hangs.
     fn wait(&self) -> MutexGuard<'_, State> {
         let hanging = |_: &mut State| *self.shared.hanging.borrow();
-        self.shared
-            .released
-            .wait_while(self.state(), hanging)
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.released.wait_while(self.state(), hanging).unwrap_or_else(PoisonError::into_inner)
     }
 
     fn call<T>(
@@ -206,11 +192,7 @@ impl MemoryStore {
         if state.log.len() == LOG_LENGTH {
             state.log.pop_front();
         }
-        state.log.push_back(Operation {
-            kind,
-            key: key.to_owned(),
-            ok: result.is_ok(),
-        });
+        state.log.push_back(Operation { kind, key: key.to_owned(), ok: result.is_ok() });
         result
     }
 }
@@ -231,16 +213,11 @@ impl State {
         }
         if kind == OperationKind::Put {
             if self.full {
-                return Err(StoreError::Full {
-                    what: "the memory store is full".to_owned(),
-                    source: None,
-                });
+                return Err(StoreError::Full { what: "the memory store is full".to_owned(), source: None });
             }
             if self.failing_puts > 0 {
                 self.failing_puts -= 1;
-                return Err(StoreError::unavailable(
-                    "the memory store was told to fail this put",
-                ));
+                return Err(StoreError::unavailable("the memory store was told to fail this put"));
             }
         }
         Ok(())
@@ -272,14 +249,9 @@ impl SecretStore for MemoryStore {
     fn put(&mut self, key: &str, secret: &[u8]) -> Result<(), StoreError> {
         self.call(OperationKind::Put, key, |state| {
             if state.max_item_bytes.is_some_and(|max| secret.len() > max) {
-                return Err(StoreError::Full {
-                    what: "the item is too long".to_owned(),
-                    source: None,
-                });
+                return Err(StoreError::Full { what: "the item is too long".to_owned(), source: None });
             }
-            state
-                .items
-                .insert(key.to_owned(), Zeroizing::new(secret.to_vec()));
+            state.items.insert(key.to_owned(), Zeroizing::new(secret.to_vec()));
             Ok(())
         })
     }
@@ -292,9 +264,7 @@ impl SecretStore for MemoryStore {
     }
 
     fn list(&mut self) -> Result<Option<Vec<String>>, StoreError> {
-        self.call(OperationKind::List, "", |state| {
-            Ok(Some(state.items.keys().cloned().collect()))
-        })
+        self.call(OperationKind::List, "", |state| Ok(Some(state.items.keys().cloned().collect())))
     }
 
     fn max_item_bytes(&self) -> Option<usize> {
@@ -321,16 +291,9 @@ mod tests {
         assert!(matches!(store.get("a"), Err(StoreError::Locked)));
         handle.set_locked(false);
         handle.fail_next_puts(1);
-        assert!(matches!(
-            store.put("a", b"2"),
-            Err(StoreError::Unavailable { .. })
-        ));
+        assert!(matches!(store.put("a", b"2"), Err(StoreError::Unavailable { .. })));
         store.put("a", b"2").unwrap();
-        let oks: Vec<_> = handle
-            .operations()
-            .iter()
-            .map(|operation| operation.ok)
-            .collect();
+        let oks: Vec<_> = handle.operations().iter().map(|operation| operation.ok).collect();
         assert_eq!(oks, [true, false, false, true]);
     }
 

@@ -15,10 +15,7 @@ pub struct Opened {
 
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opened")
-            .field("kind", &self.store.kind())
-            .field("why", &self.why)
-            .finish()
+        f.debug_struct("Opened").field("kind", &self.store.kind()).field("why", &self.why).finish()
     }
 }
 
@@ -47,11 +44,7 @@ pub fn open_explained(config: &StoreConfig) -> Result<Opened, StoreError> {
 }
 
 fn configured(store: Box<dyn SecretStore>) -> Opened {
-    let why = format!(
-        "store \"{}\", as configured: {}",
-        store.kind().as_str(),
-        store.durability()
-    );
+    let why = format!("store \"{}\", as configured: {}", store.kind().as_str(), store.durability());
     Opened { store, why }
 }
 
@@ -74,10 +67,7 @@ fn chosen(store: Box<dyn SecretStore>, missing: &[String]) -> Opened {
     let durability = store.durability();
     let why = match missing {
         [] => format!("store \"{kind}\", because it answers: {durability}"),
-        _ => format!(
-            "store \"{kind}\" for lack of a better one ({}): {durability}",
-            missing.join("; ")
-        ),
+        _ => format!("store \"{kind}\" for lack of a better one ({}): {durability}", missing.join("; ")),
     };
     Opened { store, why }
 }
@@ -89,9 +79,7 @@ fn usable_keyring() -> Result<Box<dyn SecretStore>, StoreError> {
     if store.has_default_collection()? {
         Ok(Box::new(store))
     } else {
-        Err(StoreError::unavailable(
-            "the Secret Service has no default collection",
-        ))
+        Err(StoreError::unavailable("the Secret Service has no default collection"))
     }
 }
 
@@ -107,9 +95,7 @@ fn kernel() -> Result<Box<dyn SecretStore>, StoreError> {
 
 #[cfg(not(target_os = "linux"))]
 fn kernel() -> Result<Box<dyn SecretStore>, StoreError> {
-    Err(StoreError::NotSupported(
-        "the kernel keyring is Linux's".to_owned(),
-    ))
+    Err(StoreError::NotSupported("the kernel keyring is Linux's".to_owned()))
 }
 
 /// So that a boxed store can be wrapped.
@@ -161,38 +147,19 @@ mod tests {
 
     #[test]
     fn what_is_configured_is_opened() {
-        let config = StoreConfig {
-            kind: StoreKind::Memory,
-            ..StoreConfig::default()
-        };
+        let config = StoreConfig { kind: StoreKind::Memory, ..StoreConfig::default() };
         let opened = open_explained(&config).unwrap();
         assert_eq!(opened.store.kind(), StoreKind::Memory);
         assert!(opened.why.contains("as configured"), "{}", opened.why);
-        let config = StoreConfig {
-            kind: StoreKind::File,
-            ..StoreConfig::default()
-        };
+        let config = StoreConfig { kind: StoreKind::File, ..StoreConfig::default() };
         let directory = tempfile::tempdir().unwrap();
-        let config = StoreConfig {
-            path: Some(directory.path().join("grants")),
-            ..config
-        };
-        assert!(
-            matches!(open(&config), Err(StoreError::Configuration(_))),
-            "no key"
-        );
+        let config = StoreConfig { path: Some(directory.path().join("grants")), ..config };
+        assert!(matches!(open(&config), Err(StoreError::Configuration(_))), "no key");
     }
 
     #[test]
     fn a_fallback_says_what_was_missing() {
-        let opened = chosen(
-            Box::new(MemoryStore::new()),
-            &["no service".to_owned(), "no kernel".to_owned()],
-        );
-        assert!(
-            opened.why.contains("no service; no kernel"),
-            "{}",
-            opened.why
-        );
+        let opened = chosen(Box::new(MemoryStore::new()), &["no service".to_owned(), "no kernel".to_owned()]);
+        assert!(opened.why.contains("no service; no kernel"), "{}", opened.why);
     }
 }

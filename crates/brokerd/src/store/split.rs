@@ -33,10 +33,7 @@ impl<S: SecretStore> Split<S> {
     ///
     /// `max` is in bytes; less than a head needs (40) is raised to that.
     pub fn new(inner: S, max: usize) -> Self {
-        Self {
-            inner,
-            max: max.max(40),
-        }
+        Self { inner, max: max.max(40) }
     }
 
     fn head(&mut self, key: &str) -> Result<Option<Head>, StoreError> {
@@ -46,11 +43,7 @@ impl<S: SecretStore> Split<S> {
     /// Deletes chunks 0 to k of a generation that no head names, the last one first.
     fn clean(&mut self, key: &str, generation: u8) -> Result<(), StoreError> {
         let mut count = 0;
-        while self
-            .inner
-            .get(&chunk_key(key, generation, count))?
-            .is_some()
-        {
+        while self.inner.get(&chunk_key(key, generation, count))?.is_some() {
             count += 1;
         }
         for index in (0..count).rev() {
@@ -62,10 +55,7 @@ impl<S: SecretStore> Split<S> {
     /// The value is safe already: chunks that stay behind are deleted by the next change.
     fn clean_after_commit(&mut self, key: &str, generation: u8) {
         if let Err(error) = self.clean(key, generation) {
-            tracing::warn!(
-                error = error.chain(),
-                "chunks of an old record stay behind until the next change"
-            );
+            tracing::warn!(error = error.chain(), "chunks of an old record stay behind until the next change");
         }
     }
 }
@@ -86,15 +76,10 @@ impl<S: SecretStore> SecretStore for Split<S> {
         let Some(head) = Head::parse(&item) else {
             return Ok(Some(item));
         };
-        let mut value = Zeroizing::new(Vec::with_capacity(
-            head.chunks.saturating_mul(self.max).min(1 << 20),
-        ));
+        let mut value = Zeroizing::new(Vec::with_capacity(head.chunks.saturating_mul(self.max).min(1 << 20)));
         for index in 0..head.chunks {
             let Some(chunk) = self.inner.get(&chunk_key(key, head.generation, index))? else {
-                return Err(StoreError::Damaged(format!(
-                    "chunk {index} of {} is missing",
-                    head.chunks
-                )));
+                return Err(StoreError::Damaged(format!("chunk {index} of {} is missing", head.chunks)));
             };
             value.extend_from_slice(&chunk);
         }
@@ -117,8 +102,7 @@ impl<S: SecretStore> SecretStore for Split<S> {
             self.inner.put(&chunk_key(key, generation, chunks), chunk)?;
             chunks += 1;
         }
-        self.inner
-            .put(key, Head { generation, chunks }.text().as_bytes())?;
+        self.inner.put(key, Head { generation, chunks }.text().as_bytes())?;
         self.clean_after_commit(key, 1 - generation);
         Ok(())
     }
@@ -164,10 +148,7 @@ impl Head {
             "1" => 1,
             _ => return None,
         };
-        Some(Self {
-            generation,
-            chunks: chunks.parse().ok()?,
-        })
+        Some(Self { generation, chunks: chunks.parse().ok()? })
     }
 }
 
@@ -206,11 +187,7 @@ mod tests {
             store.put("key", &value('x', length)).unwrap();
             assert_eq!(store.get("key").unwrap().unwrap().len(), length);
             assert_eq!(store.list().unwrap().unwrap(), ["key"]);
-            let chunks = if length <= MAX {
-                0
-            } else {
-                length.div_ceil(MAX)
-            };
+            let chunks = if length <= MAX { 0 } else { length.div_ceil(MAX) };
             assert_eq!(memory.raw_keys().len(), 1 + chunks, "after {length} bytes");
         }
         store.put("key", &value('x', 500)).unwrap();
@@ -221,10 +198,7 @@ mod tests {
     #[test]
     fn a_crash_at_any_step_of_a_put_leaves_one_value_whole() {
         let lengths = [20, 220, 420];
-        for (before, after) in lengths
-            .iter()
-            .flat_map(|a| lengths.iter().map(move |b| (*a, *b)))
-        {
+        for (before, after) in lengths.iter().flat_map(|a| lengths.iter().map(move |b| (*a, *b))) {
             // The longest put takes 9 writes and 5 deletes.
             for step in 0..16 {
                 let (memory, mut store) = stores();
@@ -234,24 +208,14 @@ mod tests {
                 memory.fail_after(None);
                 let left = store.get("key").unwrap().unwrap();
                 let new = *left == value('n', after);
-                assert!(
-                    new || *left == value('o', before),
-                    "{before} to {after}, step {step}: a mixture"
-                );
-                assert!(
-                    outcome.is_err() || new,
-                    "{before} to {after}, step {step}: success without the new value"
-                );
+                assert!(new || *left == value('o', before), "{before} to {after}, step {step}: a mixture");
+                assert!(outcome.is_err() || new, "{before} to {after}, step {step}: success without the new value");
 
                 // The next change finds whatever the crash left, although it never searches.
                 store.put("key", &value('e', after)).unwrap();
                 assert_eq!(*store.get("key").unwrap().unwrap(), value('e', after));
                 store.delete("key").unwrap();
-                assert_eq!(
-                    memory.raw_keys(),
-                    Vec::<String>::new(),
-                    "{before} to {after}, step {step}"
-                );
+                assert_eq!(memory.raw_keys(), Vec::<String>::new(), "{before} to {after}, step {step}");
             }
         }
     }
@@ -264,15 +228,9 @@ mod tests {
             memory.fail_after(Some(step));
             let outcome = store.delete("key");
             memory.fail_after(None);
-            assert!(
-                outcome.is_err() || memory.raw_keys().is_empty(),
-                "step {step}"
-            );
+            assert!(outcome.is_err() || memory.raw_keys().is_empty(), "step {step}");
             if step > 0 {
-                assert!(
-                    store.get("key").unwrap().is_none(),
-                    "step {step}: the head goes first"
-                );
+                assert!(store.get("key").unwrap().is_none(), "step {step}: the head goes first");
             }
             store.delete("key").unwrap();
             assert_eq!(memory.raw_keys(), Vec::<String>::new(), "step {step}");

@@ -23,16 +23,8 @@ struct Known {
 impl Board {
     pub(super) fn new(configured: StoreKind) -> Self {
         let durability = "not known until the store is open";
-        let known = Known {
-            kind: configured,
-            durability,
-            state: "opening",
-            detail: None,
-            why: None,
-        };
-        Self {
-            known: Mutex::new(known),
-        }
+        let known = Known { kind: configured, durability, state: "opening", detail: None, why: None };
+        Self { known: Mutex::new(known) }
     }
 
     pub(super) fn opened(&self, store: &dyn SecretStore, why: &str) {

@@ -52,28 +52,18 @@ impl VaultError {
     fn hint(&self) -> &'static str {
         match self {
             Self::Ended => "restart brokerd; its log says why the vault ended",
-            Self::Locked => {
-                "unlock the keyring, for instance by logging in to the desktop, and try again"
-            }
-            Self::TimedOut => {
-                "answer the keyring's password prompt if one is open, else restart the keyring service"
-            }
+            Self::Locked => "unlock the keyring, for instance by logging in to the desktop, and try again",
+            Self::TimedOut => "answer the keyring's password prompt if one is open, else restart the keyring service",
             Self::Store(error) => match **error {
-                StoreError::Busy { .. } => {
-                    "stop the other brokerd, or set store.path to another file"
-                }
-                StoreError::Configuration(_) => {
-                    "correct [store] in the configuration and restart brokerd"
-                }
+                StoreError::Busy { .. } => "stop the other brokerd, or set store.path to another file",
+                StoreError::Configuration(_) => "correct [store] in the configuration and restart brokerd",
                 StoreError::Damaged(_) => "restore it from a backup, or sign out and in again",
                 StoreError::Full { .. } => "make room there, or choose another store.kind",
                 StoreError::NotSupported(_) => "update brokerd, or choose another store.kind",
                 StoreError::WrongKey { .. } => {
                     "give the key it was sealed with, or move the file away and sign in again"
                 }
-                _ => {
-                    "start the keyring service, or choose another store.kind; `brokerctl doctor` looks closer"
-                }
+                _ => "start the keyring service, or choose another store.kind; `brokerctl doctor` looks closer",
             },
         }
     }
@@ -90,29 +80,16 @@ mod tests {
             (VaultError::TimedOut, ErrorCode::KeyringLocked),
             (store(StoreError::Locked), ErrorCode::KeyringLocked),
             (VaultError::Ended, ErrorCode::KeyringUnavailable),
+            (store(StoreError::Full { what: "full".to_owned(), source: None }), ErrorCode::KeyringUnavailable),
             (
-                store(StoreError::Full {
-                    what: "full".to_owned(),
-                    source: None,
-                }),
-                ErrorCode::KeyringUnavailable,
-            ),
-            (
-                store(StoreError::unavailable_because(
-                    "a\nb",
-                    std::io::Error::other("c\u{1b}[31m"),
-                )),
+                store(StoreError::unavailable_because("a\nb", std::io::Error::other("c\u{1b}[31m"))),
                 ErrorCode::KeyringUnavailable,
             ),
         ];
         for (error, code) in cases {
             let body = error.body();
             assert_eq!(body.error, code);
-            assert!(
-                !body.error_description.contains(char::is_control),
-                "{}",
-                body.error_description
-            );
+            assert!(!body.error_description.contains(char::is_control), "{}", body.error_description);
             assert!(body.hint.is_some());
         }
     }

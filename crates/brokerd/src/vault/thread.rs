@@ -47,22 +47,10 @@ impl Thread {
     pub(super) fn spawn(board: Arc<Board>, open: Opener) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let (stuck, _) = watch::channel(false);
-        let progress = Arc::new(Progress {
-            running: Mutex::default(),
-            stuck,
-        });
-        let owner = Owner {
-            board,
-            open,
-            store: None,
-            progress: Arc::clone(&progress),
-        };
+        let progress = Arc::new(Progress { running: Mutex::default(), stuck });
+        let owner = Owner { board, open, store: None, progress: Arc::clone(&progress) };
         // Dropping the handle detaches the thread: a call that never returns must not hold up the exit.
-        drop(
-            std::thread::Builder::new()
-                .name("vault".to_owned())
-                .spawn(move || owner.run(&queue))?,
-        );
+        drop(std::thread::Builder::new().name("vault".to_owned()).spawn(move || owner.run(&queue))?);
         Ok(Self { jobs, progress })
     }
 
@@ -75,9 +63,7 @@ impl Thread {
         }
         let id = self.progress.next_id();
         let (reply, answer) = oneshot::channel();
-        self.jobs
-            .send(Queued { id, job, reply })
-            .map_err(|_| VaultError::Ended)?;
+        self.jobs.send(Queued { id, job, reply }).map_err(|_| VaultError::Ended)?;
         tokio::select! {
             biased;
             answer = answer => answer.map_err(|_| VaultError::Ended)?,
@@ -99,17 +85,13 @@ impl Progress {
     }
 
     fn running_for(&self, deadline: Duration) -> bool {
-        self.lock()
-            .call
-            .is_some_and(|(_, since)| since.elapsed() >= deadline)
+        self.lock().call.is_some_and(|(_, since)| since.elapsed() >= deadline)
     }
 
     /// Called when the deadline of job `id` passed: it is stuck itself, or it waited behind a call that is, or the queue was long.
     fn out_of_time(&self, id: u64, deadline: Duration) {
         let running = self.lock();
-        if running
-            .call
-            .is_some_and(|(call, since)| call == id || since.elapsed() >= deadline)
+        if running.call.is_some_and(|(call, since)| call == id || since.elapsed() >= deadline)
             && !self.stuck.send_replace(true)
         {
             tracing::warn!(?deadline, "the store is stuck in a call");
@@ -174,10 +156,7 @@ impl Owner {
             None => Ok(()),
         });
         if let Err(error) = result {
-            tracing::warn!(
-                error = error.chain(),
-                "the store's expiry could not be put off"
-            );
+            tracing::warn!(error = error.chain(), "the store's expiry could not be put off");
         }
     }
 
@@ -193,18 +172,12 @@ impl Owner {
     }
 
     /// Runs a call so that its progress shows and its panic, a library's, costs the store and not the thread.
-    fn guarded<T>(
-        &mut self,
-        id: u64,
-        call: impl FnOnce(&mut Self) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    fn guarded<T>(&mut self, id: u64, call: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.progress.begin(id);
         let result = catch_unwind(AssertUnwindSafe(|| call(self))).unwrap_or_else(|_| {
             // Whatever state it was in, it is opened anew by the next job.
             self.store = None;
-            Err(StoreError::unavailable(
-                "the store's library failed; its message is in the log",
-            ))
+            Err(StoreError::unavailable("the store's library failed; its message is in the log"))
         });
         // Before `end`: a caller that finds the thread free also finds how it became so.
         self.board.note(&result);

@@ -34,25 +34,15 @@ impl Twin {
             Some(max) => Box::new(Split::new(memory.clone(), max)),
             None => Box::new(memory.clone()),
         };
-        board.opened(
-            &*store,
-            &format!("store \"memory\", as configured: {}", store.durability()),
-        );
-        Self {
-            memory,
-            board,
-            store: tokio::sync::Mutex::new(store),
-            hang: Mutex::default(),
-        }
+        board.opened(&*store, &format!("store \"memory\", as configured: {}", store.durability()));
+        Self { memory, board, store: tokio::sync::Mutex::new(store), hang: Mutex::default() }
     }
 
     pub(super) async fn call(&self, job: Job, deadline: Duration) -> Result<Answer, VaultError> {
         if self.is_stuck(deadline) {
             return Err(VaultError::TimedOut);
         }
-        tokio::time::timeout(deadline, self.turn(job, deadline))
-            .await
-            .unwrap_or(Err(VaultError::TimedOut))
+        tokio::time::timeout(deadline, self.turn(job, deadline)).await.unwrap_or(Err(VaultError::TimedOut))
     }
 
     async fn turn(&self, job: Job, deadline: Duration) -> Result<Answer, VaultError> {
@@ -83,11 +73,7 @@ impl Twin {
     }
 
     fn is_stuck(&self, deadline: Duration) -> bool {
-        self.memory.is_hanging()
-            && self
-                .hang()
-                .since
-                .is_some_and(|since| since.elapsed() >= deadline)
+        self.memory.is_hanging() && self.hang().since.is_some_and(|since| since.elapsed() >= deadline)
     }
 
     fn hang(&self) -> MutexGuard<'_, Hang> {
@@ -103,14 +89,8 @@ struct Begun<'a> {
 
 impl<'a> Begun<'a> {
     fn new(hang: &'a Mutex<Hang>, job: Job) -> Self {
-        hang.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .since
-            .get_or_insert_with(Instant::now);
-        Self {
-            hang,
-            job: Some(job),
-        }
+        hang.lock().unwrap_or_else(PoisonError::into_inner).since.get_or_insert_with(Instant::now);
+        Self { hang, job: Some(job) }
     }
 
     fn end(mut self) -> Option<Job> {
@@ -121,11 +101,7 @@ impl<'a> Begun<'a> {
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
         if let Some(job) = self.job.take() {
-            self.hang
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .late
-                .get_or_insert(job);
+            self.hang.lock().unwrap_or_else(PoisonError::into_inner).late.get_or_insert(job);
         }
     }
 }
@@ -168,21 +144,13 @@ mod tests {
         });
         assert!(matches!(first, Err(VaultError::TimedOut)));
         assert!(matches!(second, Err(VaultError::TimedOut)));
-        assert_eq!(
-            start.elapsed(),
-            DEADLINE,
-            "the second did not wait for a deadline of its own"
-        );
+        assert_eq!(start.elapsed(), DEADLINE, "the second did not wait for a deadline of its own");
         assert!(matches!(vault.get("a").await, Err(VaultError::TimedOut)));
         assert_eq!(start.elapsed(), DEADLINE, "nor did the third");
         assert_eq!(vault.status().state, "locked");
 
         memory.set_hanging(false);
-        assert_eq!(
-            vault.get("a").await.unwrap(),
-            Some(secret("one")),
-            "the put was begun, so it is carried out"
-        );
+        assert_eq!(vault.get("a").await.unwrap(), Some(secret("one")), "the put was begun, so it is carried out");
         assert_eq!(vault.status().state, "ok");
     }
 
@@ -193,19 +161,11 @@ mod tests {
         tokio::join!(
             async {
                 let begun = vault.put("a", secret("begun"));
-                assert!(
-                    tokio::time::timeout(Duration::from_secs(2), begun)
-                        .await
-                        .is_err()
-                );
+                assert!(tokio::time::timeout(Duration::from_secs(2), begun).await.is_err());
             },
             async {
                 let queued = vault.put("b", secret("not begun"));
-                assert!(
-                    tokio::time::timeout(Duration::from_secs(1), queued)
-                        .await
-                        .is_err()
-                );
+                assert!(tokio::time::timeout(Duration::from_secs(1), queued).await.is_err());
             },
         );
         memory.set_hanging(false);
@@ -220,10 +180,7 @@ mod tests {
         assert_eq!(vault.status().state, "locked");
         memory.set_locked(false);
         memory.set_full(true);
-        assert!(matches!(
-            vault.put("a", secret("x")).await,
-            Err(VaultError::Store(_))
-        ));
+        assert!(matches!(vault.put("a", secret("x")).await, Err(VaultError::Store(_))));
         assert_eq!(vault.status().state, "unavailable");
         memory.set_full(false);
         vault.put("a", secret("x")).await.unwrap();

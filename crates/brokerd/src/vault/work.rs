@@ -34,9 +34,7 @@ pub(super) fn run(store: &mut dyn SecretStore, job: &Job) -> Result<Answer, Stor
         Job::Get(key) => read(store, key).map(Answer::Value),
         Job::List => list(store).map(Answer::Keys),
         Job::Open => Ok(Answer::Done),
-        Job::Put(key, secret) => store
-            .put(key, frame::encode(secret).as_bytes())
-            .map(|()| Answer::Done),
+        Job::Put(key, secret) => store.put(key, frame::encode(secret).as_bytes()).map(|()| Answer::Done),
     }
 }
 
@@ -45,10 +43,7 @@ pub(super) fn run(store: &mut dyn SecretStore, job: &Job) -> Result<Answer, Stor
 fn read(store: &mut dyn SecretStore, key: &str) -> Result<Option<Zeroizing<String>>, StoreError> {
     match read_once(store, key) {
         Err(StoreError::Damaged(what)) => {
-            tracing::warn!(
-                what,
-                "a record came back damaged; reopening the store to read it again"
-            );
+            tracing::warn!(what, "a record came back damaged; reopening the store to read it again");
             store.reopen()?;
             read_once(store, key)
         }
@@ -56,10 +51,7 @@ fn read(store: &mut dyn SecretStore, key: &str) -> Result<Option<Zeroizing<Strin
     }
 }
 
-fn read_once(
-    store: &mut dyn SecretStore,
-    key: &str,
-) -> Result<Option<Zeroizing<String>>, StoreError> {
+fn read_once(store: &mut dyn SecretStore, key: &str) -> Result<Option<Zeroizing<String>>, StoreError> {
     let Some(record) = store.get(key)? else {
         return Ok(None);
     };
@@ -80,9 +72,8 @@ fn list(store: &mut dyn SecretStore) -> Result<Option<Vec<String>>, StoreError> 
 
 fn check(store: &mut dyn SecretStore) -> Result<(), StoreError> {
     let mut random = [0_u8; 16];
-    getrandom::fill(&mut random).map_err(|error| {
-        StoreError::unavailable_because("the system gives no random bytes", error)
-    })?;
+    getrandom::fill(&mut random)
+        .map_err(|error| StoreError::unavailable_because("the system gives no random bytes", error))?;
     let mut value = String::new();
     for byte in random {
         // Writing to a `String` cannot fail.
@@ -94,12 +85,8 @@ fn check(store: &mut dyn SecretStore) -> Result<(), StoreError> {
     store.delete(CHECK_KEY)?;
     match back? {
         Some(back) if *back == value => Ok(()),
-        Some(_) => Err(StoreError::Damaged(
-            "the store gave back another value than was written".to_owned(),
-        )),
-        None => Err(StoreError::Damaged(
-            "the store lost what was just written".to_owned(),
-        )),
+        Some(_) => Err(StoreError::Damaged("the store gave back another value than was written".to_owned())),
+        None => Err(StoreError::Damaged("the store lost what was just written".to_owned())),
     }
 }
 
@@ -109,11 +96,7 @@ mod tests {
     use crate::store::memory::MemoryStore;
 
     fn put(store: &mut MemoryStore, key: &str, value: &str) {
-        run(
-            store,
-            &Job::Put(key.to_owned(), Zeroizing::new(value.to_owned())),
-        )
-        .unwrap();
+        run(store, &Job::Put(key.to_owned(), Zeroizing::new(value.to_owned()))).unwrap();
     }
 
     #[test]
@@ -134,10 +117,7 @@ mod tests {
         store.set_raw("a", b"hello");
         store.set_raw("b", b"brokerd:2:{}");
         assert!(matches!(read(&mut store, "a"), Err(StoreError::Damaged(_))));
-        assert!(matches!(
-            read(&mut store, "b"),
-            Err(StoreError::NotSupported(_))
-        ));
+        assert!(matches!(read(&mut store, "b"), Err(StoreError::NotSupported(_))));
     }
 
     #[test]

@@ -21,24 +21,22 @@ pub(super) fn load(config: &StoreConfig) -> Result<Key, StoreError> {
     match (&config.key_file, &config.key_command) {
         (Some(path), None) => from_file(path),
         (None, Some(command)) => from_command(command),
-        (Some(_), Some(_)) => Err(StoreError::Configuration(
-            "store.key_file and store.key_command are both set; keep one".to_owned(),
-        )),
-        (None, None) => Err(StoreError::Configuration(
-            "store.kind = \"file\" needs store.key_file or store.key_command".to_owned(),
-        )),
+        (Some(_), Some(_)) => {
+            Err(StoreError::Configuration("store.key_file and store.key_command are both set; keep one".to_owned()))
+        }
+        (None, None) => {
+            Err(StoreError::Configuration("store.kind = \"file\" needs store.key_file or store.key_command".to_owned()))
+        }
     }
 }
 
 fn from_file(path: &Path) -> Result<Key, StoreError> {
     let name = format!("key file {}", path.display());
-    let file = File::open(path).map_err(|error| {
-        StoreError::unavailable_because(format!("{name} cannot be read"), error)
-    })?;
+    let file =
+        File::open(path).map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
     check_owner(&file, &name)?;
-    let text = read_bounded(file).map_err(|error| {
-        StoreError::unavailable_because(format!("{name} cannot be read"), error)
-    })?;
+    let text =
+        read_bounded(file).map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
     parse(&text).ok_or_else(|| not_a_key(&name))
 }
 
@@ -47,20 +45,14 @@ fn from_file(path: &Path) -> Result<Key, StoreError> {
 fn check_owner(file: &File, name: &str) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt;
 
-    let metadata = file.metadata().map_err(|error| {
-        StoreError::unavailable_because(format!("{name} cannot be read"), error)
-    })?;
+    let metadata =
+        file.metadata().map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
     if !metadata.is_file() {
-        return Err(StoreError::Configuration(format!(
-            "{name} is not a regular file"
-        )));
+        return Err(StoreError::Configuration(format!("{name} is not a regular file")));
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
-        return Err(StoreError::Configuration(format!(
-            "{name} belongs to user {}, not to you",
-            metadata.uid()
-        )));
+        return Err(StoreError::Configuration(format!("{name} belongs to user {}, not to you", metadata.uid())));
     }
     if metadata.mode() & 0o077 != 0 {
         let mode = metadata.mode() & 0o777;
@@ -80,9 +72,7 @@ fn check_owner(_file: &File, _name: &str) -> Result<(), StoreError> {
 
 fn from_command(command: &[String]) -> Result<Key, StoreError> {
     let Some((program, arguments)) = command.split_first() else {
-        return Err(StoreError::Configuration(
-            "store.key_command is empty".to_owned(),
-        ));
+        return Err(StoreError::Configuration("store.key_command is empty".to_owned()));
     };
     let name = format!("key command {program}");
     // Its stderr goes to ours, where the operator looks; its stdout never does.
@@ -91,19 +81,13 @@ fn from_command(command: &[String]) -> Result<Key, StoreError> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| {
-            StoreError::unavailable_because(format!("{name} cannot be started"), error)
-        })?;
+        .map_err(|error| StoreError::unavailable_because(format!("{name} cannot be started"), error))?;
     let text = match child.stdout.take() {
         Some(stdout) => read_bounded(stdout),
         None => Ok(Zeroizing::default()),
     };
-    let status = child
-        .wait()
-        .map_err(|error| StoreError::unavailable_because(format!("{name} failed"), error))?;
-    let text = text.map_err(|error| {
-        StoreError::unavailable_because(format!("{name} cannot be read"), error)
-    })?;
+    let status = child.wait().map_err(|error| StoreError::unavailable_because(format!("{name} failed"), error))?;
+    let text = text.map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
     if !status.success() {
         return Err(StoreError::unavailable(format!("{name} failed: {status}")));
     }
@@ -127,9 +111,7 @@ fn read_bounded(mut reader: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn not_a_key(name: &str) -> StoreError {
-    StoreError::Configuration(format!(
-        "{name} gives no key: it must be 32 bytes, raw or as hexadecimal or base64"
-    ))
+    StoreError::Configuration(format!("{name} gives no key: it must be 32 bytes, raw or as hexadecimal or base64"))
 }
 
 /// Raw bytes first: 32 bytes are never the text of 32 bytes.
@@ -141,26 +123,16 @@ fn parse(text: &[u8]) -> Option<Key> {
     let mut key = Key::default();
     if text.len() == 2 * KEY_LENGTH {
         for (byte, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
-            let (high, low) = (
-                char::from(pair[0]).to_digit(16)?,
-                char::from(pair[1]).to_digit(16)?,
-            );
+            let (high, low) = (char::from(pair[0]).to_digit(16)?, char::from(pair[1]).to_digit(16)?);
             *byte = u8::try_from(high << 4 | low).ok()?;
         }
         return Some(key);
     }
     let url_safe = text.iter().any(|b| matches!(b, b'-' | b'_'));
-    let alphabet = if url_safe {
-        &base64::alphabet::URL_SAFE
-    } else {
-        &base64::alphabet::STANDARD
-    };
-    let config =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let alphabet = if url_safe { &base64::alphabet::URL_SAFE } else { &base64::alphabet::STANDARD };
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let mut decoded = Zeroizing::new([0; MAX_KEY_TEXT]);
-    let length = GeneralPurpose::new(alphabet, config)
-        .decode_slice(text, &mut *decoded)
-        .ok()?;
+    let length = GeneralPurpose::new(alphabet, config).decode_slice(text, &mut *decoded).ok()?;
     if length != KEY_LENGTH {
         return None;
     }
@@ -190,14 +162,7 @@ mod tests {
             assert_eq!(parse(text.as_bytes()), Some(key.clone()), "{text}");
         }
         assert_eq!(parse(&*key), Some(key.clone()));
-        for text in [
-            "",
-            "short",
-            &HEX[1..],
-            &format!("{HEX}00"),
-            &BASE64[4..],
-            &"x".repeat(64),
-        ] {
+        for text in ["", "short", &HEX[1..], &format!("{HEX}00"), &BASE64[4..], &"x".repeat(64)] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
     }
@@ -210,61 +175,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         std::fs::write(&path, HEX).unwrap();
-        for (mode, fine) in [
-            (0o600, true),
-            (0o400, true),
-            (0o640, false),
-            (0o604, false),
-            (0o620, false),
-        ] {
+        for (mode, fine) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let loaded = from_file(&path);
             assert_eq!(loaded.is_ok(), fine, "{mode:o}");
-            assert!(
-                fine || matches!(loaded, Err(StoreError::Configuration(text)) if text.contains("chmod 600"))
-            );
+            assert!(fine || matches!(loaded, Err(StoreError::Configuration(text)) if text.contains("chmod 600")));
         }
-        assert!(matches!(
-            from_file(directory.path()),
-            Err(StoreError::Configuration(_))
-        ));
-        assert!(matches!(
-            from_file(&directory.path().join("none")),
-            Err(StoreError::Unavailable { .. })
-        ));
+        assert!(matches!(from_file(directory.path()), Err(StoreError::Configuration(_))));
+        assert!(matches!(from_file(&directory.path().join("none")), Err(StoreError::Unavailable { .. })));
     }
 
     #[cfg(unix)]
     #[test]
     fn a_key_command_is_an_argument_list_and_its_failure_shows() {
-        let command = |words: &[&str]| {
-            from_command(
-                &words
-                    .iter()
-                    .map(|&word| word.to_owned())
-                    .collect::<Vec<_>>(),
-            )
-        };
+        let command = |words: &[&str]| from_command(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
         assert!(command(&["printf", "%s\\n", HEX]).is_ok());
-        assert!(
-            matches!(
-                command(&["printf", "$HOME; echo"]),
-                Err(StoreError::Configuration(_))
-            ),
-            "no shell"
-        );
-        assert!(matches!(
-            command(&["false"]),
-            Err(StoreError::Unavailable { .. })
-        ));
-        assert!(matches!(
-            command(&["/no/such/program"]),
-            Err(StoreError::Unavailable { .. })
-        ));
-        assert!(
-            matches!(command(&["yes"]), Err(StoreError::Unavailable { .. })),
-            "endless output ends the command"
-        );
+        assert!(matches!(command(&["printf", "$HOME; echo"]), Err(StoreError::Configuration(_))), "no shell");
+        assert!(matches!(command(&["false"]), Err(StoreError::Unavailable { .. })));
+        assert!(matches!(command(&["/no/such/program"]), Err(StoreError::Unavailable { .. })));
+        assert!(matches!(command(&["yes"]), Err(StoreError::Unavailable { .. })), "endless output ends the command");
         assert!(matches!(command(&[]), Err(StoreError::Configuration(_))));
     }
 
@@ -276,9 +205,6 @@ mod tests {
             ..StoreConfig::default()
         };
         assert!(matches!(load(&both), Err(StoreError::Configuration(_))));
-        assert!(matches!(
-            load(&StoreConfig::default()),
-            Err(StoreError::Configuration(_))
-        ));
+        assert!(matches!(load(&StoreConfig::default()), Err(StoreError::Configuration(_))));
     }
 }

@@ -48,9 +48,7 @@ pub(super) fn seal(key: &Key, items: &Items) -> Option<Vec<u8>> {
     file.push(VERSION);
 
     let check_nonce = fresh_nonce()?;
-    let tag = cipher
-        .encrypt_inout_detached(&check_nonce, &key_check(&file), (&mut [][..]).into())
-        .ok()?;
+    let tag = cipher.encrypt_inout_detached(&check_nonce, &key_check(&file), (&mut [][..]).into()).ok()?;
     file.extend_from_slice(&check_nonce);
     file.extend_from_slice(&tag);
 
@@ -60,9 +58,7 @@ pub(super) fn seal(key: &Key, items: &Items) -> Option<Vec<u8>> {
     file.extend_from_slice(&checksum);
 
     let mut body = encode(items)?;
-    let tag = cipher
-        .encrypt_inout_detached(&body_nonce, &file, body.as_mut_slice().into())
-        .ok()?;
+    let tag = cipher.encrypt_inout_detached(&body_nonce, &file, body.as_mut_slice().into()).ok()?;
     file.extend_from_slice(&body);
     file.extend_from_slice(&tag);
     Some(file)
@@ -86,12 +82,7 @@ pub(super) fn unseal(key: &Key, file: &[u8]) -> Result<Items, Unsealed> {
     let check_nonce = nonce(&header[PREFIX..CHECK_TAG])?;
     let check_tag = tag(&header[CHECK_TAG..BODY_NONCE])?;
     cipher
-        .decrypt_inout_detached(
-            &check_nonce,
-            &key_check(&header[..PREFIX]),
-            (&mut [][..]).into(),
-            &check_tag,
-        )
+        .decrypt_inout_detached(&check_nonce, &key_check(&header[..PREFIX]), (&mut [][..]).into(), &check_tag)
         .map_err(|_| Unsealed::WrongKey)?;
 
     let body_nonce = nonce(&header[BODY_NONCE..CHECKSUM])?;
@@ -114,24 +105,16 @@ fn fresh_nonce() -> Option<XNonce> {
 }
 
 fn nonce(bytes: &[u8]) -> Result<XNonce, Unsealed> {
-    <[u8; NONCE_LENGTH]>::try_from(bytes)
-        .map(Into::into)
-        .map_err(|_| Unsealed::Damaged)
+    <[u8; NONCE_LENGTH]>::try_from(bytes).map(Into::into).map_err(|_| Unsealed::Damaged)
 }
 
 fn tag(bytes: &[u8]) -> Result<Tag, Unsealed> {
-    <[u8; TAG_LENGTH]>::try_from(bytes)
-        .map(Into::into)
-        .map_err(|_| Unsealed::Damaged)
+    <[u8; TAG_LENGTH]>::try_from(bytes).map(Into::into).map_err(|_| Unsealed::Damaged)
 }
 
 /// `None` if a length does not fit 32 bits.
 fn encode(items: &Items) -> Option<Zeroizing<Vec<u8>>> {
-    let length = items
-        .iter()
-        .map(|(key, value)| 8 + key.len() + value.len())
-        .sum::<usize>()
-        + 4;
+    let length = items.iter().map(|(key, value)| 8 + key.len() + value.len()).sum::<usize>() + 4;
     // The capacity is exact: growing would leave copies of the secrets behind.
     let mut body = Zeroizing::new(Vec::with_capacity(length));
     body.extend_from_slice(&u32::try_from(items.len()).ok()?.to_be_bytes());
@@ -186,10 +169,7 @@ mod tests {
     fn items_survive_the_round_trip_and_no_two_files_are_alike() {
         let file = seal(&key(1), &items()).unwrap();
         assert_eq!(unseal(&key(1), &file), Ok(items()));
-        assert_eq!(
-            unseal(&key(1), &seal(&key(1), &Items::new()).unwrap()),
-            Ok(Items::new())
-        );
+        assert_eq!(unseal(&key(1), &seal(&key(1), &Items::new()).unwrap()), Ok(Items::new()));
         assert!(!file.windows(3).any(|window| window == b"one"));
         let again = seal(&key(1), &items()).unwrap();
         assert_ne!(file[PREFIX..CHECK_TAG], again[PREFIX..CHECK_TAG]);
@@ -202,23 +182,12 @@ mod tests {
         let file = seal(&key(1), &items()).unwrap();
         assert_eq!(unseal(&key(2), &file), Err(Unsealed::WrongKey));
         for index in 0..file.len() {
-            assert_eq!(
-                unseal(&key(1), &file[..index]),
-                Err(Unsealed::Damaged),
-                "cut at {index}"
-            );
+            assert_eq!(unseal(&key(1), &file[..index]), Err(Unsealed::Damaged), "cut at {index}");
             let mut wrong = file.clone();
             wrong[index] ^= 1;
-            assert_eq!(
-                unseal(&key(1), &wrong),
-                Err(Unsealed::Damaged),
-                "byte {index}"
-            );
+            assert_eq!(unseal(&key(1), &wrong), Err(Unsealed::Damaged), "byte {index}");
         }
-        assert_eq!(
-            unseal(&key(1), &[file, vec![0]].concat()),
-            Err(Unsealed::Damaged)
-        );
+        assert_eq!(unseal(&key(1), &[file, vec![0]].concat()), Err(Unsealed::Damaged));
     }
 
     #[test]
@@ -240,13 +209,8 @@ mod tests {
             "upv6nOP3pX29RakfLB8VpggqaVegmSAGRO5cqV1F+jkn8cJjywb0UNvsAw0hzuGW/L1nH5VzbBH7kYE2",
             "xhAYHr7TuLWjo7VkhStmb1A=",
         );
-        let file = base64::engine::general_purpose::STANDARD
-            .decode(file)
-            .unwrap();
+        let file = base64::engine::general_purpose::STANDARD.decode(file).unwrap();
         let items = unseal(&key(7), &file).unwrap();
-        assert_eq!(
-            items.into_iter().collect::<Vec<_>>(),
-            [("a".to_owned(), Zeroizing::new(b"one".to_vec()))]
-        );
+        assert_eq!(items.into_iter().collect::<Vec<_>>(), [("a".to_owned(), Zeroizing::new(b"one".to_vec()))]);
     }
 }

@@ -22,9 +22,7 @@ impl Platform {
         match Entry::store_status() {
             Ok(()) => Ok(Self(())),
             // Behind a static reference: the error cannot be taken apart.
-            Err(error) => Err(StoreError::unavailable(format!(
-                "this platform's keyring could not be opened: {error}"
-            ))),
+            Err(error) => Err(StoreError::unavailable(format!("this platform's keyring could not be opened: {error}"))),
         }
     }
 

@@ -17,10 +17,7 @@ fn vault(memory: &MemoryStore) -> Vault {
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of an opener")]
 fn opened(memory: &MemoryStore) -> Result<Opened, StoreError> {
-    Ok(Opened {
-        store: Box::new(memory.clone()),
-        why: "a test".to_owned(),
-    })
+    Ok(Opened { store: Box::new(memory.clone()), why: "a test".to_owned() })
 }
 
 fn secret(text: &str) -> Zeroizing<String> {
@@ -32,16 +29,9 @@ async fn jobs_run_on_the_thread_in_order() {
     let memory = MemoryStore::new();
     let vault = vault(&memory);
     assert_eq!(vault.status().state, "opening");
-    let (_, _, value) = tokio::join!(
-        vault.put("a", secret("1")),
-        vault.put("a", secret("2")),
-        vault.get("a")
-    );
+    let (_, _, value) = tokio::join!(vault.put("a", secret("1")), vault.put("a", secret("2")), vault.get("a"));
     assert_eq!(value.unwrap(), Some(secret("2")));
-    assert_eq!(
-        (vault.status().kind.as_str(), vault.status().state.as_str()),
-        ("memory", "ok")
-    );
+    assert_eq!((vault.status().kind.as_str(), vault.status().state.as_str()), ("memory", "ok"));
     assert_eq!(vault.why().as_deref(), Some("a test"));
 }
 
@@ -52,31 +42,17 @@ async fn a_stuck_call_fails_its_job_in_time_and_later_ones_at_once() {
     vault.open().await.unwrap();
     memory.set_hanging(true);
     let (first, queued) = tokio::join!(vault.put("a", secret("1")), vault.put("b", secret("2")));
-    assert!(matches!(
-        (first, queued),
-        (Err(VaultError::TimedOut), Err(VaultError::TimedOut))
-    ));
+    assert!(matches!((first, queued), (Err(VaultError::TimedOut), Err(VaultError::TimedOut))));
 
     let patient = vault.clone().with_deadline(Duration::from_secs(3600));
-    assert!(
-        matches!(patient.get("a").await, Err(VaultError::TimedOut)),
-        "at once, an hour before its deadline"
-    );
+    assert!(matches!(patient.get("a").await, Err(VaultError::TimedOut)), "at once, an hour before its deadline");
     assert_eq!(vault.status().state, "locked");
 
     let mut stuck = thread_of(&vault).progress.stuck.subscribe();
     memory.set_hanging(false);
     stuck.wait_for(|stuck| !stuck).await.unwrap();
-    assert_eq!(
-        patient.get("a").await.unwrap(),
-        Some(secret("1")),
-        "begun, so carried out"
-    );
-    assert_eq!(
-        patient.get("b").await.unwrap(),
-        None,
-        "its caller left before it began"
-    );
+    assert_eq!(patient.get("a").await.unwrap(), Some(secret("1")), "begun, so carried out");
+    assert_eq!(patient.get("b").await.unwrap(), None, "its caller left before it began");
 }
 
 #[tokio::test]
@@ -85,17 +61,10 @@ async fn a_stuck_call_is_found_though_its_caller_left() {
     let vault = vault(&memory).with_deadline(SHORT);
     vault.open().await.unwrap();
     memory.set_hanging(true);
-    assert!(
-        tokio::time::timeout(SHORT / 4, vault.get("a"))
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(SHORT / 4, vault.get("a")).await.is_err());
     assert!(matches!(vault.get("a").await, Err(VaultError::TimedOut)));
     let patient = vault.with_deadline(Duration::from_secs(3600));
-    assert!(
-        matches!(patient.get("a").await, Err(VaultError::TimedOut)),
-        "the second caller found it stuck"
-    );
+    assert!(matches!(patient.get("a").await, Err(VaultError::TimedOut)), "the second caller found it stuck");
     memory.set_hanging(false);
 }
 
@@ -104,20 +73,15 @@ async fn a_store_that_does_not_open_is_tried_again() {
     let memory = MemoryStore::new();
     let attempts = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&attempts);
-    let vault = Vault::spawn_with(StoreKind::Keyring, move || {
-        match counter.fetch_add(1, Ordering::Relaxed) {
-            0 => Err(StoreError::unavailable("no service yet")),
-            1 => panic!("a library's panic"),
-            _ => opened(&memory),
-        }
+    let vault = Vault::spawn_with(StoreKind::Keyring, move || match counter.fetch_add(1, Ordering::Relaxed) {
+        0 => Err(StoreError::unavailable("no service yet")),
+        1 => panic!("a library's panic"),
+        _ => opened(&memory),
     })
     .unwrap();
     assert!(matches!(vault.get("a").await, Err(VaultError::Store(_))));
     assert_eq!(vault.status().detail.as_deref(), Some("no service yet"));
-    assert!(
-        matches!(vault.get("a").await, Err(VaultError::Store(_))),
-        "a panic costs one answer"
-    );
+    assert!(matches!(vault.get("a").await, Err(VaultError::Store(_))), "a panic costs one answer");
     assert_eq!(vault.get("a").await.unwrap(), None);
     assert_eq!(attempts.load(Ordering::Relaxed), 3);
 }
@@ -165,10 +129,7 @@ impl SecretStore for Fading {
 async fn an_idle_store_that_fades_is_touched_and_the_thread_ends_with_its_handles() {
     let (sender, touches) = mpsc::channel();
     let vault = Vault::spawn_with(StoreKind::Kernel, move || {
-        Ok(Opened {
-            store: Box::new(Fading(MemoryStore::new(), sender.clone())),
-            why: String::new(),
-        })
+        Ok(Opened { store: Box::new(Fading(MemoryStore::new(), sender.clone())), why: String::new() })
     })
     .unwrap();
     vault.open().await.unwrap();
