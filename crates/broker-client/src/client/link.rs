@@ -12,14 +12,14 @@ use broker_ipc::api::{HOST, JSON, MAX_HEAD, NDJSON};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST as HOST_HEADER};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::{self, Buffer, Lines};
+use crate::answer::{self, Buffer, Lines, MAX_ANSWER};
 use crate::call::Call;
 use crate::error::ClientError;
 
@@ -117,7 +117,8 @@ impl Answer {
 
     /// Reads all of it, and gives the connection back if it can be used again.
     pub(super) async fn whole(mut self) -> Result<(Whole, Option<Link>), ClientError> {
-        let mut body = Buffer::default();
+        let expected = usize::try_from(self.body.size_hint().lower()).unwrap_or(MAX_ANSWER);
+        let mut body = Buffer::with_capacity(expected.min(MAX_ANSWER));
         while let Some(piece) = self.piece().await? {
             body.push(&piece)?;
         }
