@@ -46,7 +46,8 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    fn of(endpoint: &Endpoint, error: io::Error) -> Self {
+    /// Says what a failed connect means.
+    pub fn of(endpoint: &Endpoint, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 Self::NotRunning { endpoint: endpoint.clone() }

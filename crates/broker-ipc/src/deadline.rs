@@ -11,7 +11,7 @@ use std::time::Duration;
 type Instant = std::time::Instant;
 
 /// A moment after which nobody waits any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
@@ -23,6 +23,15 @@ impl Deadline {
     /// Returns a deadline that never comes.
     pub const fn never() -> Self {
         Self(None)
+    }
+
+    /// Returns the one that comes first.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(one), Some(another)) => Self(Some(one.min(another))),
+            (one, another) => Self(one.or(another)),
+        }
     }
 
     /// Returns the time left: `None` once it has passed, [`Duration::MAX`] where it never comes.
@@ -56,6 +65,10 @@ mod tests {
         assert!(Deadline::after(Duration::ZERO).socket_timeout().is_err());
         assert!(Deadline::after(Duration::from_secs(60)).remaining() > Some(Duration::from_secs(59)));
         assert_eq!(Deadline::after(Duration::MAX), Deadline::never());
+        let soon = Deadline::after(Duration::from_secs(1));
+        assert_eq!(soon.earlier(Deadline::never()), soon);
+        assert_eq!(Deadline::never().earlier(soon), soon);
+        assert_eq!(Deadline::after(Duration::from_secs(9)).earlier(soon), soon);
         assert_eq!(Deadline::never().socket_timeout().unwrap(), None);
     }
 }

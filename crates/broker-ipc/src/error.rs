@@ -70,6 +70,8 @@ codes! {
     UnknownAccount = "unknown_account", 404, 6;
     /// Not this user's daemon, or a request it refuses on principle (a browser's, a foreign `Host`).
     Forbidden = "forbidden", 403, 7;
+    /// Nothing listens at the endpoint. Said by clients only: a daemon that answers is running.
+    NotRunning = "not_running", 503, 7;
     /// The daemon is leaving.
     ShuttingDown = "shutting_down", 503, 7;
     /// No connection to the provider, or no answer in time.

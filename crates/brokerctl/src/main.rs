@@ -1,2 +1,41 @@
-//! x
-fn main() {}
+//! The terminal's way to brokerd. It speaks to nobody but the socket; stdout carries the answer and nothing else.
+
+mod clean;
+mod cli;
+mod commands;
+mod duration;
+mod failure;
+mod locale;
+mod output;
+mod prompt;
+
+use std::process::ExitCode;
+
+use broker_client::Endpoint;
+use broker_client::blocking::Client;
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(cli.command.wants_json()),
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let client = Client::new(Endpoint::resolve(cli.socket.as_deref())?);
+    match &cli.command {
+        Command::Accounts(options) => commands::accounts::list(&client, options),
+        Command::Doctor(options) => commands::inspect::doctor(&client, options),
+        Command::GetToken(options) => commands::token::get(&client, options),
+        Command::Login(options) => commands::token::login(&client, options),
+        Command::Logout(options) => commands::accounts::logout(&client, options),
+        Command::Prompts(options) => commands::prompts::run(&client, options),
+        Command::Status(options) => commands::inspect::status(&client, options),
+        Command::Watch(options) => commands::watch::run(&client, options),
+    }
+}

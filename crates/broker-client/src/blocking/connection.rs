@@ -1,0 +1,143 @@
+//! One connection to the daemon, each of whose reads and writes ends by a deadline.
+
+use std::io::{self, Read, Write};
+
+use broker_ipc::api::{HOST, JSON};
+use broker_ipc::connect;
+use broker_ipc::deadline::Deadline;
+use broker_ipc::endpoint::Endpoint;
+use broker_ipc::stream::BlockingStream;
+
+use super::http::{Body, Head, Reader};
+use crate::answer::Buffer;
+use crate::call::Call;
+use crate::error::ClientError;
+
+/// A connection with at most one answer on it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    reader: Reader<Timed>,
+}
+
+impl Connection {
+    pub(super) fn open(endpoint: &Endpoint, deadline: Deadline) -> Result<Self, ClientError> {
+        let stream = connect::blocking::connect(endpoint, deadline)?;
+        Ok(Self {
+            reader: Reader::new(Timed { stream, deadline }),
+        })
+    }
+
+    /// Sets when the next reads and writes end.
+    pub(super) fn set_deadline(&mut self, deadline: Deadline) {
+        self.reader.stream_mut().deadline = deadline;
+    }
+
+    /// Sends a call and reads the head of its answer.
+    pub(super) fn exchange(&mut self, call: &Call) -> Result<Head, ClientError> {
+        let request = render(call);
+        self.reader.stream_mut().write_all(&request)?;
+        self.reader.head()
+    }
+
+    /// Reads a whole body.
+    pub(super) fn whole(&mut self, body: Body) -> Result<Buffer, ClientError> {
+        self.reader.whole(body)
+    }
+
+    /// Reads the next piece of a body into `into`; `false` at its end.
+    pub(super) fn piece(
+        &mut self,
+        body: &mut Body,
+        into: &mut dyn FnMut(&[u8]) -> Result<(), ClientError>,
+    ) -> Result<bool, ClientError> {
+        self.reader.piece(body, into)
+    }
+}
+
+/// Writes a request as it goes over the wire, in one piece: one system call.
+fn render(call: &Call) -> Vec<u8> {
+    let body = call.body.as_deref().unwrap_or_default();
+    let mut text = Vec::with_capacity(128 + call.path.len() + body.len());
+    let method = call.method.as_str();
+    let mut put = |part: &str| text.extend_from_slice(part.as_bytes());
+    for part in [method, " ", &call.path, " HTTP/1.1\r\nhost: ", HOST, "\r\n"] {
+        put(part);
+    }
+    if call.body.is_some() {
+        for part in ["content-type: ", JSON, "\r\n"] {
+            put(part);
+        }
+    }
+    if call.body.is_some() || call.method == crate::call::Method::Post {
+        for part in ["content-length: ", &body.len().to_string(), "\r\n"] {
+            put(part);
+        }
+    }
+    put("\r\n");
+    text.extend_from_slice(body);
+    text
+}
+
+/// A stream whose every operation ends by the deadline.
+#[derive(Debug)]
+struct Timed {
+    stream: BlockingStream,
+    deadline: Deadline,
+}
+
+impl Read for Timed {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream
+            .set_read_timeout(self.deadline.socket_timeout()?)?;
+        self.stream.read(buf)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.stream
+            .set_write_timeout(self.deadline.socket_timeout()?)?;
+        self.stream.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_ipc::api::TokenRequest;
+
+    use super::*;
+
+    #[test]
+    fn requests_are_what_the_protocol_says() {
+        let text = |call: &Call| String::from_utf8(render(call)).unwrap();
+        assert_eq!(
+            text(&Call::status()),
+            "GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n"
+        );
+        assert_eq!(
+            text(&Call::reload()),
+            "POST /v1/reload HTTP/1.1\r\nhost: brokerd\r\ncontent-length: 0\r\n\r\n"
+        );
+        assert_eq!(
+            text(&Call::token("/v1/token", &TokenRequest::default()).unwrap()),
+            "POST /v1/token HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\n\
+             content-length: 2\r\n\r\n{}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_daemon_that_says_nothing_is_waited_for_until_the_deadline() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("s");
+        let _silent = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let deadline = Deadline::after(std::time::Duration::from_millis(20));
+        let mut connection = Connection::open(&Endpoint::from_path(path), deadline).unwrap();
+        let error = connection.exchange(&Call::status()).unwrap_err();
+        assert!(matches!(error, ClientError::Timeout), "{error}");
+    }
+}

@@ -1,0 +1,193 @@
+//! What a program iterates over: the events of its wait for a token, and the daemon's own.
+
+use std::thread::sleep;
+
+use broker_ipc::deadline::Deadline;
+use serde::de::DeserializeOwned;
+
+use super::Client;
+use super::connection::Connection;
+use super::http::Body;
+use crate::answer::{self, Lines};
+use crate::error::ClientError;
+use crate::wait::{COMEBACK, Meaning, Wait};
+use crate::{Event, TokenEvent};
+
+/// The events of one wait for a token; see [`Client::token`].
+///
+/// Dropping it closes its connection, which cancels this caller's wait.
+#[derive(Debug)]
+pub struct TokenEvents<'a> {
+    client: &'a Client,
+    wait: Wait,
+    deadline: Deadline,
+    open: Option<Open>,
+    /// When a daemon that went away must be back.
+    back_by: Option<Deadline>,
+    over: bool,
+}
+
+impl<'a> TokenEvents<'a> {
+    pub(super) fn new(client: &'a Client, wait: Wait) -> Self {
+        let deadline = Deadline::after(wait.patience());
+        Self {
+            client,
+            wait,
+            deadline,
+            open: None,
+            back_by: None,
+            over: false,
+        }
+    }
+
+    /// Returns when to give up on a daemon that is away.
+    fn limit(&self) -> Deadline {
+        self.back_by
+            .map_or(self.deadline, |back_by| back_by.earlier(self.deadline))
+    }
+
+    /// Returns whether to try again: the daemon went away while it was waited for, and there is time for it to return.
+    fn may_come_back(&self, error: &ClientError) -> bool {
+        let away = match error {
+            ClientError::NotRunning { .. } => self.back_by.is_some(),
+            error => error.is_loss(),
+        };
+        away && self.limit().remaining().is_some()
+    }
+
+    /// Gives the daemon a moment to come back.
+    fn pause(&mut self) {
+        self.open = None;
+        self.back_by
+            .get_or_insert_with(|| Deadline::after(COMEBACK));
+        let pause = self.wait.pause();
+        sleep(self.limit().remaining().unwrap_or_default().min(pause));
+    }
+
+    /// Reads the next event, asking first where nothing is open.
+    fn event(&mut self) -> Result<TokenEvent, ClientError> {
+        if self.open.is_none() {
+            let (connection, head) = self.ask()?;
+            if !(head.is_success() && head.is_stream) {
+                let body = self.client.finish(connection, &head)?;
+                return answer::json(body.as_slice())
+                    .map(|token| TokenEvent::Token(Box::new(token)));
+            }
+            self.open = Some(Open::new(connection, head.body));
+        }
+        let Some(open) = &mut self.open else {
+            return Err(ClientError::lost());
+        };
+        open.connection.set_deadline(self.deadline);
+        open.line()?.ok_or_else(ClientError::lost)
+    }
+
+    /// Sends the request, on a new connection if the daemon went away meanwhile.
+    fn ask(&mut self) -> Result<(Connection, super::Head), ClientError> {
+        let call = self
+            .wait
+            .call(self.deadline.remaining().unwrap_or_default())?;
+        if self.back_by.is_none() {
+            return self.client.exchange(&call, self.deadline);
+        }
+        let mut connection = Connection::open(&self.client.endpoint, self.limit())?;
+        // It is back: from here on only the caller's own deadline counts.
+        self.back_by = None;
+        connection.set_deadline(self.deadline);
+        let head = connection.exchange(&call)?;
+        Ok((connection, head))
+    }
+}
+
+impl Iterator for TokenEvents<'_> {
+    type Item = Result<TokenEvent, ClientError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.over {
+            let meaning = match self.event() {
+                Ok(event) => self.wait.meaning(event),
+                Err(error) => Meaning::End(Err(error)),
+            };
+            match meaning {
+                Meaning::Nothing => {}
+                Meaning::Tell(event, patience) => {
+                    self.deadline = patience.map_or(self.deadline, Deadline::after);
+                    return Some(Ok(event));
+                }
+                Meaning::End(Err(error)) if self.may_come_back(&error) => self.pause(),
+                Meaning::End(end) => {
+                    self.over = true;
+                    self.open = None;
+                    return Some(end);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// What happens in the daemon; see [`Client::events`]. Kinds this version does not know are passed over.
+#[derive(Debug)]
+pub struct Events {
+    open: Option<Open>,
+}
+
+impl Events {
+    pub(super) fn new(connection: Connection, body: Body) -> Self {
+        Self {
+            open: Some(Open::new(connection, body)),
+        }
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<Event, ClientError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.open.as_mut()?.line() {
+                Ok(Some(Event::Unknown)) => {}
+                Ok(Some(event)) => return Some(Ok(event)),
+                Ok(None) => self.open = None,
+                Err(error) => {
+                    self.open = None;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+/// A stream of lines under way.
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    body: Body,
+    lines: Lines,
+}
+
+impl Open {
+    fn new(connection: Connection, body: Body) -> Self {
+        Self {
+            connection,
+            body,
+            lines: Lines::default(),
+        }
+    }
+
+    /// Waits for the next line; `None` when the stream ends.
+    fn line<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ClientError> {
+        loop {
+            if let Some(value) = self.lines.next() {
+                return value.map(Some);
+            }
+            let lines = &mut self.lines;
+            if !self
+                .connection
+                .piece(&mut self.body, &mut |bytes| lines.push(bytes))?
+            {
+                return Ok(None);
+            }
+        }
+    }
+}

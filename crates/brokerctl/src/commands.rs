@@ -1,0 +1,7 @@
+//! One module a family of commands.
+
+pub(crate) mod accounts;
+pub(crate) mod inspect;
+pub(crate) mod prompts;
+pub(crate) mod token;
+pub(crate) mod watch;

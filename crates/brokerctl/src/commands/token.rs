@@ -1,0 +1,97 @@
+//! `get-token` and `login`: the two that may ask the user.
+
+use broker_client::blocking::Client;
+use broker_client::{
+    AccountRef, ClientError, DevicePrompt, Interaction, TokenRequest, TokenResponse,
+};
+use secrecy::ExposeSecret;
+
+use crate::cli::{Ask, GetToken, Login, TokenFormat};
+use crate::failure::{Failure, say};
+use crate::{clean, locale, output, prompt};
+
+/// `brokerctl get-token`
+pub(crate) fn get(client: &Client, options: &GetToken) -> Result<(), Failure> {
+    let mut request = request(&options.ask);
+    request.min_validity = options.min_validity.map(|validity| validity.as_secs());
+    request.force_refresh = options.force_refresh;
+    if options.no_prompt {
+        request.interaction = Some(Interaction::Never);
+    } else {
+        request.locale = locale::current();
+    }
+    let mut asked = false;
+    let token = client.access_token(&request, |prompt| {
+        asked = true;
+        show(prompt);
+    })?;
+    if asked {
+        signed_in(&token.account, &token.profile);
+    }
+    print(&token, options.output)
+}
+
+/// `brokerctl login`
+pub(crate) fn login(client: &Client, options: &Login) -> Result<(), Failure> {
+    let mut request = request(&options.ask);
+    request.locale = locale::current();
+    let done = client.sign_in(&request, show)?;
+    if options.plain.is_json() {
+        return output::json(&done);
+    }
+    signed_in(&done.account, &done.profile);
+    Ok(())
+}
+
+fn request(ask: &Ask) -> TokenRequest {
+    TokenRequest {
+        profile: ask.profile.clone(),
+        account: ask.account.clone(),
+        scopes: ask.scopes.clone(),
+        claims: ask.claims.clone(),
+        timeout: ask.timeout.map(|timeout| timeout.as_secs()),
+        tenant: ask.tenant.clone(),
+        resource: ask.resource.clone(),
+        audience: ask.audience.clone(),
+        ..TokenRequest::default()
+    }
+}
+
+fn show(prompt: &DevicePrompt) {
+    say(&prompt::render(prompt));
+}
+
+fn signed_in(account: &AccountRef, profile: &str) {
+    let (who, profile) = (clean::line(&account.username), clean::line(profile));
+    say(&format!("brokerctl: signed in as {who} ({profile})\n"));
+}
+
+fn print(token: &TokenResponse, format: TokenFormat) -> Result<(), Failure> {
+    let secret = token.access_token.expose_secret();
+    if format != TokenFormat::Json && !is_printable(secret) {
+        let what = "the token has characters that no token may have (RFC 6749 §A.12)";
+        return Err(ClientError::Protocol(what.to_owned()).into());
+    }
+    match format {
+        TokenFormat::Token => output::line(secret),
+        TokenFormat::Header => output::line(&format!("Authorization: Bearer {secret}")),
+        TokenFormat::Json => output::json(token),
+    }
+}
+
+/// A line break in a token would make another header of what follows.
+fn is_printable(token: &str) -> bool {
+    token.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_cannot_break_out_of_its_line() {
+        assert!(is_printable("ey.J-_~+/=="));
+        assert!(!is_printable("a\r\nX-Admin: 1"));
+        assert!(!is_printable("a\u{1b}"));
+    }
+}

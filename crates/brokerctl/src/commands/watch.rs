@@ -1,0 +1,85 @@
+//! `watch`: what happens, line by line.
+
+use broker_client::blocking::Client;
+use broker_client::{ErrorBody, ErrorCode, Event};
+
+use crate::cli::Plain;
+use crate::failure::Failure;
+use crate::{clean, output, prompt};
+
+/// `brokerctl watch`
+pub(crate) fn run(client: &Client, options: &Plain) -> Result<(), Failure> {
+    for event in client.events()? {
+        let event = event?;
+        if options.is_json() {
+            output::json(&event)?;
+        } else {
+            output::line(&clean::line(&describe(&event)))?;
+        }
+    }
+    Err(ErrorBody::new(ErrorCode::ShuttingDown, "brokerd has left").into())
+}
+
+fn describe(event: &Event) -> String {
+    match event {
+        Event::PromptStarted(started) => format!(
+            "prompt {} started: {} asks to sign in to {}: open {} and enter {}",
+            started.id,
+            prompt::requester(started),
+            started.profile,
+            started.verification_uri,
+            started.user_code
+        ),
+        Event::PromptEnded { id, outcome } => format!("prompt {id} ended: {outcome}"),
+        Event::AccountChanged {
+            account,
+            profile,
+            state,
+        } => {
+            let state = state.and_then(|state| serde_json::to_value(state).ok());
+            let state = state
+                .as_ref()
+                .and_then(|state| state.as_str())
+                .unwrap_or("signed_out");
+            format!(
+                "account {} ({profile}) is {}",
+                account.username,
+                state.replace('_', " ")
+            )
+        }
+        Event::Lagged { missed } => {
+            format!("{missed} events missed; see `brokerctl prompts` and `brokerctl accounts`")
+        }
+        Event::Unknown => "something this version does not know".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_lines() {
+        let table = [
+            (
+                r#"{"event":"prompt_ended","id":"p1","outcome":"cancelled"}"#,
+                "prompt p1 ended: cancelled",
+            ),
+            (
+                r#"{"event":"account_changed","account":{"id":"1","username":"ada"},"profile":"work","state":"unsaved"}"#,
+                "account ada (work) is unsaved",
+            ),
+            (
+                r#"{"event":"account_changed","account":{"id":"1","username":"ada"},"profile":"work"}"#,
+                "account ada (work) is signed out",
+            ),
+            (
+                r#"{"event":"lagged","missed":3}"#,
+                "3 events missed; see `brokerctl prompts` and `brokerctl accounts`",
+            ),
+        ];
+        for (json, line) in table {
+            assert_eq!(describe(&serde_json::from_str(json).unwrap()), line);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! How a command fails: what happened, what to do, whom to ask; and with which exit code.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use broker_client::{ClientError, EndpointError, ErrorBody, ErrorCode, ProviderError};
+
+use crate::clean;
+
+/// Why there is no answer on stdout.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It has been said already; the exit code says it to programs.
+    Told(u8),
+    /// brokerd, or the way to it.
+    Client(ClientError),
+    /// stdout took no more.
+    Output(io::Error),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<EndpointError> for Failure {
+    fn from(error: EndpointError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+impl From<ErrorBody> for Failure {
+    fn from(body: ErrorBody) -> Self {
+        Self::Client(body.into())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl Failure {
+    /// Says it on stderr, as JSON if so asked, and returns the exit code.
+    pub(crate) fn report(self, as_json: bool) -> ExitCode {
+        let body = match self {
+            Self::Told(code) => return ExitCode::from(code),
+            // Whoever read has left: there is nobody to tell.
+            Self::Output(error) if error.kind() == ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
+            Self::Output(error) => ErrorBody::new(
+                ErrorCode::Internal,
+                format!("cannot write the answer: {error}"),
+            ),
+            Self::Client(error) => with_start_hint(error.to_body()),
+        };
+        let text = if as_json { json(&body) } else { text(&body) };
+        say(&text);
+        ExitCode::from(body.error.exit_code())
+    }
+}
+
+/// Writes to stderr; when that is gone there is nowhere else to say so.
+pub(crate) fn say(text: &str) {
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Adds how to start a daemon that does not run.
+fn with_start_hint(mut body: ErrorBody) -> ErrorBody {
+    if body.error == ErrorCode::NotRunning && body.hint.is_none() {
+        // sd_booted(3)
+        let systemd = Path::new("/run/systemd/system").is_dir();
+        let start = if systemd {
+            "systemctl --user start brokerd"
+        } else {
+            "brokerd &"
+        };
+        body.hint = Some(format!("start it with `{start}`"));
+    }
+    body
+}
+
+fn json(body: &ErrorBody) -> String {
+    let text = serde_json::to_string(body).unwrap_or_else(|_| r#"{"error":"internal"}"#.to_owned());
+    clean::json(text) + "\n"
+}
+
+/// One line of what happened, one of what to do, one for support.
+fn text(body: &ErrorBody) -> String {
+    let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
+    let mut lines = vec![format!("brokerctl: {}", line(&body.error_description))];
+    for account in &body.accounts {
+        lines.push(format!(
+            "  {}  ({})",
+            line(&account.username),
+            line(&account.id)
+        ));
+    }
+    if let Some(hint) = &body.hint {
+        lines.push(format!("hint: {}", line(hint)));
+    }
+    if let Some(seconds) = body.retry_after {
+        lines.push(format!(
+            "hint: ask again in {}",
+            crate::duration::rough(seconds)
+        ));
+    }
+    if let Some(support) = body.provider.as_deref().and_then(support) {
+        lines.push(format!("for support: {support}"));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The provider's own code and the ids its support asks for.
+fn support(provider: &ProviderError) -> Option<String> {
+    let numbers: Vec<_> = provider
+        .error_codes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let numbers = Some(numbers.join(" ")).filter(|numbers| !numbers.is_empty());
+    let parts = [
+        ("error", &provider.error),
+        ("suberror", &provider.suberror),
+        ("codes", &numbers),
+        ("correlation id", &provider.correlation_id),
+        ("trace id", &provider.trace_id),
+        ("time", &provider.timestamp),
+    ];
+    let known = parts.into_iter().filter_map(|(name, value)| {
+        value
+            .as_ref()
+            .map(|value| format!("{name} {}", clean::line(value)))
+    });
+    let all = known.collect::<Vec<_>>().join(", ");
+    (!all.is_empty()).then_some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_client::AccountRef;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_happened_what_to_do_and_whom_to_ask() {
+        let mut body = ErrorBody::new(ErrorCode::Blocked, "policy forbids this sign-in.\u{1b}[2J")
+            .with_hint("ask your administrator.");
+        body.accounts = vec![AccountRef {
+            id: "a1".into(),
+            username: "ada".into(),
+        }];
+        body.retry_after = Some(30);
+        body.provider = Some(Box::new(ProviderError {
+            error: Some("invalid_grant".into()),
+            error_codes: vec![53003],
+            correlation_id: Some("c-1".into()),
+            trace_id: Some("t-\u{202e}1".into()),
+            ..ProviderError::default()
+        }));
+        assert_eq!(
+            text(&body),
+            "brokerctl: policy forbids this sign-in.[2J\n  ada  (a1)\nhint: ask your administrator\n\
+             hint: ask again in 30 s\n\
+             for support: error invalid_grant, codes 53003, correlation id c-1, trace id t-1\n"
+        );
+        let line = json(&body);
+        assert_eq!(line.lines().count(), 1);
+        assert_eq!(serde_json::from_str::<ErrorBody>(&line).unwrap(), body);
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_run_can_be_started() {
+        let body = with_start_hint(ErrorBody::new(ErrorCode::NotRunning, "x"));
+        assert!(body.hint.is_some_and(|hint| hint.contains("brokerd")));
+    }
+}

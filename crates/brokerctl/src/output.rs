@@ -1,0 +1,83 @@
+//! What goes to stdout: the answer and nothing else.
+
+use std::io::{self, Write};
+
+use broker_client::ClientError;
+use serde::Serialize;
+
+use crate::clean;
+use crate::failure::Failure;
+
+/// Writes one line.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    // One system call, so that a line is never torn.
+    out.write_all(format!("{text}\n").as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Writes a value as one line of JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| ClientError::Protocol(format!("it cannot be written: {error}")))?;
+    line(&clean::json(text))
+}
+
+/// Rows of columns, each as wide as its widest cell. The last column is not padded.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) {
+        self.rows.push(
+            cells
+                .iter()
+                .map(|cell| clean::line(cell).into_owned())
+                .collect(),
+        );
+    }
+
+    pub(crate) fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut lines = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            let padded = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"));
+            lines.push(padded.collect::<Vec<_>>().join("  ").trim_end().to_owned());
+        }
+        lines.join("\n")
+    }
+
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        line(&self.render())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_rows_stay_rows() {
+        let mut table = Table::default();
+        table.row(["PROFILE", "ACCOUNT"]);
+        table.row(["w", "ada\n\u{1b}[2J"]);
+        table.row(["lång-profile", ""]);
+        assert_eq!(
+            table.render(),
+            "PROFILE       ACCOUNT\nw             ada [2J\nlång-profile"
+        );
+    }
+}

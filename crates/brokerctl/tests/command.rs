@@ -1,0 +1,206 @@
+//! The command as scripts see it: stdout, stderr and the exit code, against a scripted daemon.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "tests and their helpers")]
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Output, Stdio};
+
+const TOKEN: &str = r#"{"event":"token","access_token":"at-1","token_type":"Bearer","expires_on":1,"scope":"a","profile":"work","account":{"id":"x","username":"ada"},"new":1}"#;
+const PROMPT: &str = r#"{"event":"device_prompt","id":"p1","user_code":"AB-CD","verification_uri":"https://x.test/d","expires_at":"2026-01-01T00:00:00Z","expires_in":900,"interval":5,"profile":"work","scopes":["a"],"requested_by":{"pid":1,"command":"git"}}"#;
+
+struct Daemon {
+    root: tempfile::TempDir,
+    listener: UnixListener,
+}
+
+impl Daemon {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(root.path().join("s")).unwrap();
+        Self { root, listener }
+    }
+
+    /// Runs the command while the daemon gives these answers, one a connection; returns its output and the requests.
+    fn run(&self, arguments: &[&str], answers: &[String]) -> (Output, String) {
+        let command = self.command(arguments).spawn().unwrap();
+        let mut requests = String::new();
+        for answer in answers {
+            let (mut connection, _) = self.listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let count = connection.read(&mut request).unwrap_or_default();
+            requests.push_str(&String::from_utf8_lossy(&request[..count]));
+            connection.write_all(answer.as_bytes()).unwrap_or_default();
+        }
+        (command.wait_with_output().unwrap(), requests)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_brokerctl"));
+        command
+            .args(arguments)
+            .env("BROKERD_SOCKET", self.root.path().join("s"))
+            .env("LC_ALL", "de_DE.UTF-8")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+fn json(status: u16, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// A stream that ends with its connection.
+fn stream(lines: &[&str]) -> String {
+    let body = lines.join("\n");
+    format!("HTTP/1.1 202 X\r\ncontent-type: application/x-ndjson\r\n\r\n{body}\n")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_token_is_all_there_is_on_stdout() {
+    let daemon = Daemon::new();
+    let (output, request) = daemon.run(&["get-token", "work", "-s", "a"], &[json(200, TOKEN)]);
+    assert_eq!(
+        (text(&output.stdout), text(&output.stderr)),
+        ("at-1\n".into(), String::new())
+    );
+    assert!(output.status.success());
+    assert!(
+        request.ends_with(r#"{"profile":"work","scopes":["a"],"locale":"de-DE"}"#),
+        "{request}"
+    );
+
+    let (output, request) = daemon.run(
+        &["get-token", "--no-prompt", "-o", "header"],
+        &[json(200, TOKEN)],
+    );
+    assert_eq!(text(&output.stdout), "Authorization: Bearer at-1\n");
+    assert!(request.ends_with(r#"{"interaction":"never"}"#), "{request}");
+
+    let (output, _) = daemon.run(&["get-token", "-o", "json"], &[json(200, TOKEN)]);
+    assert_eq!(
+        text(&output.stdout),
+        "{\"access_token\":\"at-1\",\"token_type\":\"Bearer\",\"expires_on\":1,\"scope\":\"a\",\
+         \"profile\":\"work\",\"account\":{\"id\":\"x\",\"username\":\"ada\"}}\n"
+    );
+}
+
+#[test]
+fn a_prompt_goes_to_stderr_once_even_if_the_daemon_restarts() {
+    let daemon = Daemon::new();
+    let answers = [stream(&[PROMPT]), stream(&[PROMPT, TOKEN])];
+    let (output, _) = daemon.run(&["get-token"], &answers);
+    assert_eq!(text(&output.stdout), "at-1\n");
+    let told = text(&output.stderr);
+    assert_eq!(told.matches("AB-CD").count(), 1, "{told}");
+    assert!(
+        told.starts_with("brokerctl: git (process 1) asks to sign in to work\n"),
+        "{told}"
+    );
+    assert!(
+        told.ends_with("brokerctl: signed in as ada (work)\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn failures_have_their_exit_codes_and_shapes() {
+    let daemon = Daemon::new();
+    let body = r#"{"error":"interaction_required","error_description":"sign in first.","hint":"brokerctl login"}"#;
+    let (output, _) = daemon.run(&["get-token", "--no-prompt"], &[json(401, body)]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(
+        text(&output.stderr),
+        "brokerctl: sign in first\nhint: brokerctl login\n"
+    );
+    assert!(output.stdout.is_empty());
+
+    let (output, _) = daemon.run(&["get-token", "-o", "json"], &[json(401, body)]);
+    assert_eq!(
+        (output.status.code(), text(&output.stderr)),
+        (Some(3), format!("{body}\n"))
+    );
+
+    let body = r#"{"error":"unsupported_field","error_description":"unknown field `audience`"}"#;
+    let (output, _) = daemon.run(&["get-token", "--audience", "x"], &[json(400, body)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("hint: restart brokerd"),
+        "{output:?}"
+    );
+
+    let (output, _) = daemon.run(&["get-tokn"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn no_daemon_is_exit_code_7_with_how_to_start_one() {
+    let daemon = Daemon::new();
+    let arguments = ["--socket", "/nonexistent/s", "status"];
+    let (output, _) = daemon.run(&arguments, &[]);
+    assert_eq!(output.status.code(), Some(7));
+    let told = text(&output.stderr);
+    assert!(
+        told.starts_with("brokerctl: brokerd is not running"),
+        "{told}"
+    );
+    assert!(
+        told.lines()
+            .nth(1)
+            .is_some_and(|line| line.starts_with("hint: start it with")),
+        "{told}"
+    );
+    let (output, _) = daemon.run(
+        &["--socket", "/nonexistent/s", "accounts", "-o", "json"],
+        &[],
+    );
+    assert!(
+        text(&output.stderr).starts_with(r#"{"error":"not_running","#),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_reader_that_has_left_is_no_failure() {
+    let daemon = Daemon::new();
+    let mut command = daemon.command(&["get-token"]).spawn().unwrap();
+    drop(command.stdout.take());
+    let (mut connection, _) = daemon.listener.accept().unwrap();
+    connection
+        .write_all(json(200, TOKEN).as_bytes())
+        .unwrap_or_default();
+    let output = command.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn signing_out_names_the_account_by_its_id() {
+    let daemon = Daemon::new();
+    let accounts =
+        r#"{"accounts":[{"id":"x/1","username":"Ada","profile":"work","state":"x_grease"}]}"#;
+    let done =
+        r#"{"account":{"id":"x/1","username":"Ada"},"profile":"work","revocation":"revoked"}"#;
+    let last =
+        json(200, accounts).replacen("HTTP/1.1 200 X", "HTTP/1.1 200 X\r\nconnection: close", 1);
+    let (output, requests) = daemon.run(&["logout", "ada"], &[last, json(200, done)]);
+    assert!(
+        requests.contains("DELETE /v1/accounts/x%2F1 HTTP/1.1"),
+        "{requests}"
+    );
+    assert_eq!(
+        text(&output.stderr),
+        "brokerctl: signed out Ada (work); at the provider: revoked\n"
+    );
+    assert!(output.stdout.is_empty() && output.status.success());
+}
