@@ -78,21 +78,16 @@ fn platform_failure(source: BoxError) -> StoreError {
     use secret_service::Error as Service;
 
     if let Some(KeyError::QuotaExceeded) = source.downcast_ref() {
-        return full("the kernel keyring is full: 20,000 bytes and 200 keys for everything a user keeps there".to_owned(), Some(source));
+        let limits = "by default 20,000 bytes and 200 keys for everything a user keeps there";
+        return full(format!("the kernel keyring is full: {limits}"), Some(source));
     }
     match source.downcast_ref() {
         Some(Service::Locked | Service::Prompt) => StoreError::Locked,
-        Some(Service::Unavailable) => {
-            StoreError::unavailable_because("no Secret Service answers", source)
-        }
         // By name: the error is an answer of the service, and only its text has the name without naming zbus here.
         Some(Service::Zbus(answer)) => match answer.to_string() {
             text if text.starts_with("org.freedesktop.Secret.Error.IsLocked") => StoreError::Locked,
             text if text.starts_with("org.freedesktop.DBus.Error.LimitsExceeded") => {
                 full("the Secret Service is full".to_owned(), Some(source))
-            }
-            text if text.starts_with("org.freedesktop.DBus.Error.ServiceUnknown") => {
-                StoreError::unavailable_because("no Secret Service answers", source)
             }
             _ => StoreError::unavailable_because("the Secret Service failed", source),
         },

@@ -1,7 +1,7 @@
 //! The Secret Service (gnome-keyring, KWallet, KeePassXC) over D-Bus.
 //!
-//! A store of `zbus-secret-service-keyring-store` that lost its peer stays dead for ever. So every call goes through [`SecretService::call`],
-//! which opens a new one after any platform failure and makes the call once more.
+//! A store of `zbus-secret-service-keyring-store` that lost its peer stays dead for ever. So every call goes through one function, which
+//! opens a new store after any platform failure and makes the call once more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -113,7 +113,16 @@ impl Connection {
     fn open() -> Result<Self, StoreError> {
         refuse_inside_a_runtime()?;
         // Twice: KWallet refuses the public key of one session in 256, the one with a leading zero.
-        let store = Store::new().or_else(|_| Store::new()).map_err(classify)?;
+        let store =
+            Store::new()
+                .or_else(|_| Store::new())
+                .map_err(|error| match classify(error) {
+                    StoreError::Unavailable { source, .. } => StoreError::Unavailable {
+                        what: "no Secret Service answers".to_owned(),
+                        source,
+                    },
+                    error => error,
+                })?;
         Ok(Self {
             store,
             service: None,
