@@ -79,7 +79,10 @@ fn platform_failure(source: BoxError) -> StoreError {
 
     if let Some(KeyError::QuotaExceeded) = source.downcast_ref() {
         let limits = "by default 20,000 bytes and 200 keys for everything a user keeps there";
-        return full(format!("the kernel keyring is full: {limits}"), Some(source));
+        return full(
+            format!("the kernel keyring is full: {limits}"),
+            Some(source),
+        );
     }
     match source.downcast_ref() {
         Some(Service::Locked | Service::Prompt) => StoreError::Locked,
