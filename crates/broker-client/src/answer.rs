@@ -76,10 +76,7 @@ impl Lines {
     pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, ClientError>> {
         loop {
             let bytes = self.buffer.as_slice();
-            let Some(found) = bytes[self.searched..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-            else {
+            let Some(found) = bytes[self.searched..].iter().position(|byte| *byte == b'\n') else {
                 self.searched = bytes.len();
                 return None;
             };
@@ -99,11 +96,7 @@ impl Lines {
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        let what = if error.is_data() {
-            "not the JSON expected"
-        } else {
-            "not JSON"
-        };
+        let what = if error.is_data() { "not the JSON expected" } else { "not JSON" };
         ClientError::Protocol(format!("{what} (line {line}, column {column})"))
     })
 }
@@ -134,21 +127,14 @@ mod tests {
                     got.push(line.ok());
                 }
             }
-            assert_eq!(
-                got,
-                [Some(json!({"a": 1})), Some(json!({"b": 2})), None],
-                "{size}"
-            );
+            assert_eq!(got, [Some(json!({"a": 1})), Some(json!({"b": 2})), None], "{size}");
         }
     }
 
     #[test]
     fn what_failed_to_parse_is_not_repeated() {
         let error = super::json::<u8>(b"{\"access_token\":\"secret\"}").unwrap_err();
-        assert!(
-            !format!("{error} {error:?}").contains("secret"),
-            "{error:?}"
-        );
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
     }
 
     #[test]
@@ -161,10 +147,7 @@ mod tests {
 
     #[test]
     fn a_failure_without_a_body_tells_the_status() {
-        assert_eq!(
-            failure(404, br#"{"error":"not_found","error_description":"x"}"#).exit_code(),
-            1
-        );
+        assert_eq!(failure(404, br#"{"error":"not_found","error_description":"x"}"#).exit_code(), 1);
         assert!(failure(500, b"<html>").to_string().contains("500"));
     }
 }

@@ -17,8 +17,8 @@ use crate::call::Call;
 use crate::error::ClientError;
 use crate::wait::{CALL_TIMEOUT, Kind, Wait};
 use crate::{
-    Accounts, DevicePrompt, Endpoint, Findings, ProbeRequest, Prompts, Reloaded, SignedIn,
-    SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
+    Accounts, DevicePrompt, Endpoint, Findings, ProbeRequest, Prompts, Reloaded, SignedIn, SignedOut, Status,
+    TokenEvent, TokenRequest, TokenResponse,
 };
 
 /// A program's way to brokerd, without a runtime. Keeps one idle connection.
@@ -34,10 +34,7 @@ pub struct Client {
 impl Client {
     /// Returns a client of the daemon at `endpoint`. Nothing is connected before it is needed.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self {
-            endpoint,
-            idle: Mutex::new(None),
-        }
+        Self { endpoint, idle: Mutex::new(None) }
     }
 
     /// Asks for a token and returns what happens: any number of [`TokenEvent::DevicePrompt`], then either
@@ -116,8 +113,7 @@ impl Client {
     ///
     /// It ends with the daemon and is not made anew: what happened meanwhile would be missing.
     pub fn events(&self) -> Result<Events, ClientError> {
-        let (mut connection, head) =
-            self.exchange(&Call::events(), Deadline::after(CALL_TIMEOUT))?;
+        let (mut connection, head) = self.exchange(&Call::events(), Deadline::after(CALL_TIMEOUT))?;
         if !head.is_success() {
             let body = connection.whole(head.body)?;
             return Err(answer::failure(head.status, body.as_slice()));
@@ -157,22 +153,14 @@ impl Client {
         if head.keeps_alive() {
             *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         }
-        if head.is_success() {
-            Ok(body)
-        } else {
-            Err(answer::failure(head.status, body.as_slice()))
-        }
+        if head.is_success() { Ok(body) } else { Err(answer::failure(head.status, body.as_slice())) }
     }
 
     /// Sends a call on the idle connection or a new one, and reads the head of its answer.
     ///
     /// The daemon closes connections that were idle for a minute; such a one is replaced without a word.
     fn exchange(&self, call: &Call, deadline: Deadline) -> Result<(Connection, Head), ClientError> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut connection) = idle {
             connection.set_deadline(deadline);
             match connection.exchange(call) {

@@ -74,22 +74,13 @@ impl Call {
     }
 
     fn plain(method: Method, path: impl Into<String>) -> Self {
-        Self {
-            method,
-            path: path.into(),
-            body: None,
-        }
+        Self { method, path: path.into(), body: None }
     }
 
     fn with_body(path: &str, body: &impl Serialize) -> Result<Self, ClientError> {
-        let body = serde_json::to_vec(body).map_err(|error| {
-            ClientError::Protocol(format!("the request cannot be written: {error}"))
-        })?;
-        Ok(Self {
-            method: Method::Post,
-            path: path.to_owned(),
-            body: Some(body),
-        })
+        let body = serde_json::to_vec(body)
+            .map_err(|error| ClientError::Protocol(format!("the request cannot be written: {error}")))?;
+        Ok(Self { method: Method::Post, path: path.to_owned(), body: Some(body) })
     }
 }
 
@@ -125,14 +116,8 @@ mod tests {
     fn only_what_is_set_is_sent() {
         let empty = Call::token("/v1/token", &TokenRequest::default()).unwrap();
         assert_eq!(empty.body.as_deref(), Some(b"{}".as_slice()));
-        let request = TokenRequest {
-            profile: Some("work".into()),
-            ..TokenRequest::default()
-        };
+        let request = TokenRequest { profile: Some("work".into()), ..TokenRequest::default() };
         let set = Call::token("/v1/token", &request).unwrap();
-        assert_eq!(
-            set.body.as_deref(),
-            Some(br#"{"profile":"work"}"#.as_slice())
-        );
+        assert_eq!(set.body.as_deref(), Some(br#"{"profile":"work"}"#.as_slice()));
     }
 }

@@ -19,8 +19,8 @@ use crate::call::Call;
 use crate::error::ClientError;
 use crate::wait::{CALL_TIMEOUT, Kind, Wait};
 use crate::{
-    Accounts, DevicePrompt, Endpoint, Findings, ProbeRequest, Prompts, Reloaded, SignedIn,
-    SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
+    Accounts, DevicePrompt, Endpoint, Findings, ProbeRequest, Prompts, Reloaded, SignedIn, SignedOut, Status,
+    TokenEvent, TokenRequest, TokenResponse,
 };
 
 /// A program's way to brokerd. Cheap to clone; clones share one idle connection.
@@ -72,14 +72,8 @@ impl Client {
     }
 
     fn with(endpoint: Endpoint, connector: Option<Box<Connector>>) -> Self {
-        let shared = Shared {
-            endpoint,
-            connector,
-            idle: Mutex::new(None),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { endpoint, connector, idle: Mutex::new(None) };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Asks for a token and returns what happens: any number of [`TokenEvent::DevicePrompt`], then either
@@ -210,12 +204,7 @@ impl Client {
     ///
     /// The daemon closes connections that were idle for a minute; such a one is replaced without a word.
     async fn exchange(&self, call: &Call, deadline: Instant) -> Result<Answer, ClientError> {
-        let idle = self
-            .shared
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(link) = idle {
             match link.send(call).await {
                 Err(error) if error.is_loss() => {}
@@ -230,9 +219,7 @@ impl Client {
         match &self.shared.connector {
             None => Link::over(connect::connect(endpoint, deadline).await?).await,
             Some(connector) => {
-                let made = connector()
-                    .await
-                    .map_err(|error| ConnectError::of(endpoint, error))?;
+                let made = connector().await.map_err(|error| ConnectError::of(endpoint, error))?;
                 Link::over(made).await
             }
         }
@@ -241,29 +228,18 @@ impl Client {
     /// Keeps a connection for the next call.
     fn keep(&self, link: Option<Link>) {
         if let Some(link) = link {
-            *self
-                .shared
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(link);
+            *self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(link);
         }
     }
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("endpoint", &self.shared.endpoint)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("endpoint", &self.shared.endpoint).finish_non_exhaustive()
     }
 }
 
 /// Runs until the deadline.
-async fn within<T>(
-    deadline: Instant,
-    work: impl Future<Output = Result<T, ClientError>>,
-) -> Result<T, ClientError> {
-    timeout_at(deadline, work)
-        .await
-        .unwrap_or(Err(ClientError::Timeout))
+async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+    timeout_at(deadline, work).await.unwrap_or(Err(ClientError::Timeout))
 }

@@ -83,14 +83,11 @@ impl ClientError {
 
     /// Returns whether the connection or the daemon went away, so that asking a new one may help.
     pub(crate) fn is_loss(&self) -> bool {
-        use io::ErrorKind::{
-            BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
-        };
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
         match self {
-            Self::Io(error) => matches!(
-                error.kind(),
-                BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
-            ),
+            Self::Io(error) => {
+                matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+            }
             Self::Api(body) => body.error == ErrorCode::ShuttingDown,
             _ => false,
         }
@@ -140,34 +137,16 @@ mod tests {
         let endpoint = Endpoint::from_path("/run/x");
         let why = "user 7 listens there".to_owned();
         let table = [
-            (
-                ClientError::NotRunning {
-                    endpoint: endpoint.clone(),
-                },
-                "not_running",
-                7,
-            ),
+            (ClientError::NotRunning { endpoint: endpoint.clone() }, "not_running", 7),
             (ClientError::Forbidden { endpoint, why }, "forbidden", 7),
-            (
-                ErrorBody::new(ErrorCode::AccessDenied, "no").into(),
-                "access_denied",
-                4,
-            ),
+            (ErrorBody::new(ErrorCode::AccessDenied, "no").into(), "access_denied", 4),
             (ClientError::Timeout, "timeout", 5),
             (ClientError::Protocol("x".into()), "internal", 1),
             (ClientError::lost(), "internal", 1),
-            (
-                io::Error::from(io::ErrorKind::WouldBlock).into(),
-                "timeout",
-                5,
-            ),
+            (io::Error::from(io::ErrorKind::WouldBlock).into(), "timeout", 5),
         ];
         for (error, code, exit) in table {
-            assert_eq!(
-                (error.code().as_str(), error.exit_code()),
-                (code, exit),
-                "{error}"
-            );
+            assert_eq!((error.code().as_str(), error.exit_code()), (code, exit), "{error}");
             assert_eq!(error.to_body().error.as_str(), code);
         }
     }
@@ -176,10 +155,7 @@ mod tests {
     fn an_older_daemon_is_told_to_be_restarted() {
         let body = ErrorBody::new(ErrorCode::UnsupportedField, "unknown field `x`").with_hint("y");
         let error = ClientError::from(body);
-        assert_eq!(
-            error.hint(),
-            Some("restart brokerd: it is older than this client")
-        );
+        assert_eq!(error.hint(), Some("restart brokerd: it is older than this client"));
         assert_eq!(error.to_body().hint.as_deref(), error.hint());
     }
 }

@@ -51,19 +51,12 @@ pub(crate) enum Meaning {
 
 impl Wait {
     pub(crate) fn new(kind: Kind, request: &TokenRequest) -> Self {
-        Self {
-            kind,
-            request: request.clone(),
-            told: Vec::new(),
-            losses: 0,
-        }
+        Self { kind, request: request.clone(), told: Vec::new(), losses: 0 }
     }
 
     /// Returns how long to wait from the start.
     pub(crate) fn patience(&self) -> Duration {
-        self.asked()
-            .unwrap_or(DEFAULT_TIMEOUT)
-            .saturating_add(SLACK)
+        self.asked().unwrap_or(DEFAULT_TIMEOUT).saturating_add(SLACK)
     }
 
     /// Returns the request to send, with `left` of the patience; a timeout that was asked for shrinks with it.
@@ -76,13 +69,7 @@ impl Wait {
             return Call::token(path, &self.request);
         }
         let timeout = left.saturating_sub(SLACK).as_secs().max(1);
-        Call::token(
-            path,
-            &TokenRequest {
-                timeout: Some(timeout),
-                ..self.request.clone()
-            },
-        )
+        Call::token(path, &TokenRequest { timeout: Some(timeout), ..self.request.clone() })
     }
 
     /// Says what an event means.
@@ -148,16 +135,12 @@ mod tests {
 
     #[test]
     fn a_timeout_that_was_asked_for_stands() {
-        let request = TokenRequest {
-            timeout: Some(30),
-            ..TokenRequest::default()
-        };
+        let request = TokenRequest { timeout: Some(30), ..TokenRequest::default() };
         let mut wait = Wait::new(Kind::Token, &request);
         assert_eq!(wait.patience(), Duration::from_secs(35));
         assert!(matches!(wait.meaning(prompt("p1")), Meaning::Tell(_, None)));
-        let body = |wait: &Wait, left| {
-            String::from_utf8(wait.call(Duration::from_secs(left)).unwrap().body.unwrap()).unwrap()
-        };
+        let body =
+            |wait: &Wait, left| String::from_utf8(wait.call(Duration::from_secs(left)).unwrap().body.unwrap()).unwrap();
         assert_eq!(body(&wait, 35), r#"{"timeout":30}"#);
         wait.pause();
         assert_eq!(body(&wait, 20), r#"{"timeout":15}"#);
@@ -167,17 +150,11 @@ mod tests {
     #[test]
     fn the_end_is_an_error_or_what_was_asked_for() {
         let mut wait = Wait::new(Kind::Login, &TokenRequest::default());
-        assert!(matches!(
-            wait.meaning(TokenEvent::Unknown),
-            Meaning::Nothing
-        ));
+        assert!(matches!(wait.meaning(TokenEvent::Unknown), Meaning::Nothing));
         let body = ErrorBody::new(ErrorCode::ExpiredToken, "x");
         let end = wait.meaning(TokenEvent::Error(body));
         assert!(matches!(end, Meaning::End(Err(error)) if error.exit_code() == 5));
-        let signed_in = TokenEvent::SignedIn {
-            account: crate::AccountRef::default(),
-            profile: "work".into(),
-        };
+        let signed_in = TokenEvent::SignedIn { account: crate::AccountRef::default(), profile: "work".into() };
         assert!(matches!(wait.meaning(signed_in), Meaning::End(Ok(_))));
     }
 

@@ -12,10 +12,7 @@ fn ask(server: &Server) -> (Result<String, ClientError>, Vec<String>) {
     let client = Client::new(server.endpoint());
     let mut prompts = Vec::new();
     let token = client.access_token(&TokenRequest::default(), |p| prompts.push(p.id.clone()));
-    (
-        token.map(|token| token.access_token.expose_secret().to_owned()),
-        prompts,
-    )
+    (token.map(|token| token.access_token.expose_secret().to_owned()), prompts)
 }
 
 #[test]
@@ -28,14 +25,7 @@ fn a_token_at_hand_comes_at_once() {
 
 #[test]
 fn prompts_come_before_the_token_and_grease_is_ignored() {
-    let server = Server::start(vec![vec![stream(&[
-        GREASE,
-        &prompt("p1"),
-        "",
-        GREASE,
-        &prompt("p2"),
-        TOKEN,
-    ])]]);
+    let server = Server::start(vec![vec![stream(&[GREASE, &prompt("p1"), "", GREASE, &prompt("p2"), TOKEN])]]);
     let (token, prompts) = ask(&server);
     assert_eq!(token.unwrap(), "at-1");
     assert_eq!(prompts, ["p1", "p2"]);
@@ -43,10 +33,7 @@ fn prompts_come_before_the_token_and_grease_is_ignored() {
 
 #[test]
 fn failures_are_what_the_daemon_said() {
-    for code in ErrorCode::ALL
-        .iter()
-        .filter(|code| **code != ErrorCode::ShuttingDown)
-    {
+    for code in ErrorCode::ALL.iter().filter(|code| **code != ErrorCode::ShuttingDown) {
         let answers = [
             json(code.status(), &failure(code.as_str())),
             stream(&[&failure(code.as_str()).replacen('{', r#"{"event":"error","#, 1)]),
@@ -77,16 +64,10 @@ fn a_lost_wait_is_taken_up_again_and_its_prompt_told_once() {
 #[test]
 fn one_connection_serves_many_calls_and_a_closed_one_is_replaced() {
     let empty = || json(200, r#"{"accounts":[],"new":1}"#);
-    let server = Server::start(vec![
-        vec![empty(), json(404, &failure("not_found")), empty()],
-        vec![empty()],
-    ]);
+    let server = Server::start(vec![vec![empty(), json(404, &failure("not_found")), empty()], vec![empty()]]);
     let client = Client::new(server.endpoint());
     client.accounts().unwrap();
-    assert_eq!(
-        client.sign_out("a/b").unwrap_err().code(),
-        ErrorCode::NotFound
-    );
+    assert_eq!(client.sign_out("a/b").unwrap_err().code(), ErrorCode::NotFound);
     client.accounts().unwrap();
     client.accounts().unwrap();
     let requests = server.requests();
@@ -98,20 +79,14 @@ fn one_connection_serves_many_calls_and_a_closed_one_is_replaced() {
 fn nobody_there_is_said_at_once() {
     let root = tempfile::tempdir().unwrap();
     let client = Client::new(Endpoint::from_path(root.path().join("none")));
-    let error = client
-        .access_token(&TokenRequest::default(), |_| {})
-        .unwrap_err();
+    let error = client.access_token(&TokenRequest::default(), |_| {}).unwrap_err();
     assert!(matches!(error, ClientError::NotRunning { .. }), "{error}");
     assert_eq!(error.exit_code(), 7);
 }
 
 #[test]
 fn garbage_is_not_tried_again() {
-    for answer in [
-        json(200, "{}"),
-        "SSH-2.0-x\r\n\r\n".to_owned(),
-        json(500, "<html>"),
-    ] {
+    for answer in [json(200, "{}"), "SSH-2.0-x\r\n\r\n".to_owned(), json(500, "<html>")] {
         let server = Server::start(vec![vec![answer]]);
         let error = ask(&server).0.unwrap_err();
         assert!(matches!(error, ClientError::Protocol(_)), "{error}");
@@ -124,14 +99,8 @@ fn login_ends_with_who_signed_in() {
     let server = Server::start(vec![vec![stream(&[&prompt("p1"), end])]]);
     let client = Client::new(server.endpoint());
     let mut events = client.login(&TokenRequest::default());
-    assert!(matches!(
-        events.next(),
-        Some(Ok(TokenEvent::DevicePrompt(_)))
-    ));
-    assert!(matches!(
-        events.next(),
-        Some(Ok(TokenEvent::SignedIn { .. }))
-    ));
+    assert!(matches!(events.next(), Some(Ok(TokenEvent::DevicePrompt(_)))));
+    assert!(matches!(events.next(), Some(Ok(TokenEvent::SignedIn { .. }))));
     assert!(events.next().is_none());
     assert_eq!(server.requests(), ["post /v1/login {}"]);
 }
@@ -139,19 +108,10 @@ fn login_ends_with_who_signed_in() {
 #[test]
 fn the_daemons_events_are_followed_to_its_end() {
     let ended = r#"{"event":"prompt_ended","id":"p1","outcome":"signed_in"}"#;
-    let server = Server::start(vec![
-        vec![stream(&[GREASE, ended])],
-        vec![open_stream(&[ended])],
-    ]);
+    let server = Server::start(vec![vec![stream(&[GREASE, ended])], vec![open_stream(&[ended])]]);
     let client = Client::new(server.endpoint());
     let events: Vec<_> = client.events().unwrap().collect();
-    assert!(
-        matches!(&events[..], [Ok(Event::PromptEnded { .. })]),
-        "{events:?}"
-    );
+    assert!(matches!(&events[..], [Ok(Event::PromptEnded { .. })]), "{events:?}");
     let events: Vec<_> = client.events().unwrap().collect();
-    assert!(
-        matches!(&events[..], [Ok(Event::PromptEnded { .. }), Err(_)]),
-        "{events:?}"
-    );
+    assert!(matches!(&events[..], [Ok(Event::PromptEnded { .. }), Err(_)]), "{events:?}");
 }

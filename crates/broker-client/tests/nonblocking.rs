@@ -12,23 +12,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 async fn ask(client: &Client) -> (Result<String, ClientError>, Vec<String>) {
     let mut prompts = Vec::new();
-    let token = client
-        .access_token(&TokenRequest::default(), |p| prompts.push(p.id.clone()))
-        .await;
-    (
-        token.map(|token| token.access_token.expose_secret().to_owned()),
-        prompts,
-    )
+    let token = client.access_token(&TokenRequest::default(), |p| prompts.push(p.id.clone())).await;
+    (token.map(|token| token.access_token.expose_secret().to_owned()), prompts)
 }
 
 #[tokio::test]
 async fn prompts_come_before_the_token_and_grease_is_ignored() {
-    let server = Server::start(vec![vec![stream(&[
-        GREASE,
-        &prompt("p1"),
-        &prompt("p2"),
-        TOKEN,
-    ])]]);
+    let server = Server::start(vec![vec![stream(&[GREASE, &prompt("p1"), &prompt("p2"), TOKEN])]]);
     let (token, prompts) = ask(&Client::new(server.endpoint())).await;
     assert_eq!(token.unwrap(), "at-1");
     assert_eq!(prompts, ["p1", "p2"]);
@@ -37,20 +27,9 @@ async fn prompts_come_before_the_token_and_grease_is_ignored() {
 
 #[tokio::test]
 async fn failures_are_what_the_daemon_said() {
-    for code in [
-        ErrorCode::InteractionRequired,
-        ErrorCode::Throttled,
-        ErrorCode::NotFound,
-    ] {
+    for code in [ErrorCode::InteractionRequired, ErrorCode::Throttled, ErrorCode::NotFound] {
         let server = Server::start(vec![vec![json(code.status(), &failure(code.as_str()))]]);
-        assert_eq!(
-            ask(&Client::new(server.endpoint()))
-                .await
-                .0
-                .unwrap_err()
-                .code(),
-            code
-        );
+        assert_eq!(ask(&Client::new(server.endpoint())).await.0.unwrap_err().code(), code);
     }
 }
 
@@ -72,10 +51,7 @@ async fn a_lost_wait_is_taken_up_again_and_its_prompt_told_once() {
 #[tokio::test]
 async fn one_connection_serves_many_calls_and_a_closed_one_is_replaced() {
     let empty = || json(200, r#"{"accounts":[],"new":1}"#);
-    let server = Server::start(vec![
-        vec![empty(), json(200, TOKEN), empty()],
-        vec![empty()],
-    ]);
+    let server = Server::start(vec![vec![empty(), json(200, TOKEN), empty()], vec![empty()]]);
     let client = Client::new(server.endpoint());
     client.accounts().await.unwrap();
     ask(&client).await.0.unwrap();
@@ -98,10 +74,7 @@ async fn the_daemons_events_are_followed() {
     let server = Server::start(vec![vec![stream(&[GREASE, ended])]]);
     let client = Client::new(server.endpoint());
     let mut events = client.events().await.unwrap();
-    assert!(matches!(
-        events.next().await,
-        Some(Ok(Event::PromptEnded { .. }))
-    ));
+    assert!(matches!(events.next().await, Some(Ok(Event::PromptEnded { .. }))));
     assert!(events.next().await.is_none());
 }
 

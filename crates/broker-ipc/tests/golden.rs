@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests and their helpers")]
 
 use broker_ipc::api::{
-    Account, AccountState, Accounts, DevicePrompt, Event, Findings, ProbeRequest, Prompts,
-    Reloaded, Revocation, SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
+    Account, AccountState, Accounts, DevicePrompt, Event, Findings, ProbeRequest, Prompts, Reloaded, Revocation,
+    SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
 };
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use serde::Serialize;
@@ -24,9 +24,7 @@ fn golden<T: Serialize + DeserializeOwned>(value: Value) -> T {
 fn grease(value: Value) -> Value {
     match value {
         Value::Object(members) => {
-            let greased = members
-                .into_iter()
-                .map(|(name, value)| (name, grease(value)));
+            let greased = members.into_iter().map(|(name, value)| (name, grease(value)));
             let unknown = ("x_grease".to_owned(), json!({"a": [null, 1]}));
             Value::Object(greased.chain([unknown]).collect())
         }
@@ -106,16 +104,10 @@ fn events_are_written_as_documented_and_read_from_newer_daemons() {
     let account = json!({"id": "x", "username": "ada"});
     golden::<TokenEvent>(event("device_prompt", prompt()));
     golden::<TokenEvent>(event("token", token()));
-    golden::<TokenEvent>(event(
-        "signed_in",
-        json!({"account": account, "profile": "work"}),
-    ));
+    golden::<TokenEvent>(event("signed_in", json!({"account": account, "profile": "work"})));
     golden::<TokenEvent>(event("error", failure()));
     golden::<Event>(event("prompt_started", prompt()));
-    golden::<Event>(event(
-        "prompt_ended",
-        json!({"id": "p1", "outcome": "signed_in"}),
-    ));
+    golden::<Event>(event("prompt_ended", json!({"id": "p1", "outcome": "signed_in"})));
     let changed = json!({"account": account, "profile": "work", "state": "unsaved"});
     golden::<Event>(event("account_changed", changed));
     golden::<Event>(event("lagged", json!({"missed": 3})));
@@ -138,36 +130,23 @@ fn what_may_be_absent_may_be_absent() {
 
 #[test]
 fn words_of_a_newer_daemon_are_unknown_and_no_error() {
-    let known = |json: Value| {
-        serde_json::from_value::<TokenEvent>(json).is_ok_and(|e| !matches!(e, TokenEvent::Unknown))
-    };
+    let known =
+        |json: Value| serde_json::from_value::<TokenEvent>(json).is_ok_and(|e| !matches!(e, TokenEvent::Unknown));
     assert!(!known(json!({"event": "x_grease", "a": {"b": []}})));
     let event: Event = serde_json::from_value(json!({"event": "x_grease", "id": 1})).unwrap();
     assert!(matches!(event, Event::Unknown));
-    let state: AccountState =
-        serde_json::from_value(json!("x_grease")).unwrap_or(AccountState::SignedIn);
+    let state: AccountState = serde_json::from_value(json!("x_grease")).unwrap_or(AccountState::SignedIn);
     assert_eq!(state, AccountState::Unknown);
-    let revocation: Revocation =
-        serde_json::from_value(json!("x_grease")).unwrap_or(Revocation::Revoked);
+    let revocation: Revocation = serde_json::from_value(json!("x_grease")).unwrap_or(Revocation::Revoked);
     assert_eq!(revocation, Revocation::Unknown);
-    let body: ErrorBody =
-        serde_json::from_value(json!({"error": "x_grease", "error_description": "d"})).unwrap();
-    assert_eq!(
-        (body.error, body.error.exit_code()),
-        (ErrorCode::Unknown, 1)
-    );
+    let body: ErrorBody = serde_json::from_value(json!({"error": "x_grease", "error_description": "d"})).unwrap();
+    assert_eq!((body.error, body.error.exit_code()), (ErrorCode::Unknown, 1));
 }
 
 #[test]
 fn requests_send_what_is_set_and_refuse_what_is_not_known_by_name() {
-    assert_eq!(
-        serde_json::to_value(TokenRequest::default()).ok(),
-        Some(json!({}))
-    );
-    assert_eq!(
-        serde_json::to_value(ProbeRequest::default()).ok(),
-        Some(json!({}))
-    );
+    assert_eq!(serde_json::to_value(TokenRequest::default()).ok(), Some(json!({})));
+    assert_eq!(serde_json::to_value(ProbeRequest::default()).ok(), Some(json!({})));
     let full = json!({
         "profile": "work", "account": "ada", "scopes": ["a"], "min_validity": 300, "force_refresh": true,
         "reject_token_sha256": "00", "claims": {"a": 1}, "interaction": "never", "timeout": 5, "tenant": "t",
@@ -187,9 +166,6 @@ fn requests_send_what_is_set_and_refuse_what_is_not_known_by_name() {
 fn every_code_reads_back_and_has_its_place_in_the_table() {
     for code in ErrorCode::ALL {
         assert_eq!(ErrorCode::from_name(code.as_str()), *code);
-        assert!(
-            (400..600).contains(&code.status()) && (1..=9).contains(&code.exit_code()),
-            "{code}"
-        );
+        assert!((400..600).contains(&code.status()) && (1..=9).contains(&code.exit_code()), "{code}");
     }
 }

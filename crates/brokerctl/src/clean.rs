@@ -22,16 +22,9 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let spaces = |char| {
-        if matches!(char, '\n' | '\r' | '\t') {
-            ' '
-        } else {
-            char
-        }
+        if matches!(char, '\n' | '\r' | '\t') { ' ' } else { char }
     };
-    text.chars()
-        .map(spaces)
-        .filter(|char| !is_unsafe(*char))
-        .collect()
+    text.chars().map(spaces).filter(|char| !is_unsafe(*char)).collect()
 }
 
 /// Returns JSON with such characters escaped: the same value, harmless to look at.
@@ -76,9 +69,6 @@ mod tests {
         let value = serde_json::json!({"a": "x\u{202e}\u{9b}\u{e0041}\u{1b}\n", "b": "ü"});
         let shown = json(value.to_string());
         assert!(!shown.chars().any(is_unsafe), "{shown:?}");
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
-            value
-        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
     }
 }

@@ -96,10 +96,7 @@ impl Command {
                 Some(PromptsCommand::Cancel(cancel)) => cancel.plain.is_json(),
                 None => options.plain.is_json(),
             },
-            Self::Accounts(plain)
-            | Self::Doctor(plain)
-            | Self::Status(plain)
-            | Self::Watch(plain) => plain.is_json(),
+            Self::Accounts(plain) | Self::Doctor(plain) | Self::Status(plain) | Self::Watch(plain) => plain.is_json(),
         }
     }
 }
@@ -243,10 +240,7 @@ mod tests {
     fn the_arguments_are_consistent_and_have_examples() {
         Cli::command().debug_assert();
         for command in Cli::command().get_subcommands() {
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Examples:"), "{}", command.get_name());
         }
     }
@@ -257,9 +251,7 @@ mod tests {
                      --force-refresh --claims {\"a\":1} --tenant t --resource r --audience u \
                      --no-prompt --timeout 90 -o header";
         let cli = Cli::try_parse_from(token.split_whitespace()).unwrap();
-        let Command::GetToken(options) = cli.command else {
-            panic!()
-        };
+        let Command::GetToken(options) = cli.command else { panic!() };
         assert_eq!(options.ask.scopes, ["a", "b"]);
         assert_eq!(options.min_validity, Some(Duration::from_secs(300)));
         assert_eq!(options.ask.timeout, Some(Duration::from_secs(90)));
@@ -278,26 +270,15 @@ mod tests {
             let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
             Cli::try_parse_from(arguments).unwrap();
         }
-        for line in [
-            "get-token --claims []",
-            "get-token --timeout soon",
-            "logout ada --all",
-            "logn",
-        ] {
+        for line in ["get-token --claims []", "get-token --timeout soon", "logout ada --all", "logn"] {
             let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
-            assert_eq!(
-                Cli::try_parse_from(arguments).unwrap_err().exit_code(),
-                2,
-                "{line}"
-            );
+            assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{line}");
         }
     }
 
     #[test]
     fn a_misspelt_command_is_suggested() {
-        let error = Cli::try_parse_from(["brokerctl", "get-tokn"])
-            .unwrap_err()
-            .to_string();
+        let error = Cli::try_parse_from(["brokerctl", "get-tokn"]).unwrap_err().to_string();
         assert!(error.contains("'get-token'"), "{error}");
     }
 }

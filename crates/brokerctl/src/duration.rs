@@ -39,22 +39,14 @@ mod tests {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         let huge = format!("{}h", u64::MAX);
-        for text in [
-            "", "s", "-1", "+1", "1.5h", "5 m", "5min", "1d", "m5", "é", &huge,
-        ] {
+        for text in ["", "s", "-1", "+1", "1.5h", "5 m", "5min", "1d", "m5", "é", &huge] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn durations_are_written_roughly() {
-        let table = [
-            (0, "0 s"),
-            (119, "119 s"),
-            (899, "14 min"),
-            (7200, "2 h"),
-            (200_000, "2 days"),
-        ];
+        let table = [(0, "0 s"), (119, "119 s"), (899, "14 min"), (7200, "2 h"), (200_000, "2 days")];
         for (seconds, text) in table {
             assert_eq!(rough(seconds), text);
         }

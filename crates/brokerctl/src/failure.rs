@@ -52,10 +52,7 @@ impl Failure {
             Self::Output(error) if error.kind() == ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
             }
-            Self::Output(error) => ErrorBody::new(
-                ErrorCode::Internal,
-                format!("cannot write the answer: {error}"),
-            ),
+            Self::Output(error) => ErrorBody::new(ErrorCode::Internal, format!("cannot write the answer: {error}")),
             Self::Client(error) => with_start_hint(error.to_body()),
         };
         let text = if as_json { json(&body) } else { text(&body) };
@@ -74,11 +71,7 @@ fn with_start_hint(mut body: ErrorBody) -> ErrorBody {
     if body.error == ErrorCode::NotRunning && body.hint.is_none() {
         // sd_booted(3)
         let systemd = Path::new("/run/systemd/system").is_dir();
-        let start = if systemd {
-            "systemctl --user start brokerd"
-        } else {
-            "brokerd &"
-        };
+        let start = if systemd { "systemctl --user start brokerd" } else { "brokerd &" };
         body.hint = Some(format!("start it with `{start}`"));
     }
     body
@@ -94,20 +87,13 @@ fn text(body: &ErrorBody) -> String {
     let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
     let mut lines = vec![format!("brokerctl: {}", line(&body.error_description))];
     for account in &body.accounts {
-        lines.push(format!(
-            "  {}  ({})",
-            line(&account.username),
-            line(&account.id)
-        ));
+        lines.push(format!("  {}  ({})", line(&account.username), line(&account.id)));
     }
     if let Some(hint) = &body.hint {
         lines.push(format!("hint: {}", line(hint)));
     }
     if let Some(seconds) = body.retry_after {
-        lines.push(format!(
-            "hint: ask again in {}",
-            crate::duration::rough(seconds)
-        ));
+        lines.push(format!("hint: ask again in {}", crate::duration::rough(seconds)));
     }
     if let Some(support) = body.provider.as_deref().and_then(support) {
         lines.push(format!("for support: {support}"));
@@ -117,11 +103,7 @@ fn text(body: &ErrorBody) -> String {
 
 /// The provider's own code and the ids its support asks for.
 fn support(provider: &ProviderError) -> Option<String> {
-    let numbers: Vec<_> = provider
-        .error_codes
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let numbers: Vec<_> = provider.error_codes.iter().map(ToString::to_string).collect();
     let numbers = Some(numbers.join(" ")).filter(|numbers| !numbers.is_empty());
     let parts = [
         ("error", &provider.error),
@@ -131,11 +113,9 @@ fn support(provider: &ProviderError) -> Option<String> {
         ("trace id", &provider.trace_id),
         ("time", &provider.timestamp),
     ];
-    let known = parts.into_iter().filter_map(|(name, value)| {
-        value
-            .as_ref()
-            .map(|value| format!("{name} {}", clean::line(value)))
-    });
+    let known = parts
+        .into_iter()
+        .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {}", clean::line(value))));
     let all = known.collect::<Vec<_>>().join(", ");
     (!all.is_empty()).then_some(all)
 }
@@ -150,10 +130,7 @@ mod tests {
     fn a_failure_says_what_happened_what_to_do_and_whom_to_ask() {
         let mut body = ErrorBody::new(ErrorCode::Blocked, "policy forbids this sign-in.\u{1b}[2J")
             .with_hint("ask your administrator.");
-        body.accounts = vec![AccountRef {
-            id: "a1".into(),
-            username: "ada".into(),
-        }];
+        body.accounts = vec![AccountRef { id: "a1".into(), username: "ada".into() }];
         body.retry_after = Some(30);
         body.provider = Some(Box::new(ProviderError {
             error: Some("invalid_grant".into()),

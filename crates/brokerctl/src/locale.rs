@@ -3,11 +3,7 @@
 /// Returns the language of the environment (POSIX: `LC_ALL`, `LC_MESSAGES`, `LANG`) as BCP 47 writes it.
 pub(crate) fn current() -> Option<String> {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    bcp47(
-        &set("LC_ALL")
-            .or_else(|| set("LC_MESSAGES"))
-            .or_else(|| set("LANG"))?,
-    )
+    bcp47(&set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG"))?)
 }
 
 /// Reads `language[_territory][.encoding][@modifier]`; `None` for `C` and what is no language.
@@ -17,9 +13,7 @@ fn bcp47(locale: &str) -> Option<String> {
     let language = parts.next().filter(|part| (2..=3).contains(&part.len()))?;
     let territory = parts.next();
     let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !plain(language)
-        || !territory.is_none_or(|part| plain(part) && (2..=3).contains(&part.len()))
-    {
+    if !plain(language) || !territory.is_none_or(|part| plain(part) && (2..=3).contains(&part.len())) {
         return None;
     }
     Some(territory.map_or_else(|| language.to_owned(), |part| format!("{language}-{part}")))

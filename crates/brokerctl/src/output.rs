@@ -31,30 +31,19 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn row<const N: usize>(&mut self, cells: [&str; N]) {
-        self.rows.push(
-            cells
-                .iter()
-                .map(|cell| clean::line(cell).into_owned())
-                .collect(),
-        );
+        self.rows.push(cells.iter().map(|cell| clean::line(cell).into_owned()).collect());
     }
 
     pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or_default()
+            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut lines = Vec::with_capacity(self.rows.len());
         for row in &self.rows {
-            let padded = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:width$}"));
+            let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
             lines.push(padded.collect::<Vec<_>>().join("  ").trim_end().to_owned());
         }
         lines.join("\n")
@@ -75,9 +64,6 @@ mod tests {
         table.row(["PROFILE", "ACCOUNT"]);
         table.row(["w", "ada\n\u{1b}[2J"]);
         table.row(["lång-profile", ""]);
-        assert_eq!(
-            table.render(),
-            "PROFILE       ACCOUNT\nw             ada [2J\nlång-profile"
-        );
+        assert_eq!(table.render(), "PROFILE       ACCOUNT\nw             ada [2J\nlång-profile");
     }
 }

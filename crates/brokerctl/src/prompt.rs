@@ -8,10 +8,7 @@ use crate::duration;
 /// Writes a prompt in plain lines.
 pub(crate) fn render(prompt: &DevicePrompt) -> String {
     let asked_by = requester(prompt);
-    let mut lines = vec![format!(
-        "brokerctl: {asked_by} asks to sign in to {}",
-        line(&prompt.profile)
-    )];
+    let mut lines = vec![format!("brokerctl: {asked_by} asks to sign in to {}", line(&prompt.profile))];
     let mut put = |name: &str, value: &str| {
         let name = format!("{name}:");
         lines.push(format!("  {name:<10} {}", line(value)));
@@ -79,10 +76,7 @@ mod tests {
         );
         let bare = render(&prompt(serde_json::json!({})));
         assert!(bare.starts_with("brokerctl: a program asks"), "{bare}");
-        assert!(
-            !bare.contains("account:") && !bare.contains("or open"),
-            "{bare}"
-        );
+        assert!(!bare.contains("account:") && !bare.contains("or open"), "{bare}");
     }
 
     #[test]
@@ -93,12 +87,7 @@ mod tests {
             "profile": bad, "account": bad, "scopes": [bad], "requested_by": {"command": bad}
         }));
         let text = render(&hostile);
-        assert!(
-            !text
-                .chars()
-                .any(|char| char != '\n' && crate::clean::is_unsafe(char)),
-            "{text:?}"
-        );
+        assert!(!text.chars().any(|char| char != '\n' && crate::clean::is_unsafe(char)), "{text:?}");
         assert_eq!(text.lines().count(), 8);
     }
 }

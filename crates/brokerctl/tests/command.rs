@@ -49,9 +49,7 @@ impl Daemon {
 
 fn json(status: u16, body: &str) -> String {
     let length = body.len();
-    format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
+    format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
 /// A stream that ends with its connection.
@@ -68,20 +66,11 @@ fn text(bytes: &[u8]) -> String {
 fn the_token_is_all_there_is_on_stdout() {
     let daemon = Daemon::new();
     let (output, request) = daemon.run(&["get-token", "work", "-s", "a"], &[json(200, TOKEN)]);
-    assert_eq!(
-        (text(&output.stdout), text(&output.stderr)),
-        ("at-1\n".into(), String::new())
-    );
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("at-1\n".into(), String::new()));
     assert!(output.status.success());
-    assert!(
-        request.ends_with(r#"{"profile":"work","scopes":["a"],"locale":"de-DE"}"#),
-        "{request}"
-    );
+    assert!(request.ends_with(r#"{"profile":"work","scopes":["a"],"locale":"de-DE"}"#), "{request}");
 
-    let (output, request) = daemon.run(
-        &["get-token", "--no-prompt", "-o", "header"],
-        &[json(200, TOKEN)],
-    );
+    let (output, request) = daemon.run(&["get-token", "--no-prompt", "-o", "header"], &[json(200, TOKEN)]);
     assert_eq!(text(&output.stdout), "Authorization: Bearer at-1\n");
     assert!(request.ends_with(r#"{"interaction":"never"}"#), "{request}");
 
@@ -101,14 +90,8 @@ fn a_prompt_goes_to_stderr_once_even_if_the_daemon_restarts() {
     assert_eq!(text(&output.stdout), "at-1\n");
     let told = text(&output.stderr);
     assert_eq!(told.matches("AB-CD").count(), 1, "{told}");
-    assert!(
-        told.starts_with("brokerctl: git (process 1) asks to sign in to work\n"),
-        "{told}"
-    );
-    assert!(
-        told.ends_with("brokerctl: signed in as ada (work)\n"),
-        "{told}"
-    );
+    assert!(told.starts_with("brokerctl: git (process 1) asks to sign in to work\n"), "{told}");
+    assert!(told.ends_with("brokerctl: signed in as ada (work)\n"), "{told}");
 }
 
 #[test]
@@ -117,25 +100,16 @@ fn failures_have_their_exit_codes_and_shapes() {
     let body = r#"{"error":"interaction_required","error_description":"sign in first.","hint":"brokerctl login"}"#;
     let (output, _) = daemon.run(&["get-token", "--no-prompt"], &[json(401, body)]);
     assert_eq!(output.status.code(), Some(3));
-    assert_eq!(
-        text(&output.stderr),
-        "brokerctl: sign in first\nhint: brokerctl login\n"
-    );
+    assert_eq!(text(&output.stderr), "brokerctl: sign in first\nhint: brokerctl login\n");
     assert!(output.stdout.is_empty());
 
     let (output, _) = daemon.run(&["get-token", "-o", "json"], &[json(401, body)]);
-    assert_eq!(
-        (output.status.code(), text(&output.stderr)),
-        (Some(3), format!("{body}\n"))
-    );
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(3), format!("{body}\n")));
 
     let body = r#"{"error":"unsupported_field","error_description":"unknown field `audience`"}"#;
     let (output, _) = daemon.run(&["get-token", "--audience", "x"], &[json(400, body)]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output.stderr).contains("hint: restart brokerd"),
-        "{output:?}"
-    );
+    assert!(text(&output.stderr).contains("hint: restart brokerd"), "{output:?}");
 
     let (output, _) = daemon.run(&["get-tokn"], &[]);
     assert_eq!(output.status.code(), Some(2));
@@ -148,24 +122,10 @@ fn no_daemon_is_exit_code_7_with_how_to_start_one() {
     let (output, _) = daemon.run(&arguments, &[]);
     assert_eq!(output.status.code(), Some(7));
     let told = text(&output.stderr);
-    assert!(
-        told.starts_with("brokerctl: brokerd is not running"),
-        "{told}"
-    );
-    assert!(
-        told.lines()
-            .nth(1)
-            .is_some_and(|line| line.starts_with("hint: start it with")),
-        "{told}"
-    );
-    let (output, _) = daemon.run(
-        &["--socket", "/nonexistent/s", "accounts", "-o", "json"],
-        &[],
-    );
-    assert!(
-        text(&output.stderr).starts_with(r#"{"error":"not_running","#),
-        "{output:?}"
-    );
+    assert!(told.starts_with("brokerctl: brokerd is not running"), "{told}");
+    assert!(told.lines().nth(1).is_some_and(|line| line.starts_with("hint: start it with")), "{told}");
+    let (output, _) = daemon.run(&["--socket", "/nonexistent/s", "accounts", "-o", "json"], &[]);
+    assert!(text(&output.stderr).starts_with(r#"{"error":"not_running","#), "{output:?}");
 }
 
 #[test]
@@ -174,33 +134,19 @@ fn a_reader_that_has_left_is_no_failure() {
     let mut command = daemon.command(&["get-token"]).spawn().unwrap();
     drop(command.stdout.take());
     let (mut connection, _) = daemon.listener.accept().unwrap();
-    connection
-        .write_all(json(200, TOKEN).as_bytes())
-        .unwrap_or_default();
+    connection.write_all(json(200, TOKEN).as_bytes()).unwrap_or_default();
     let output = command.wait_with_output().unwrap();
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]
 fn signing_out_names_the_account_by_its_id() {
     let daemon = Daemon::new();
-    let accounts =
-        r#"{"accounts":[{"id":"x/1","username":"Ada","profile":"work","state":"x_grease"}]}"#;
-    let done =
-        r#"{"account":{"id":"x/1","username":"Ada"},"profile":"work","revocation":"revoked"}"#;
-    let last =
-        json(200, accounts).replacen("HTTP/1.1 200 X", "HTTP/1.1 200 X\r\nconnection: close", 1);
+    let accounts = r#"{"accounts":[{"id":"x/1","username":"Ada","profile":"work","state":"x_grease"}]}"#;
+    let done = r#"{"account":{"id":"x/1","username":"Ada"},"profile":"work","revocation":"revoked"}"#;
+    let last = json(200, accounts).replacen("HTTP/1.1 200 X", "HTTP/1.1 200 X\r\nconnection: close", 1);
     let (output, requests) = daemon.run(&["logout", "ada"], &[last, json(200, done)]);
-    assert!(
-        requests.contains("DELETE /v1/accounts/x%2F1 HTTP/1.1"),
-        "{requests}"
-    );
-    assert_eq!(
-        text(&output.stderr),
-        "brokerctl: signed out Ada (work); at the provider: revoked\n"
-    );
+    assert!(requests.contains("DELETE /v1/accounts/x%2F1 HTTP/1.1"), "{requests}");
+    assert_eq!(text(&output.stderr), "brokerctl: signed out Ada (work); at the provider: revoked\n");
     assert!(output.stdout.is_empty() && output.status.success());
 }

@@ -35,41 +35,15 @@ const FORBIDDEN: &[&str] = &[
 fn brokerctl_links_nothing_heavy() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "-p",
-            "brokerctl",
-            "-e",
-            "normal",
-            "--prefix",
-            "none",
-        ])
+        .args(["tree", "--offline", "--locked", "-p", "brokerctl", "-e", "normal", "--prefix", "none"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
-    let packages: Vec<_> = tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect();
-    assert!(
-        packages.contains(&"httparse") && packages.contains(&"interprocess"),
-        "{tree}"
-    );
-    let heavy: Vec<_> = packages
-        .iter()
-        .filter(|package| {
-            FORBIDDEN
-                .iter()
-                .any(|forbidden| package.starts_with(forbidden))
-        })
-        .collect();
+    let packages: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(packages.contains(&"httparse") && packages.contains(&"interprocess"), "{tree}");
+    let heavy: Vec<_> =
+        packages.iter().filter(|package| FORBIDDEN.iter().any(|forbidden| package.starts_with(forbidden))).collect();
     assert!(heavy.is_empty(), "{heavy:?}");
 }

@@ -16,7 +16,8 @@ use broker_ipc::peer::Peer;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
-use self::reply::{Reply, ReplyBody};
+use self::reply::Reply;
+pub use self::reply::ReplyBody;
 use crate::acquire::Goal;
 use crate::broker::Broker;
 use crate::server::State;

@@ -1,4 +1,4 @@
-//! The one way to the secrets: an async handle over the thread that owns the [store](crate::store).
+//! The one way to the secrets: an async handle over the thread that owns the [`store`].
 //!
 //! A locked Secret Service can hold its caller for ever, and D-Bus calls have no deadline of their own. So the store lives on one plain
 //! thread, which nobody waits for at exit, and every job has a deadline on the caller's side. While a call is stuck, later jobs fail at

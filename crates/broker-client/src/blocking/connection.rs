@@ -22,9 +22,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn open(endpoint: &Endpoint, deadline: Deadline) -> Result<Self, ClientError> {
         let stream = connect::blocking::connect(endpoint, deadline)?;
-        Ok(Self {
-            reader: Reader::new(Timed { stream, deadline }),
-        })
+        Ok(Self { reader: Reader::new(Timed { stream, deadline }) })
     }
 
     /// Sets when the next reads and writes end.
@@ -87,16 +85,14 @@ struct Timed {
 
 impl Read for Timed {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream
-            .set_read_timeout(self.deadline.socket_timeout()?)?;
+        self.stream.set_read_timeout(self.deadline.socket_timeout()?)?;
         self.stream.read(buf)
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.stream
-            .set_write_timeout(self.deadline.socket_timeout()?)?;
+        self.stream.set_write_timeout(self.deadline.socket_timeout()?)?;
         self.stream.write(buf)
     }
 
@@ -114,14 +110,8 @@ mod tests {
     #[test]
     fn requests_are_what_the_protocol_says() {
         let text = |call: &Call| String::from_utf8(render(call)).unwrap();
-        assert_eq!(
-            text(&Call::status()),
-            "GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n"
-        );
-        assert_eq!(
-            text(&Call::reload()),
-            "POST /v1/reload HTTP/1.1\r\nhost: brokerd\r\ncontent-length: 0\r\n\r\n"
-        );
+        assert_eq!(text(&Call::status()), "GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n");
+        assert_eq!(text(&Call::reload()), "POST /v1/reload HTTP/1.1\r\nhost: brokerd\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(
             text(&Call::token("/v1/token", &TokenRequest::default()).unwrap()),
             "POST /v1/token HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\n\

@@ -64,12 +64,7 @@ pub(super) struct Reader<S> {
 
 impl<S: Read> Reader<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self {
-            stream,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-        }
+        Self { stream, buffer: Vec::new(), start: 0, end: 0 }
     }
 
     pub(super) fn stream_mut(&mut self) -> &mut S {
@@ -96,9 +91,7 @@ impl<S: Read> Reader<S> {
     /// Reads a whole body.
     pub(super) fn whole(&mut self, mut body: Body) -> Result<Buffer, ClientError> {
         let expected = match body {
-            Body::Length(length) => usize::try_from(length)
-                .unwrap_or(MAX_ANSWER)
-                .min(MAX_ANSWER),
+            Body::Length(length) => usize::try_from(length).unwrap_or(MAX_ANSWER).min(MAX_ANSWER),
             _ => FIRST_READ,
         };
         let mut whole = Buffer::with_capacity(expected);
@@ -155,11 +148,7 @@ impl<S: Read> Reader<S> {
             return Err(malformed());
         }
         let line = self.line()?;
-        let digits = line
-            .split(|byte| *byte == b';')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii();
+        let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         let digits = std::str::from_utf8(digits).map_err(|_| malformed())?;
         // `from_str_radix` would take a sign.
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -199,15 +188,8 @@ impl<S: Read> Reader<S> {
 
     /// Reads more behind what is unread, which may be up to `most` long.
     fn fill(&mut self, most: usize) -> Result<(), ClientError> {
-        debug_assert!(
-            self.unread().len() < most,
-            "the caller checks its bound first"
-        );
-        if self.fill_or_end()? {
-            Ok(())
-        } else {
-            Err(ClientError::lost())
-        }
+        debug_assert!(self.unread().len() < most, "the caller checks its bound first");
+        if self.fill_or_end()? { Ok(()) } else { Err(ClientError::lost()) }
     }
 
     /// Reads more; `false` when the stream has ended.
@@ -251,9 +233,7 @@ impl<S> Drop for Reader<S> {
 impl<S: std::fmt::Debug> std::fmt::Debug for Reader<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Not the buffer: it may hold a token.
-        f.debug_struct("Reader")
-            .field("stream", &self.stream)
-            .finish_non_exhaustive()
+        f.debug_struct("Reader").field("stream", &self.stream).finish_non_exhaustive()
     }
 }
 
@@ -262,10 +242,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, ClientError> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut answer = httparse::Response::new(&mut fields);
     let protocol = |what: &str| ClientError::Protocol(format!("its head is malformed: {what}"));
-    let length = match answer
-        .parse(bytes)
-        .map_err(|error| protocol(&error.to_string()))?
-    {
+    let length = match answer.parse(bytes).map_err(|error| protocol(&error.to_string()))? {
         httparse::Status::Partial => return Ok(None),
         httparse::Status::Complete(length) if length > MAX_HEAD => {
             return Err(protocol("it is too long"));
@@ -273,12 +250,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, ClientError> {
         httparse::Status::Complete(length) => length,
     };
     let status = answer.code.unwrap_or_default();
-    let mut head = Head {
-        status,
-        is_stream: false,
-        body: Body::UntilClose,
-        close: answer.version == Some(0),
-    };
+    let mut head = Head { status, is_stream: false, body: Body::UntilClose, close: answer.version == Some(0) };
     let mut content_length = None;
     let mut chunked = false;
     for field in answer.headers.iter() {
@@ -307,10 +279,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, ClientError> {
         (100..200 | 204 | 304, ..) => Body::Done,
         // Both at once is how answers are smuggled (RFC 9112 §6.3).
         (_, true, Some(_)) => return Err(protocol("two lengths")),
-        (_, true, None) => Body::Chunk {
-            left: 0,
-            first: true,
-        },
+        (_, true, None) => Body::Chunk { left: 0, first: true },
         (_, false, Some(length)) => Body::Length(length),
         (_, false, None) => Body::UntilClose,
     };
@@ -320,11 +289,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Head)>, ClientError> {
 /// Reads a number that is nothing but digits.
 fn decimal(bytes: &[u8]) -> Option<u64> {
     let digits = bytes.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(bytes)
-        .ok()
-        .filter(|_| digits)?
-        .parse()
-        .ok()
+    std::str::from_utf8(bytes).ok().filter(|_| digits)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -30,20 +30,12 @@ pub struct TokenEvents<'a> {
 impl<'a> TokenEvents<'a> {
     pub(super) fn new(client: &'a Client, wait: Wait) -> Self {
         let deadline = Deadline::after(wait.patience());
-        Self {
-            client,
-            wait,
-            deadline,
-            open: None,
-            back_by: None,
-            over: false,
-        }
+        Self { client, wait, deadline, open: None, back_by: None, over: false }
     }
 
     /// Returns when to give up on a daemon that is away.
     fn limit(&self) -> Deadline {
-        self.back_by
-            .map_or(self.deadline, |back_by| back_by.earlier(self.deadline))
+        self.back_by.map_or(self.deadline, |back_by| back_by.earlier(self.deadline))
     }
 
     /// Returns whether to try again: the daemon went away while it was waited for, and there is time for it to return.
@@ -58,8 +50,7 @@ impl<'a> TokenEvents<'a> {
     /// Gives the daemon a moment to come back.
     fn pause(&mut self) {
         self.open = None;
-        self.back_by
-            .get_or_insert_with(|| Deadline::after(COMEBACK));
+        self.back_by.get_or_insert_with(|| Deadline::after(COMEBACK));
         let pause = self.wait.pause();
         sleep(self.limit().remaining().unwrap_or_default().min(pause));
     }
@@ -70,8 +61,7 @@ impl<'a> TokenEvents<'a> {
             let (connection, head) = self.ask()?;
             if !(head.is_success() && head.is_stream) {
                 let body = self.client.finish(connection, &head)?;
-                return answer::json(body.as_slice())
-                    .map(|token| TokenEvent::Token(Box::new(token)));
+                return answer::json(body.as_slice()).map(|token| TokenEvent::Token(Box::new(token)));
             }
             self.open = Some(Open::new(connection, head.body));
         }
@@ -84,9 +74,7 @@ impl<'a> TokenEvents<'a> {
 
     /// Sends the request, on a new connection if the daemon went away meanwhile.
     fn ask(&mut self) -> Result<(Connection, super::Head), ClientError> {
-        let call = self
-            .wait
-            .call(self.deadline.remaining().unwrap_or_default())?;
+        let call = self.wait.call(self.deadline.remaining().unwrap_or_default())?;
         if self.back_by.is_none() {
             return self.client.exchange(&call, self.deadline);
         }
@@ -134,9 +122,7 @@ pub struct Events {
 
 impl Events {
     pub(super) fn new(connection: Connection, body: Body) -> Self {
-        Self {
-            open: Some(Open::new(connection, body)),
-        }
+        Self { open: Some(Open::new(connection, body)) }
     }
 }
 
@@ -168,11 +154,7 @@ struct Open {
 
 impl Open {
     fn new(connection: Connection, body: Body) -> Self {
-        Self {
-            connection,
-            body,
-            lines: Lines::default(),
-        }
+        Self { connection, body, lines: Lines::default() }
     }
 
     /// Waits for the next line; `None` when the stream ends.
@@ -182,10 +164,7 @@ impl Open {
                 return value.map(Some);
             }
             let lines = &mut self.lines;
-            if !self
-                .connection
-                .piece(&mut self.body, &mut |bytes| lines.push(bytes))?
-            {
+            if !self.connection.piece(&mut self.body, &mut |bytes| lines.push(bytes))? {
                 return Ok(None);
             }
         }

@@ -37,11 +37,7 @@ impl Driver {
     async fn run<F: Future>(&mut self, waiter: F) -> F::Output {
         let mut waiter = pin!(waiter);
         poll_fn(|cx| {
-            if self
-                .0
-                .as_mut()
-                .is_some_and(|connection| connection.as_mut().poll(cx).is_ready())
-            {
+            if self.0.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_ready()) {
                 // Why it ended reaches the waiter too.
                 self.0 = None;
             }
@@ -56,43 +52,29 @@ impl Driver {
 
 impl Link {
     /// Speaks HTTP over a connection.
-    pub(super) async fn over(
-        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    ) -> Result<Self, ClientError> {
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(failed)?;
-        Ok(Self {
-            sender,
-            driver: Driver(Some(Box::pin(connection))),
-        })
+    pub(super) async fn over(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Self, ClientError> {
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(io)).await.map_err(failed)?;
+        Ok(Self { sender, driver: Driver(Some(Box::pin(connection))) })
     }
 
     /// Sends a request and reads the head of its answer.
     pub(super) async fn send(mut self, call: &Call) -> Result<Answer, ClientError> {
-        let mut request = Request::builder()
-            .method(call.method.as_str())
-            .uri(&call.path)
-            .header(HOST_HEADER, HOST);
+        let mut request = Request::builder().method(call.method.as_str()).uri(&call.path).header(HOST_HEADER, HOST);
         if call.body.is_some() {
             request = request.header(CONTENT_TYPE, JSON);
         }
         let body = Full::new(Bytes::from(call.body.clone().unwrap_or_default()));
-        let request = request.body(body).map_err(|error| {
-            ClientError::Protocol(format!("the request cannot be written: {error}"))
-        })?;
+        let request = request
+            .body(body)
+            .map_err(|error| ClientError::Protocol(format!("the request cannot be written: {error}")))?;
         let sender = &mut self.sender;
         let sent = async {
             sender.ready().await?;
             sender.send_request(request).await
         };
         let response = self.driver.run(sent).await.map_err(failed)?;
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .map_or(&[][..], |kind| kind.as_bytes());
+        let kind = response.headers().get(CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
         Ok(Answer {
             status: response.status().as_u16(),
             is_stream: kind.starts_with(NDJSON.as_bytes()),
@@ -123,13 +105,7 @@ impl Answer {
             body.push(&piece)?;
         }
         let link = self.link.driver.0.is_some().then_some(self.link);
-        Ok((
-            Whole {
-                status: self.status,
-                body,
-            },
-            link,
-        ))
+        Ok((Whole { status: self.status, body }, link))
     }
 
     /// Reads the next piece of the body; `None` at its end.
@@ -146,10 +122,7 @@ impl Answer {
     }
 
     /// Reads the next line; `None` when the stream ends.
-    pub(super) async fn line<T: DeserializeOwned>(
-        &mut self,
-        lines: &mut Lines,
-    ) -> Result<Option<T>, ClientError> {
+    pub(super) async fn line<T: DeserializeOwned>(&mut self, lines: &mut Lines) -> Result<Option<T>, ClientError> {
         loop {
             if let Some(value) = lines.next() {
                 return value.map(Some);
@@ -177,11 +150,7 @@ impl Whole {
 
     /// Returns the failure, if it is one.
     pub(super) fn check(&self) -> Result<(), ClientError> {
-        if (200..300).contains(&self.status) {
-            Ok(())
-        } else {
-            Err(self.failure())
-        }
+        if (200..300).contains(&self.status) { Ok(()) } else { Err(self.failure()) }
     }
 
     pub(super) fn failure(&self) -> ClientError {
@@ -195,8 +164,5 @@ fn failed(error: hyper::Error) -> ClientError {
     if error.is_parse() {
         return ClientError::Protocol(error.to_string());
     }
-    ClientError::Io(io::Error::new(
-        io::ErrorKind::ConnectionReset,
-        error.to_string(),
-    ))
+    ClientError::Io(io::Error::new(io::ErrorKind::ConnectionReset, error.to_string()))
 }

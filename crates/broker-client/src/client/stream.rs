@@ -22,13 +22,7 @@ pub struct TokenStream(Unfold<Waiting, TokenEvent>);
 impl TokenStream {
     pub(super) fn new(client: Client, wait: Wait) -> Self {
         let deadline = Instant::now() + wait.patience();
-        Self(Unfold::Ready(Some(Waiting {
-            client,
-            wait,
-            deadline,
-            open: None,
-            back_by: None,
-        })))
+        Self(Unfold::Ready(Some(Waiting { client, wait, deadline, open: None, back_by: None })))
     }
 
     /// Waits for the next event; `None` after the last. Cancel safe: no event is lost.
@@ -56,10 +50,7 @@ pub struct EventStream(Unfold<Following, Event>);
 
 impl EventStream {
     pub(super) fn new(answer: Answer) -> Self {
-        Self(Unfold::Ready(Some(Following {
-            answer,
-            lines: Lines::default(),
-        })))
+        Self(Unfold::Ready(Some(Following { answer, lines: Lines::default() })))
     }
 
     /// Waits for the next event; `None` when the daemon ended the stream. Cancel safe: no event is lost.
@@ -161,8 +152,7 @@ impl Source for Waiting {
 impl Waiting {
     /// Returns when to give up on a daemon that is away.
     fn limit(&self) -> Instant {
-        self.back_by
-            .map_or(self.deadline, |back_by| back_by.min(self.deadline))
+        self.back_by.map_or(self.deadline, |back_by| back_by.min(self.deadline))
     }
 
     /// Returns whether to try again: the daemon went away while it was waited for, and there is time for it to return.
@@ -177,8 +167,7 @@ impl Waiting {
     /// Gives the daemon a moment to come back.
     async fn pause(&mut self) {
         self.open = None;
-        self.back_by
-            .get_or_insert_with(|| Instant::now() + COMEBACK);
+        self.back_by.get_or_insert_with(|| Instant::now() + COMEBACK);
         let pause = self.wait.pause();
         sleep_until(self.limit().min(Instant::now() + pause)).await;
     }
@@ -202,9 +191,7 @@ impl Waiting {
 
     /// Sends the request, on a new connection if the daemon went away meanwhile.
     async fn ask(&mut self) -> Result<Answer, ClientError> {
-        let call = self
-            .wait
-            .call(self.deadline.saturating_duration_since(Instant::now()))?;
+        let call = self.wait.call(self.deadline.saturating_duration_since(Instant::now()))?;
         if self.back_by.is_none() {
             return self.client.exchange(&call, self.deadline).await;
         }

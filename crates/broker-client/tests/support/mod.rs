@@ -35,11 +35,7 @@ impl Server {
             }
             requests
         });
-        Self {
-            _root: root,
-            endpoint: Endpoint::from_path(path),
-            thread,
-        }
+        Self { _root: root, endpoint: Endpoint::from_path(path), thread }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -62,28 +58,16 @@ fn request(connection: &mut UnixStream) -> String {
     }
     let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
     assert!(head.contains("\r\nhost: brokerd\r\n"), "{head}");
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .map_or(0, |length| length.parse().unwrap());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     connection.read_exact(&mut body).unwrap();
-    let line = head
-        .lines()
-        .next()
-        .unwrap()
-        .trim_end_matches(" http/1.1")
-        .to_owned();
-    format!("{line} {}", String::from_utf8(body).unwrap())
-        .trim_end()
-        .to_owned()
+    let line = head.lines().next().unwrap().trim_end_matches(" http/1.1").to_owned();
+    format!("{line} {}", String::from_utf8(body).unwrap()).trim_end().to_owned()
 }
 
 pub(crate) fn json(status: u16, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// A stream of events that has not ended.

@@ -22,13 +22,7 @@ pub(crate) fn list(client: &Client, options: &Plain) -> Result<(), Failure> {
     table.row(["PROFILE", "ACCOUNT", "STATE", "ID", "SCOPE"]);
     for account in &accounts.accounts {
         let state = word(&account.state);
-        table.row([
-            &account.profile,
-            &account.username,
-            &state,
-            &account.id,
-            &account.scope,
-        ]);
+        table.row([&account.profile, &account.username, &state, &account.id, &account.scope]);
     }
     table.print()
 }
@@ -53,22 +47,13 @@ pub(crate) fn logout(client: &Client, options: &Logout) -> Result<(), Failure> {
 
 /// Decides whom to sign out: everybody, the one named, or the only one.
 fn choose<'a>(accounts: &'a [Account], options: &Logout) -> Result<Vec<&'a Account>, ErrorBody> {
-    let in_profile = |account: &&Account| {
-        options
-            .profile
-            .as_ref()
-            .is_none_or(|profile| *profile == account.profile)
-    };
+    let in_profile = |account: &&Account| options.profile.as_ref().is_none_or(|profile| *profile == account.profile);
     let candidates: Vec<_> = accounts.iter().filter(in_profile).collect();
     let found: Vec<_> = match &options.account {
         _ if options.all => return Ok(candidates),
         None => candidates,
         Some(name) => {
-            let by_id: Vec<_> = candidates
-                .iter()
-                .copied()
-                .filter(|a| a.id == *name)
-                .collect();
+            let by_id: Vec<_> = candidates.iter().copied().filter(|a| a.id == *name).collect();
             if by_id.is_empty() {
                 let same = |a: &&Account| a.username.to_lowercase() == name.to_lowercase();
                 candidates.into_iter().filter(same).collect()
@@ -81,23 +66,13 @@ fn choose<'a>(accounts: &'a [Account], options: &Logout) -> Result<Vec<&'a Accou
         ([_], _) => Ok(found),
         ([], Some(name)) => {
             let what = format!("no account {name} is signed in");
-            Err(ErrorBody::new(ErrorCode::UnknownAccount, what)
-                .with_hint("see `brokerctl accounts`"))
+            Err(ErrorBody::new(ErrorCode::UnknownAccount, what).with_hint("see `brokerctl accounts`"))
         }
-        ([], None) => Err(ErrorBody::new(
-            ErrorCode::UnknownAccount,
-            "nobody is signed in",
-        )),
+        ([], None) => Err(ErrorBody::new(ErrorCode::UnknownAccount, "nobody is signed in")),
         (several, _) => {
-            let refer = |a: &&Account| AccountRef {
-                id: a.id.clone(),
-                username: a.username.clone(),
-            };
-            let mut body = ErrorBody::new(
-                ErrorCode::AccountRequired,
-                "several accounts could be meant",
-            )
-            .with_hint("name one by its id, or use --profile or --all");
+            let refer = |a: &&Account| AccountRef { id: a.id.clone(), username: a.username.clone() };
+            let mut body = ErrorBody::new(ErrorCode::AccountRequired, "several accounts could be meant")
+                .with_hint("name one by its id, or use --profile or --all");
             body.accounts = several.iter().map(refer).collect();
             Err(body)
         }
@@ -108,14 +83,9 @@ fn tell(signed_out: &SignedOut) {
     let who = clean::line(&signed_out.account.username);
     let profile = clean::line(&signed_out.profile);
     let revocation = word(&signed_out.revocation);
-    let why = signed_out
-        .detail
-        .as_deref()
-        .map(|why| format!(": {}", clean::line(why)));
+    let why = signed_out.detail.as_deref().map(|why| format!(": {}", clean::line(why)));
     let why = why.unwrap_or_default();
-    say(&format!(
-        "brokerctl: signed out {who} ({profile}); at the provider: {revocation}{why}\n"
-    ));
+    say(&format!("brokerctl: signed out {who} ({profile}); at the provider: {revocation}{why}\n"));
 }
 
 /// Returns a word of the protocol as people read it.
@@ -132,39 +102,24 @@ mod tests {
 
     use super::*;
 
-    fn chosen(
-        account: Option<&str>,
-        profile: Option<&str>,
-        all: bool,
-    ) -> Result<Vec<String>, ErrorCode> {
-        let accounts: Vec<Account> = [
-            ("1", "ada", "work"),
-            ("2", "Ada", "home"),
-            ("3", "bob", "home"),
-        ]
-        .iter()
-        .map(|(id, username, profile)| {
-            let value = serde_json::json!({
-                "id": id, "username": username, "profile": profile, "state": "signed_in"
-            });
-            serde_json::from_value(value).unwrap()
-        })
-        .collect();
+    fn chosen(account: Option<&str>, profile: Option<&str>, all: bool) -> Result<Vec<String>, ErrorCode> {
+        let accounts: Vec<Account> = [("1", "ada", "work"), ("2", "Ada", "home"), ("3", "bob", "home")]
+            .iter()
+            .map(|(id, username, profile)| {
+                let value = serde_json::json!({
+                    "id": id, "username": username, "profile": profile, "state": "signed_in"
+                });
+                serde_json::from_value(value).unwrap()
+            })
+            .collect();
         let options = Logout {
             account: account.map(str::to_owned),
             all,
             profile: profile.map(str::to_owned),
-            plain: Plain {
-                output: Format::Text,
-            },
+            plain: Plain { output: Format::Text },
         };
         choose(&accounts, &options)
-            .map(|chosen| {
-                chosen
-                    .into_iter()
-                    .map(|account| account.id.clone())
-                    .collect()
-            })
+            .map(|chosen| chosen.into_iter().map(|account| account.id.clone()).collect())
             .map_err(|body| body.error)
     }
 
@@ -175,28 +130,16 @@ mod tests {
         assert_eq!(chosen(None, Some("work"), false), ids(&["1"]));
         assert_eq!(chosen(Some("BOB"), None, false), ids(&["3"]));
         assert_eq!(chosen(Some("2"), None, false), ids(&["2"]));
-        assert_eq!(
-            chosen(Some("ADA"), None, false),
-            Err(ErrorCode::AccountRequired)
-        );
+        assert_eq!(chosen(Some("ADA"), None, false), Err(ErrorCode::AccountRequired));
         assert_eq!(chosen(Some("ADA"), Some("home"), false), ids(&["2"]));
-        assert_eq!(
-            chosen(Some("eve"), None, false),
-            Err(ErrorCode::UnknownAccount)
-        );
-        assert_eq!(
-            chosen(None, Some("none"), false),
-            Err(ErrorCode::UnknownAccount)
-        );
+        assert_eq!(chosen(Some("eve"), None, false), Err(ErrorCode::UnknownAccount));
+        assert_eq!(chosen(None, Some("none"), false), Err(ErrorCode::UnknownAccount));
         assert_eq!(chosen(None, None, true), ids(&["1", "2", "3"]));
         assert_eq!(chosen(None, Some("none"), true), ids(&[]));
     }
 
     #[test]
     fn words_are_read_without_underscores() {
-        assert_eq!(
-            word(&broker_client::AccountState::SignInRequired),
-            "sign in required"
-        );
+        assert_eq!(word(&broker_client::AccountState::SignInRequired), "sign in required");
     }
 }

@@ -28,54 +28,29 @@ pub(crate) fn doctor(client: &Client, options: &Plain) -> Result<(), Failure> {
     } else {
         list(&findings).print()?;
     }
-    if findings.ok {
-        Ok(())
-    } else {
-        Err(Failure::Told(UNWELL))
-    }
+    if findings.ok { Ok(()) } else { Err(Failure::Told(UNWELL)) }
 }
 
 fn describe(status: &Status) -> Table {
     let mut table = Table::default();
     let up = duration::rough(status.uptime);
-    table.row([
-        "brokerd",
-        &format!("{}, process {}, up {up}", status.version, status.pid),
-    ]);
+    table.row(["brokerd", &format!("{}, process {}, up {up}", status.version, status.pid)]);
     let store = &status.store;
-    let why = store
-        .detail
-        .as_ref()
-        .map_or_else(String::new, |why| format!(": {why}"));
-    table.row([
-        "store",
-        &format!(
-            "{} ({}{why}); {}",
-            store.kind, store.state, store.durability
-        ),
-    ]);
+    let why = store.detail.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    table.row(["store", &format!("{} ({}{why}); {}", store.kind, store.state, store.durability)]);
     let configuration = &status.configuration;
-    let why = configuration
-        .error
-        .as_ref()
-        .map_or_else(String::new, |why| format!(": {why}"));
+    let why = configuration.error.as_ref().map_or_else(String::new, |why| format!(": {why}"));
     table.row(["configuration", &format!("{}{why}", configuration.path)]);
     for profile in &status.profiles {
         let default = if profile.default { ", the default" } else { "" };
-        let text = format!(
-            "{} ({} at {}{default})",
-            profile.name, profile.provider, profile.issuer
-        );
+        let text = format!("{} ({} at {}{default})", profile.name, profile.provider, profile.issuer);
         table.row(["profile", &text]);
     }
     table.row(["accounts", &status.accounts.to_string()]);
     for flight in &status.flights {
         let kind = flight.kind.replace('_', " ");
         let account = flight.account.as_deref().unwrap_or("not known yet");
-        let text = format!(
-            "{kind}, {} ({account}), {} waiting",
-            flight.profile, flight.waiters
-        );
+        let text = format!("{kind}, {} ({account}), {} waiting", flight.profile, flight.waiters);
         table.row(["under way", &text]);
     }
     for notice in &status.notices {

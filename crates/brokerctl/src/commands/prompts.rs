@@ -10,9 +10,7 @@ use crate::{clean, duration, prompt};
 /// `brokerctl prompts`
 pub(crate) fn run(client: &Client, options: &Prompts) -> Result<(), Failure> {
     match (&options.command, &options.cancel) {
-        (Some(PromptsCommand::Cancel(cancel)), _) => {
-            self::cancel(client, &cancel.id, &cancel.plain)
-        }
+        (Some(PromptsCommand::Cancel(cancel)), _) => self::cancel(client, &cancel.id, &cancel.plain),
         (None, Some(id)) => cancel(client, id, &options.plain),
         (None, None) => list(client, &options.plain),
     }

@@ -1,9 +1,7 @@
 //! `get-token` and `login`: the two that may ask the user.
 
 use broker_client::blocking::Client;
-use broker_client::{
-    AccountRef, ClientError, DevicePrompt, Interaction, TokenRequest, TokenResponse,
-};
+use broker_client::{AccountRef, ClientError, DevicePrompt, Interaction, TokenRequest, TokenResponse};
 use secrecy::ExposeSecret;
 
 use crate::cli::{Ask, GetToken, Login, TokenFormat};

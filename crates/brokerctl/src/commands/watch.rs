@@ -31,21 +31,10 @@ fn describe(event: &Event) -> String {
             started.user_code
         ),
         Event::PromptEnded { id, outcome } => format!("prompt {id} ended: {outcome}"),
-        Event::AccountChanged {
-            account,
-            profile,
-            state,
-        } => {
+        Event::AccountChanged { account, profile, state } => {
             let state = state.and_then(|state| serde_json::to_value(state).ok());
-            let state = state
-                .as_ref()
-                .and_then(|state| state.as_str())
-                .unwrap_or("signed_out");
-            format!(
-                "account {} ({profile}) is {}",
-                account.username,
-                state.replace('_', " ")
-            )
+            let state = state.as_ref().and_then(|state| state.as_str()).unwrap_or("signed_out");
+            format!("account {} ({profile}) is {}", account.username, state.replace('_', " "))
         }
         Event::Lagged { missed } => {
             format!("{missed} events missed; see `brokerctl prompts` and `brokerctl accounts`")
@@ -61,10 +50,7 @@ mod tests {
     #[test]
     fn events_are_lines() {
         let table = [
-            (
-                r#"{"event":"prompt_ended","id":"p1","outcome":"cancelled"}"#,
-                "prompt p1 ended: cancelled",
-            ),
+            (r#"{"event":"prompt_ended","id":"p1","outcome":"cancelled"}"#, "prompt p1 ended: cancelled"),
             (
                 r#"{"event":"account_changed","account":{"id":"1","username":"ada"},"profile":"work","state":"unsaved"}"#,
                 "account ada (work) is unsaved",
@@ -73,10 +59,7 @@ mod tests {
                 r#"{"event":"account_changed","account":{"id":"1","username":"ada"},"profile":"work"}"#,
                 "account ada (work) is signed out",
             ),
-            (
-                r#"{"event":"lagged","missed":3}"#,
-                "3 events missed; see `brokerctl prompts` and `brokerctl accounts`",
-            ),
+            (r#"{"event":"lagged","missed":3}"#, "3 events missed; see `brokerctl prompts` and `brokerctl accounts`"),
         ];
         for (json, line) in table {
             assert_eq!(describe(&serde_json::from_str(json).unwrap()), line);

@@ -122,7 +122,7 @@ impl SecretStore for KernelStore {
         }
     }
 
-    /// Neither the store crate nor, safely, the one below can search: its buffer must be larger than the keyring, whose size one cannot ask.
+    /// The store crate cannot search, and the one below not safely: its buffer must be larger than the keyring, whose size one cannot ask.
     fn list(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         Ok(None)
     }
@@ -147,4 +147,48 @@ fn unavailable(error: KeyError) -> StoreError {
 
 fn is_quota(error: &Error) -> bool {
     matches!(error, Error::PlatformFailure(source) if source.downcast_ref() == Some(&KeyError::QuotaExceeded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a container's system call filter forbids keyrings, the refusal itself is what is tested.
+    #[test]
+    fn a_key_survives_a_change_and_a_new_store_of_the_same_user() {
+        let mut store = match KernelStore::open() {
+            Ok(store) => store,
+            Err(error) => {
+                return assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+            }
+        };
+        let key = format!("unit-test-{}", std::process::id());
+        assert!(store.get(&key).unwrap().is_none());
+        store.put(&key, b"one").unwrap();
+        store.put(&key, b"two").unwrap();
+        store.touch().unwrap();
+        // A session keyring is a thread's: this one shares nothing but the persistent keyring.
+        let persistent = store.persistent;
+        let name = key.clone();
+        let other = std::thread::spawn(move || {
+            let mut store = KernelStore::open().unwrap();
+            let value = store.get(&name).unwrap();
+            store.put(&name, b"three").unwrap();
+            value
+        });
+        let value = other.join().unwrap();
+        assert!(!persistent || **value.unwrap() == *b"two");
+        assert!(!persistent || **store.get(&key).unwrap().unwrap() == *b"three");
+        assert!(matches!(
+            store.put(&key, &vec![b'x'; 40_000]),
+            Err(StoreError::Full { .. })
+        ));
+        assert!(
+            store.get(&key).unwrap().is_some(),
+            "the value before the one that did not fit"
+        );
+        store.delete(&key).unwrap();
+        store.delete(&key).unwrap();
+        assert!(store.get(&key).unwrap().is_none());
+    }
 }

@@ -8,7 +8,7 @@ use crate::store::StoreKind;
 use crate::store::memory::MemoryStore;
 
 /// Real time passes in these tests, because a real thread does: short deadlines, and nothing waits for longer than one of them.
-const SHORT: Duration = Duration::from_millis(100);
+const SHORT: Duration = Duration::from_millis(300);
 
 fn vault(memory: &MemoryStore) -> Vault {
     let memory = memory.clone();
@@ -38,8 +38,9 @@ async fn jobs_run_on_the_thread_in_order() {
 #[tokio::test]
 async fn a_stuck_call_fails_its_job_in_time_and_later_ones_at_once() {
     let memory = MemoryStore::new();
-    let vault = vault(&memory).with_deadline(SHORT);
+    let vault = vault(&memory);
     vault.open().await.unwrap();
+    let vault = vault.with_deadline(SHORT);
     memory.set_hanging(true);
     let (first, queued) = tokio::join!(vault.put("a", secret("1")), vault.put("b", secret("2")));
     assert!(matches!((first, queued), (Err(VaultError::TimedOut), Err(VaultError::TimedOut))));
@@ -58,8 +59,9 @@ async fn a_stuck_call_fails_its_job_in_time_and_later_ones_at_once() {
 #[tokio::test]
 async fn a_stuck_call_is_found_though_its_caller_left() {
     let memory = MemoryStore::new();
-    let vault = vault(&memory).with_deadline(SHORT);
+    let vault = vault(&memory);
     vault.open().await.unwrap();
+    let vault = vault.with_deadline(SHORT);
     memory.set_hanging(true);
     assert!(tokio::time::timeout(SHORT / 4, vault.get("a")).await.is_err());
     assert!(matches!(vault.get("a").await, Err(VaultError::TimedOut)));
