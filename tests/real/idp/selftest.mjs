@@ -49,8 +49,8 @@ async function start(settings = {}) {
     },
     /** Returns when the log of everything before has been read. */
     async logged() {
-      await fetch(`${issuer}/marker`);
-      while (!log.some((line) => line.includes('"/marker"'))) await once(errors, 'line');
+      child.stdin.write('here\n');
+      while (log.at(-1) !== '{"mark":"here"}') await once(errors, 'line');
     },
     async stop() {
       child.stdin.end();

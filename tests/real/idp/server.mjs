@@ -1,7 +1,8 @@
 // A certified OpenID provider (npm oidc-provider) on loopback, with the device authorization grant,
 // rotating refresh tokens and revocation. It prints one JSON line, {"issuer":…}, when it listens,
 // logs one JSON line per request on stderr, and ends when its standard input does, so that a test
-// that died does not leave it behind.
+// that died does not leave it behind. A line on standard input comes back in the log, as {"mark":…}:
+// all that was answered before stands above it.
 //
 //   PORT=0            the port; 0 takes a free one
 //   MOUNT=            a path for the issuer, such as /realms/main
@@ -19,6 +20,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import querystring from 'node:querystring';
+import readline from 'node:readline';
 
 import { Provider } from 'oidc-provider';
 
@@ -232,5 +234,5 @@ server.on('request', (req, res) => {
 });
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(0));
-process.stdin.on('close', () => process.exit(0)).resume();
+readline.createInterface({ input: process.stdin }).on('line', (mark) => log({ mark })).on('close', () => process.exit(0));
 process.stdout.write(`${JSON.stringify({ issuer, pid: process.pid })}\n`);
