@@ -32,11 +32,7 @@ pub(crate) fn skip(test: &str, reason: &str) -> Result<()> {
     let line = format!("SKIPPED {test}: {reason}\n");
     if let Some(file) = env::var_os("BROKERD_TEST_SKIPS") {
         // One write, so that tests in parallel do not mix their lines.
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(file)?
-            .write_all(line.as_bytes())?;
+        OpenOptions::new().append(true).create(true).open(file)?.write_all(line.as_bytes())?;
     }
     io::stdout().write_all(line.as_bytes())?;
     Ok(())
@@ -98,26 +94,13 @@ impl OidcProvider {
             return Ok(None);
         };
         let state = tempfile::tempdir()?;
-        let mut settings: Vec<_> = settings
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        settings.push((
-            "STATE".to_owned(),
-            Self::state_file(&state).display().to_string(),
-        ));
+        let mut settings: Vec<_> = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        settings.push(("STATE".to_owned(), Self::state_file(&state).display().to_string()));
         let (process, issuer) = ProviderProcess::spawn(&directory, &settings)?;
         let port = issuer.port().context("an issuer with a port")?;
         settings.push(("PORT".to_owned(), port.to_string()));
         let requests = Vec::new();
-        Ok(Some(Self {
-            directory,
-            settings,
-            issuer,
-            state,
-            process: Some(process),
-            requests,
-        }))
+        Ok(Some(Self { directory, settings, issuer, state, process: Some(process), requests }))
     }
 
     /// Returns the issuer without a slash at its end, as it stands in a profile.
@@ -136,16 +119,10 @@ impl OidcProvider {
     }
 
     fn visit(&self, arguments: &[&str], expected: &str) -> Result<()> {
-        let output = Command::new("node")
-            .arg(self.directory.join("approve.mjs"))
-            .args(arguments)
-            .output()?;
+        let output = Command::new("node").arg(self.directory.join("approve.mjs")).args(arguments).output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            said.trim() == expected,
-            "the user's side: {said}{complaint}"
-        );
+        ensure!(said.trim() == expected, "the user's side: {said}{complaint}");
         Ok(())
     }
 
@@ -154,11 +131,7 @@ impl OidcProvider {
         if let Some(process) = &mut self.process {
             process.stdin.write_all(b"here\n")?;
             loop {
-                match process
-                    .log
-                    .recv_timeout(PATIENCE)
-                    .context("the provider's log")?
-                {
+                match process.log.recv_timeout(PATIENCE).context("the provider's log")? {
                     LogLine::Mark { mark } if mark == "here" => break,
                     LogLine::Mark { mark } => bail!("an unknown mark {mark}"),
                     LogLine::Request(request) => self.requests.push(request),
@@ -258,9 +231,7 @@ impl ProviderProcess {
 
         // From here on, dropping it ends the child.
         let process = Self { child, stdin, log };
-        let line = first
-            .recv_timeout(PATIENCE)
-            .context("the provider does not say that it listens")?;
+        let line = first.recv_timeout(PATIENCE).context("the provider does not say that it listens")?;
         let Listening { issuer } = serde_json::from_str(&line).context("the provider ended")?;
         Ok((process, Url::parse(&issuer)?))
     }
@@ -305,26 +276,18 @@ impl GnomeKeyring {
             .stdout(Stdio::piped())
             .spawn()
             .context("keyring.sh")?;
-        let mut keyring = Self {
-            keeper,
-            env: Vec::new(),
-        };
+        let mut keyring = Self { keeper, env: Vec::new() };
         let stdout = keyring.keeper.stdout.take().context("standard output")?;
         let (sender, variables) = mpsc::channel();
         thread::spawn(move || {
             for entry in BufReader::new(stdout).split(0).map_while(Result::ok) {
-                if sender
-                    .send(String::from_utf8_lossy(&entry).into_owned())
-                    .is_err()
-                {
+                if sender.send(String::from_utf8_lossy(&entry).into_owned()).is_err() {
                     return;
                 }
             }
         });
         loop {
-            let entry = variables
-                .recv_timeout(PATIENCE)
-                .context("keyring.sh does not start")?;
+            let entry = variables.recv_timeout(PATIENCE).context("keyring.sh does not start")?;
             match entry.split_once('=') {
                 Some((name, value)) if Self::EXPORTED.contains(&name) => {
                     keyring.env.push((name.to_owned(), value.to_owned()));
@@ -337,9 +300,7 @@ impl GnomeKeyring {
 
     /// Returns what a program must have in its environment to use this keyring.
     pub(crate) fn env(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.env
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Locks it, as a screen lock may. Nobody can be asked for the password: a use of it fails.
@@ -383,16 +344,9 @@ impl GnomeKeyring {
     }
 
     fn control(&self, arguments: &[&str]) -> Result<()> {
-        let output = Command::new(script("bin/keyring-ctl"))
-            .args(arguments)
-            .envs(self.env())
-            .output()?;
+        let output = Command::new(script("bin/keyring-ctl")).args(arguments).envs(self.env()).output()?;
         let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "keyring-ctl {}: {complaint}",
-            arguments.join(" ")
-        );
+        ensure!(output.status.success(), "keyring-ctl {}: {complaint}", arguments.join(" "));
         Ok(())
     }
 }
@@ -416,7 +370,5 @@ pub(crate) fn kernel_session(test: &str, program: &Path) -> Result<Option<Comman
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("real")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("real").join(name)
 }

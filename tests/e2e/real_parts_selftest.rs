@@ -15,10 +15,8 @@ use crate::real_parts::{GnomeKeyring, OidcProvider, kernel_session};
 
 /// Posts a form as curl would, and returns the JSON that comes back.
 fn post(issuer: &str, path: &str, form: &[(&str, &str)]) -> Result<Value> {
-    let body = form_urlencoded::Serializer::new(String::new())
-        .append_pair("client_id", "cli")
-        .extend_pairs(form)
-        .finish();
+    let body =
+        form_urlencoded::Serializer::new(String::new()).append_pair("client_id", "cli").extend_pairs(form).finish();
     let url = Url::parse(issuer)?;
     let address = url.socket_addrs(|| None)?;
     let mut stream = TcpStream::connect(&*address)?;
@@ -37,38 +35,19 @@ fn post(issuer: &str, path: &str, form: &[(&str, &str)]) -> Result<Value> {
 }
 
 fn begin(provider: &OidcProvider) -> Result<(String, String)> {
-    let flow = post(
-        provider.issuer(),
-        "/device/auth",
-        &[("scope", "openid profile offline_access")],
-    )?;
-    let text = |name: &str| {
-        flow[name]
-            .as_str()
-            .map(str::to_owned)
-            .context(flow.to_string())
-    };
+    let flow = post(provider.issuer(), "/device/auth", &[("scope", "openid profile offline_access")])?;
+    let text = |name: &str| flow[name].as_str().map(str::to_owned).context(flow.to_string());
     Ok((text("device_code")?, text("verification_uri_complete")?))
 }
 
 fn poll(provider: &OidcProvider, device_code: &str) -> Result<Value> {
     let grant = "urn:ietf:params:oauth:grant-type:device_code";
-    post(
-        provider.issuer(),
-        "/token",
-        &[("grant_type", grant), ("device_code", device_code)],
-    )
+    post(provider.issuer(), "/token", &[("grant_type", grant), ("device_code", device_code)])
 }
 
 fn refresh(provider: &OidcProvider, answer: &Value) -> Result<Value> {
-    let token = answer["refresh_token"]
-        .as_str()
-        .context("a refresh token")?;
-    post(
-        provider.issuer(),
-        "/token",
-        &[("grant_type", "refresh_token"), ("refresh_token", token)],
-    )
+    let token = answer["refresh_token"].as_str().context("a refresh token")?;
+    post(provider.issuer(), "/token", &[("grant_type", "refresh_token"), ("refresh_token", token)])
 }
 
 #[test]
@@ -80,14 +59,8 @@ fn a_real_provider_grants_and_denies() -> Result<()> {
     };
 
     let (device_code, uri) = begin(&provider)?;
-    assert_eq!(
-        poll(&provider, &device_code)?["error"],
-        "authorization_pending"
-    );
-    assert_eq!(
-        provider.wait_for("/token", 400)?.error.as_deref(),
-        Some("authorization_pending")
-    );
+    assert_eq!(poll(&provider, &device_code)?["error"], "authorization_pending");
+    assert_eq!(provider.wait_for("/token", 400)?.error.as_deref(), Some("authorization_pending"));
     provider.approve(&uri, "bob")?;
     let tokens = poll(&provider, &device_code)?;
     assert_eq!(tokens["expires_in"], 7);
@@ -98,10 +71,7 @@ fn a_real_provider_grants_and_denies() -> Result<()> {
 
     refresh(&provider, &tokens)?;
     assert_eq!(provider.refreshes()?, 1);
-    let polls = provider
-        .requests()?
-        .iter()
-        .filter(|r| r.method == "POST" && r.path == "/token");
+    let polls = provider.requests()?.iter().filter(|r| r.method == "POST" && r.path == "/token");
     assert_eq!(polls.count(), 4);
     Ok(())
 }
@@ -117,10 +87,7 @@ fn a_real_provider_comes_back_with_its_grants_or_without() -> Result<()> {
     let first = poll(&provider, &device_code)?;
 
     provider.stop()?;
-    assert!(
-        refresh(&provider, &first).is_err(),
-        "a stopped provider answers"
-    );
+    assert!(refresh(&provider, &first).is_err(), "a stopped provider answers");
     provider.restart()?;
     let second = refresh(&provider, &first)?;
     assert!(second["access_token"].is_string(), "{}", second["error"]);
@@ -134,35 +101,21 @@ fn a_real_provider_comes_back_with_its_grants_or_without() -> Result<()> {
 fn secret_tool(keyring: &GnomeKeyring, arguments: &[&str]) -> Command {
     // It waits for ever on a keyring that hangs.
     let mut command = Command::new("timeout");
-    command
-        .args(["2", "secret-tool"])
-        .args(arguments)
-        .args(["service", "selftest"]);
+    command.args(["2", "secret-tool"]).args(arguments).args(["service", "selftest"]);
     command.envs(keyring.env()).stderr(Stdio::null());
     command
 }
 
 fn store(keyring: &GnomeKeyring, secret: &str) -> Result<bool> {
-    let mut child = secret_tool(keyring, &["store", "--label=selftest"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("secret-tool")?;
-    child
-        .stdin
-        .take()
-        .context("standard input")?
-        .write_all(secret.as_bytes())?;
+    let mut child =
+        secret_tool(keyring, &["store", "--label=selftest"]).stdin(Stdio::piped()).spawn().context("secret-tool")?;
+    child.stdin.take().context("standard input")?.write_all(secret.as_bytes())?;
     Ok(child.wait()?.success())
 }
 
 fn lookup(keyring: &GnomeKeyring) -> Result<Option<String>> {
-    let output = secret_tool(keyring, &["lookup"])
-        .output()
-        .context("secret-tool")?;
-    Ok(output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
+    let output = secret_tool(keyring, &["lookup"]).output().context("secret-tool")?;
+    Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
 #[test]
@@ -206,10 +159,7 @@ fn a_real_keyring_ends_with_its_owner() -> Result<()> {
     let Some(keyring) = GnomeKeyring::start(test)? else {
         return Ok(());
     };
-    let (_, directory) = keyring
-        .env()
-        .find(|(name, _)| *name == "BROKERD_TEST_KEYRING_DIR")
-        .context("a directory")?;
+    let (_, directory) = keyring.env().find(|(name, _)| *name == "BROKERD_TEST_KEYRING_DIR").context("a directory")?;
     let directory = Path::new(directory).to_owned();
     assert!(directory.exists());
     drop(keyring);
@@ -226,13 +176,8 @@ fn a_kernel_session_is_private() -> Result<()> {
     let script = "keyctl pipe $(keyctl add user brokerd-selftest secret @s)";
     let output = command.args(["-c", script]).output()?;
     assert_eq!(String::from_utf8_lossy(&output.stdout), "secret");
-    let outside = Command::new("keyctl")
-        .args(["search", "@s", "user", "brokerd-selftest"])
-        .output();
-    assert!(
-        !outside?.status.success(),
-        "the key is seen outside of its session"
-    );
+    let outside = Command::new("keyctl").args(["search", "@s", "user", "brokerd-selftest"]).output();
+    assert!(!outside?.status.success(), "the key is seen outside of its session");
     Ok(())
 }
 

@@ -305,6 +305,7 @@ impl Broker {
 
     async fn hold_index_against_store(self: &Arc<Self>) -> Result<(), ErrorBody> {
         let keys = self.vault.list().await.map_err(|error| error.body())?;
+        self.tell_store();
         let stored: Option<Vec<AccountId>> =
             keys.map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
         for id in stored.iter().flatten() {
@@ -326,6 +327,17 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// Says which store it is and how long sign-ins last there. One that forgets is worth a notice.
+    fn tell_store(&self) {
+        let Some(why) = self.vault.why() else { return };
+        let store = self.vault.status();
+        if matches!(store.kind.as_str(), "keyring" | "file") {
+            tracing::info!(store = store.kind, why, "store open");
+        } else {
+            self.notices.add(why);
+        }
     }
 
     /// An account the store has and the index does not.

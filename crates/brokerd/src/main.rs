@@ -29,6 +29,7 @@ const EXIT_CONFIGURATION: u8 = 6;
 ///
 /// Runs in the foreground, as one user, until SIGTERM or SIGINT. Logs go to stderr; BROKERD_LOG=debug says more.
 #[derive(Parser)]
+#[expect(clippy::doc_markdown, reason = "clap prints these comments as they are")]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
     /// The configuration [default: $BROKERD_CONFIG, else $XDG_CONFIG_HOME/brokerd/config.toml]
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
     let endpoint = Endpoint::resolve(arguments.socket.as_deref())?;
     let config = Config::load(&config_file);
-    let mut store = config.as_ref().map(|config| config.store.clone()).unwrap_or_else(|_| StoreConfig::default());
+    let mut store = config.as_ref().map_or_else(|_| StoreConfig::default(), |config| config.store.clone());
     if let Some(kind) = arguments.store {
         store.kind = kind.into();
     }

@@ -179,14 +179,8 @@ mod tests {
         let value = other.join().unwrap();
         assert!(!persistent || **value.unwrap() == *b"two");
         assert!(!persistent || **store.get(&key).unwrap().unwrap() == *b"three");
-        assert!(matches!(
-            store.put(&key, &vec![b'x'; 40_000]),
-            Err(StoreError::Full { .. })
-        ));
-        assert!(
-            store.get(&key).unwrap().is_some(),
-            "the value before the one that did not fit"
-        );
+        assert!(matches!(store.put(&key, &vec![b'x'; 40_000]), Err(StoreError::Full { .. })));
+        assert!(store.get(&key).unwrap().is_some(), "the value before the one that did not fit");
         store.delete(&key).unwrap();
         store.delete(&key).unwrap();
         assert!(store.get(&key).unwrap().is_none());

@@ -12,29 +12,18 @@ pub(in crate::store) fn classify(error: Error) -> StoreError {
     match error {
         Error::NoStorageAccess(source) => no_access(source),
         Error::PlatformFailure(source) => platform_failure(source),
-        Error::TooLong(what, limit) => full(
-            format!("the keyring takes at most {limit} characters of {what}"),
-            None,
-        ),
+        Error::TooLong(what, limit) => full(format!("the keyring takes at most {limit} characters of {what}"), None),
         Error::BadEncoding(_) | Error::BadDataFormat(..) => {
             StoreError::Damaged("the keyring's item is damaged".to_owned())
         }
-        Error::BadStoreFormat(_) => {
-            StoreError::Damaged("the keyring's store is damaged".to_owned())
-        }
+        Error::BadStoreFormat(_) => StoreError::Damaged("the keyring's store is damaged".to_owned()),
         Error::Ambiguous(entries) => StoreError::unavailable(format!(
             "{} items of the keyring have the same name; delete all but one",
             entries.len()
         )),
-        Error::Invalid(what, why) => {
-            StoreError::NotSupported(format!("the keyring does not take this {what}: {why}"))
-        }
-        Error::NotSupportedByStore(_) => {
-            StoreError::NotSupported("this keyring cannot do that".to_owned())
-        }
-        Error::NoDefaultStore => {
-            StoreError::unavailable("this platform's keyring could not be opened")
-        }
+        Error::Invalid(what, why) => StoreError::NotSupported(format!("the keyring does not take this {what}: {why}")),
+        Error::NotSupportedByStore(_) => StoreError::NotSupported("this keyring cannot do that".to_owned()),
+        Error::NoDefaultStore => StoreError::unavailable("this platform's keyring could not be opened"),
         Error::NoEntry => StoreError::unavailable("the keyring's item went away while it was used"),
         _ => StoreError::unavailable("the keyring failed in a way that this version does not know"),
     }
@@ -79,10 +68,7 @@ fn platform_failure(source: BoxError) -> StoreError {
 
     if let Some(KeyError::QuotaExceeded) = source.downcast_ref() {
         let limits = "by default 20,000 bytes and 200 keys for everything a user keeps there";
-        return full(
-            format!("the kernel keyring is full: {limits}"),
-            Some(source),
-        );
+        return full(format!("the kernel keyring is full: {limits}"), Some(source));
     }
     match source.downcast_ref() {
         Some(Service::Locked | Service::Prompt) => StoreError::Locked,
@@ -111,16 +97,10 @@ mod tests {
     #[test]
     fn no_secret_is_printed() {
         let secret = || b"secret-bytes".to_vec();
-        for error in [
-            Error::BadEncoding(secret()),
-            Error::BadDataFormat(secret(), "x".into()),
-        ] {
+        for error in [Error::BadEncoding(secret()), Error::BadDataFormat(secret(), "x".into())] {
             let ours = classify(error);
             assert!(matches!(ours, StoreError::Damaged(_)));
-            assert!(
-                !format!("{ours:?} {}", ours.chain()).contains("115, 101"),
-                "{ours:?}"
-            );
+            assert!(!format!("{ours:?} {}", ours.chain()).contains("115, 101"), "{ours:?}");
         }
     }
 
@@ -132,33 +112,12 @@ mod tests {
 
         let access = |source: BoxError| classify(Error::NoStorageAccess(source));
         let failure = |source: BoxError| classify(Error::PlatformFailure(source));
-        assert!(matches!(
-            access(Box::new(Service::Prompt)),
-            StoreError::Locked
-        ));
-        assert!(matches!(
-            access(Box::new(Service::NoResult)),
-            StoreError::Unavailable { .. }
-        ));
-        assert!(matches!(
-            access(Box::new(KeyError::AccessDenied)),
-            StoreError::Unavailable { .. }
-        ));
-        assert!(matches!(
-            failure(Box::new(Service::Locked)),
-            StoreError::Locked
-        ));
-        assert!(matches!(
-            failure(Box::new(Service::Unavailable)),
-            StoreError::Unavailable { .. }
-        ));
-        assert!(matches!(
-            failure(Box::new(KeyError::QuotaExceeded)),
-            StoreError::Full { .. }
-        ));
-        assert!(matches!(
-            classify(Error::TooLong("secret".to_owned(), 2560)),
-            StoreError::Full { .. }
-        ));
+        assert!(matches!(access(Box::new(Service::Prompt)), StoreError::Locked));
+        assert!(matches!(access(Box::new(Service::NoResult)), StoreError::Unavailable { .. }));
+        assert!(matches!(access(Box::new(KeyError::AccessDenied)), StoreError::Unavailable { .. }));
+        assert!(matches!(failure(Box::new(Service::Locked)), StoreError::Locked));
+        assert!(matches!(failure(Box::new(Service::Unavailable)), StoreError::Unavailable { .. }));
+        assert!(matches!(failure(Box::new(KeyError::QuotaExceeded)), StoreError::Full { .. }));
+        assert!(matches!(classify(Error::TooLong("secret".to_owned(), 2560)), StoreError::Full { .. }));
     }
 }

@@ -47,9 +47,7 @@ impl From<Error> for Failure {
 
 impl std::fmt::Debug for SecretService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SecretService")
-            .field("open", &self.connection.is_some())
-            .finish()
+        f.debug_struct("SecretService").field("open", &self.connection.is_some()).finish()
     }
 }
 
@@ -60,29 +58,22 @@ impl SecretService {
     ///
     /// [`StoreError::Unavailable`] without a bus, without a service, or inside a tokio runtime (where zbus would panic).
     pub fn open() -> Result<Self, StoreError> {
-        Ok(Self {
-            connection: Some(Connection::open()?),
-        })
+        Ok(Self { connection: Some(Connection::open()?) })
     }
 
     /// Tells whether the service could take an item: whether it has a default collection, locked or not. Never prompts.
     pub fn has_default_collection(&mut self) -> Result<bool, StoreError> {
-        self.call(
-            |connection| match connection.service()?.get_default_collection() {
-                Ok(_) => Ok(true),
-                Err(secret_service::Error::NoResult) => Ok(false),
-                Err(error) => Err(decode_error(error).into()),
-            },
-        )
+        self.call(|connection| match connection.service()?.get_default_collection() {
+            Ok(_) => Ok(true),
+            Err(secret_service::Error::NoResult) => Ok(false),
+            Err(error) => Err(decode_error(error).into()),
+        })
     }
 
     /// Makes one call, with a new connection and a second attempt if the connection is the trouble.
     ///
     /// Every call is idempotent, so one that failed half-way may be made again.
-    fn call<T>(
-        &mut self,
-        work: impl Fn(&mut Connection) -> Result<T, Failure>,
-    ) -> Result<T, StoreError> {
+    fn call<T>(&mut self, work: impl Fn(&mut Connection) -> Result<T, Failure>) -> Result<T, StoreError> {
         if let Some(connection) = &mut self.connection {
             refuse_inside_a_runtime()?;
             match work(connection) {
@@ -113,29 +104,18 @@ impl Connection {
     fn open() -> Result<Self, StoreError> {
         refuse_inside_a_runtime()?;
         // Twice: KWallet refuses the public key of one session in 256, the one with a leading zero.
-        let store =
-            Store::new()
-                .or_else(|_| Store::new())
-                .map_err(|error| match classify(error) {
-                    StoreError::Unavailable { source, .. } => StoreError::Unavailable {
-                        what: "no Secret Service answers".to_owned(),
-                        source,
-                    },
-                    error => error,
-                })?;
-        Ok(Self {
-            store,
-            service: None,
-        })
+        let store = Store::new().or_else(|_| Store::new()).map_err(|error| match classify(error) {
+            StoreError::Unavailable { source, .. } => {
+                StoreError::Unavailable { what: "no Secret Service answers".to_owned(), source }
+            }
+            error => error,
+        })?;
+        Ok(Self { store, service: None })
     }
 
     fn entry(&self, key: &str) -> Result<Entry, Error> {
         let label = format!("brokerd sign-in {key}");
-        self.store.build(
-            SERVICE,
-            key,
-            Some(&HashMap::from([("label", label.as_str())])),
-        )
+        self.store.build(SERVICE, key, Some(&HashMap::from([("label", label.as_str())])))
     }
 
     fn service(&mut self) -> Result<&Service<'static>, Failure> {
@@ -149,18 +129,11 @@ impl Connection {
     /// Runs `find`; if it finds nothing, makes sure that nothing is the answer.
     ///
     /// The service also answers "nothing" without a default collection, and some do while it is locked.
-    fn certain<T>(
-        &mut self,
-        find: impl Fn(&mut Self) -> Result<Option<T>, Failure>,
-    ) -> Result<Option<T>, Failure> {
+    fn certain<T>(&mut self, find: impl Fn(&mut Self) -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
         if let Some(found) = find(self)? {
             return Ok(Some(found));
         }
-        if self.was_unlocked()? {
-            Ok(None)
-        } else {
-            find(self)
-        }
+        if self.was_unlocked()? { Ok(None) } else { find(self) }
     }
 
     /// Makes sure that the default collection is there and unlocked; returns whether it was unlocked already.
@@ -243,15 +216,10 @@ impl Connection {
 
     /// Sorts items that have one name by when they were modified, to the second, which `keyring-core` cannot ask.
     fn newest_first(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, Failure> {
-        tracing::warn!(
-            count = entries.len(),
-            "several items of the keyring have one name; the newest counts"
-        );
+        tracing::warn!(count = entries.len(), "several items of the keyring have one name; the newest counts");
         // Its path type comes from zbus; an item's search result has it without naming it.
         let service = self.service()?;
-        let found = service
-            .search_items(HashMap::from([("service", SERVICE)]))
-            .map_err(decode_error)?;
+        let found = service.search_items(HashMap::from([("service", SERVICE)])).map_err(decode_error)?;
         let modified: HashMap<String, u64> = found
             .unlocked
             .iter()
@@ -259,12 +227,8 @@ impl Connection {
             .filter_map(|item| Some((item.item_path.to_string(), item.get_modified().ok()?)))
             .collect();
         let time = |entry: &Entry| {
-            let path = entry
-                .as_any()
-                .downcast_ref::<Wrapper>()
-                .map(Wrapper::get_path);
-            path.and_then(|path| modified.get(&path).copied())
-                .unwrap_or(0)
+            let path = entry.as_any().downcast_ref::<Wrapper>().map(Wrapper::get_path);
+            path.and_then(|path| modified.get(&path).copied()).unwrap_or(0)
         };
         let mut entries = entries;
         entries.sort_by_key(|entry| std::cmp::Reverse(time(entry)));
@@ -282,9 +246,9 @@ fn delete(entry: &Entry) -> Result<(), Failure> {
 /// zbus enters a runtime of its own for every call, and panics inside another one.
 fn refuse_inside_a_runtime() -> Result<(), StoreError> {
     match tokio::runtime::Handle::try_current() {
-        Ok(_) => Err(StoreError::unavailable(
-            "the Secret Service was called inside a runtime, not on the vault's thread",
-        )),
+        Ok(_) => {
+            Err(StoreError::unavailable("the Secret Service was called inside a runtime, not on the vault's thread"))
+        }
         Err(_) => Ok(()),
     }
 }
@@ -308,20 +272,14 @@ impl SecretStore for SecretService {
 
     /// An item that is not found is deleted already; whether it only hides behind a lock is made certain first.
     fn delete(&mut self, key: &str) -> Result<(), StoreError> {
-        self.call(
-            |connection| match connection.certain(|connection| connection.get(key))? {
-                Some(_) => connection.delete(key),
-                None => Ok(()),
-            },
-        )
+        self.call(|connection| match connection.certain(|connection| connection.get(key))? {
+            Some(_) => connection.delete(key),
+            None => Ok(()),
+        })
     }
 
     fn list(&mut self) -> Result<Option<Vec<String>>, StoreError> {
-        self.call(|connection| {
-            Ok(Some(
-                connection.certain(Connection::keys)?.unwrap_or_default(),
-            ))
-        })
+        self.call(|connection| Ok(Some(connection.certain(Connection::keys)?.unwrap_or_default())))
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
@@ -337,9 +295,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_inside_a_runtime_is_an_error_and_no_panic() {
-        assert!(matches!(
-            SecretService::open(),
-            Err(StoreError::Unavailable { .. })
-        ));
+        assert!(matches!(SecretService::open(), Err(StoreError::Unavailable { .. })));
     }
 }
