@@ -17,12 +17,16 @@ mod lock;
 mod tests;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::io;
 use std::path::PathBuf;
 
 #[cfg(unix)]
 pub use unix::Listener;
+#[cfg(windows)]
+pub use windows::Listener;
 
 pub use crate::stream::Stream;
 

@@ -3,7 +3,6 @@
 //! What is missing: the user's SID (for the pipe's name and its access list) and the owner of an opened pipe. Until then
 //! nothing connects, so that nothing talks to a squatter; the openings below already limit what a server may do with the
 //! client's identity.
-#![expect(dead_code, reason = "the openings wait for the owner check")]
 
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;

@@ -204,3 +204,36 @@ async fn a_full_backlog_is_waited_for_until_the_deadline() {
     connect::connect(&endpoint, soon()).await.unwrap();
     room.join().unwrap().unwrap().unwrap();
 }
+
+#[test]
+fn of_many_that_start_at_once_exactly_one_listens() {
+    const DAEMONS: usize = 8;
+    for _ in 0..20 {
+        let place = Place::new();
+        let started = std::sync::Barrier::new(DAEMONS);
+        let tried = std::sync::Barrier::new(DAEMONS);
+        let daemon = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = runtime.unwrap();
+            let _inside = runtime.enter();
+            started.wait();
+            let bound = Listener::bind(&place.endpoint());
+            tried.wait();
+            match bound {
+                Ok(_) => true,
+                Err(ListenError::AlreadyRunning { .. }) => false,
+                Err(error) => panic!("{error}: {error:?}"),
+            }
+        };
+        let listening = std::thread::scope(|scope| {
+            let daemons: Vec<_> = (0..DAEMONS).map(|_| scope.spawn(daemon)).collect();
+            daemons
+                .into_iter()
+                .map(|daemon| daemon.join().unwrap())
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(listening.iter().filter(|listens| **listens).count(), 1);
+    }
+}

@@ -32,17 +32,23 @@ pub(crate) fn logout(client: &Client, options: &Logout) -> Result<(), Failure> {
     let accounts = client.accounts()?.accounts;
     let chosen = choose(&accounts, options)?;
     let mut done = Vec::with_capacity(chosen.len());
+    let mut failed = None;
     for account in chosen {
-        let signed_out = client.sign_out(&account.id)?;
-        if !options.plain.is_json() {
-            tell(&signed_out);
+        match client.sign_out(&account.id) {
+            Ok(signed_out) => {
+                if !options.plain.is_json() {
+                    tell(&signed_out);
+                }
+                done.push(signed_out);
+            }
+            // The others are signed out all the same.
+            Err(error) => failed = failed.or(Some(error)),
         }
-        done.push(signed_out);
     }
     if options.plain.is_json() {
-        return output::json(&serde_json::json!({ "signed_out": done }));
+        output::json(&serde_json::json!({ "signed_out": done }))?;
     }
-    Ok(())
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Decides whom to sign out: everybody, the one named, or the only one.
