@@ -251,7 +251,13 @@ impl Account {
             self.reject(rejected);
         }
         if !ask.wants_new() {
-            if let Some(token) = self.best(&ask, |judged| judged == Freshness::Fresh) {
+            let good_enough = |judged| match judged {
+                Freshness::Fresh => true,
+                // Where nothing better can come, the token serves to its end.
+                Freshness::Stale | Freshness::Short => self.is_transient() && ask.is_soft(),
+                Freshness::Expired => false,
+            };
+            if let Some(token) = self.best(&ask, good_enough) {
                 return Answer::Now(token);
             }
             if let Some(token) = self.best(&ask, |judged| judged == Freshness::Stale) {
@@ -262,6 +268,11 @@ impl Account {
             }
         }
         Answer::Wait(self.join(ask, true))
+    }
+
+    /// Whether the grant is nothing but the tokens at hand.
+    fn is_transient(&self) -> bool {
+        matches!(&self.hold, Some(Hold::Saved(held)) if held.is_transient())
     }
 
     /// Forgets exactly the token a resource refused. A grant that is that token is over.
