@@ -5,6 +5,7 @@ use std::sync::Arc;
 use broker_ipc::api::{AccountState, ConfigurationStatus, ProfileSummary, Status};
 
 use super::accounts::describe;
+use crate::account::Description;
 use crate::broker::Broker;
 
 pub(super) async fn status(broker: &Arc<Broker>) -> Status {
@@ -19,8 +20,14 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
     };
     let mut notices = broker.notices.all();
     notices.extend(broker.accounts.complaint());
-    let accounts = describe(broker).await;
-    for account in accounts.iter().filter(|account| account.state == AccountState::Unsaved) {
+    let described = describe(broker).await;
+    let accounts = described.len();
+    let mut flights = broker.sign_ins.flights();
+    for Description { account, flights: refreshes } in described {
+        flights.extend(refreshes);
+        if account.state != AccountState::Unsaved {
+            continue;
+        }
         notices.push(format!(
             "the sign-in of {} under profile {} is not saved: the keyring does not take it; it is tried again, and lost if \
              brokerd ends before",
@@ -37,8 +44,8 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
             error: profiles.error.as_ref().map(ToString::to_string),
         },
         profiles: profiles.providers.iter().map(|(name, provider)| summary(name, provider)).collect(),
-        accounts: accounts.len(),
-        flights: broker.sign_ins.flights(),
+        accounts,
+        flights,
         notices,
     }
 }
