@@ -5,10 +5,12 @@
 mod accounts;
 mod crash;
 mod endings;
+mod entra;
 mod fake_as;
 mod freshness;
 mod index;
 mod outage;
+mod reload;
 mod rotation;
 mod shutdown;
 mod sign_in;
@@ -17,3 +19,5 @@ mod silence;
 mod single_flight;
 mod step_up;
 mod stuck_store;
+mod watch;
+mod wire;
