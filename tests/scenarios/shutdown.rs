@@ -64,6 +64,27 @@ async fn waiters_of_a_prompt_are_told_shutting_down_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_prompt_or_a_hanging_keyring_is_told_at_once_too() {
+    let mut rig = Rig::start();
+    rig.fake.script(Endpoint::DeviceAuthorization, Fault::Hang);
+    let mut waiter = rig.wire().await;
+    waiter.send(rig.post("/v1/token", "{}")).await;
+    rig.fake.wait_for_count(Endpoint::DeviceAuthorization, 1).await;
+    let start = Instant::now();
+    rig.stop().await;
+    assert_eq!((waiter.answer().await.error().as_str(), start.elapsed()), ("shutting_down", s(0)));
+
+    rig.store.set_hanging(true);
+    rig.run();
+    let mut waiter = rig.wire().await;
+    waiter.send(rig.post("/v1/token", "{}")).await;
+    rig.pass(s(1)).await;
+    let start = Instant::now();
+    rig.stop().await;
+    assert_eq!((waiter.answer().await.error().as_str(), start.elapsed()), ("shutting_down", s(0)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_finds_the_daemon_again_and_sees_a_prompt_of_its_own() {
     let mut rig = Rig::start();
     let mut call = rig.call(&interactive());

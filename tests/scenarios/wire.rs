@@ -225,7 +225,7 @@ async fn a_caller_who_does_not_read_holds_up_nobody() {
     let rig = Rig::start();
     let mut deaf = rig.wire().await;
     deaf.send("GET /v1/events HTTP/1.1\r\nhost: brokerd\r\n\r\n").await;
-    for _ in 0..400 {
+    for _ in 0..150 {
         let mut call = rig.call(&TokenRequest { timeout: Some(1), ..interactive() });
         call.prompt().await;
         call.failure().await;
