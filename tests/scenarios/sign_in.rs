@@ -66,6 +66,7 @@ async fn the_first_waiters_leaving_does_not_disturb_the_second() {
     let prompt = first.prompt().await;
     let mut second = rig.call(&interactive());
     second.prompt().await;
+    rig.pass(s(1)).await;
 
     drop(first);
     rig.pass(s(60)).await;
