@@ -238,18 +238,15 @@ impl Broker {
     }
 
     /// Hands a sign-in's grant to its account's task, which saves it. Ends when it is saved, or could not be.
-    pub(crate) async fn adopt(
-        self: &Arc<Self>,
-        grant: Grant,
-        token: Arc<IssuedToken>,
-        provider: Arc<Provider>,
-    ) -> Landing {
-        let id = grant.id.clone();
-        let mailbox = match self.mailbox(&id) {
-            Some(mailbox) => mailbox,
-            None => account::spawn(self, id.clone(), Some(provider), Hold::Absent),
+    pub(crate) async fn adopt(self: &Arc<Self>, grant: Grant, token: Arc<IssuedToken>) -> Landing {
+        let card = Card::of(&grant);
+        let mailbox = match self.mailbox(&card.id) {
+            Some(mailbox) => {
+                self.accounts.attach(card, mailbox.clone());
+                mailbox
+            }
+            None => self.start_account(card, Hold::Absent),
         };
-        self.accounts.attach(Card::of(&grant), mailbox.clone());
         let (reply, landing) = oneshot::channel();
         if mailbox.send(Command::Adopt { grant: Box::new(grant), token, reply }).await.is_err() {
             return Err(Refusal::internal());
@@ -257,9 +254,9 @@ impl Broker {
         landing.await.unwrap_or_else(|_| Err(Refusal::internal()))
     }
 
-    pub(crate) fn account_changed(&self, id: &AccountId, state: Option<AccountState>) {
+    pub(crate) fn account_changed(&self, id: &AccountId, state: AccountState) {
         if let Some(card) = self.accounts.card(id) {
-            self.events.account_changed(card.reference(), card.profile, state);
+            self.events.account_changed(card.reference(), card.profile, Some(state));
         }
     }
 
@@ -292,8 +289,9 @@ impl Broker {
         }
         self.reconcile();
         loop {
-            if done.changed().await.is_err() {
-                return Ok(());
+            tokio::select! {
+                changed = done.changed() => if changed.is_err() { return Ok(()) },
+                () = self.stop.cancelled() => return Err(Refusal::shutting_down().body),
             }
             match &*done.borrow_and_update() {
                 Ok(true) => return Ok(()),
@@ -304,16 +302,18 @@ impl Broker {
     }
 
     async fn hold_index_against_store(self: &Arc<Self>) -> Result<(), ErrorBody> {
+        // Whoever signs in from here on is not in the list, and is no less there.
+        let known = self.accounts.cards();
         let keys = self.vault.list().await.map_err(|error| error.body())?;
         self.tell_store();
         let stored: Option<Vec<AccountId>> =
             keys.map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
         for id in stored.iter().flatten() {
-            if self.accounts.card(id).is_none() {
-                self.take_in(id).await;
+            if self.accounts.card(id).is_none() && self.take_in(id).await {
+                self.tell(id, Command::Load).await;
             }
         }
-        for card in self.accounts.cards() {
+        for card in known {
             let listed = stored.as_ref().is_none_or(|stored| stored.contains(&card.id));
             // "No such entry" is believed only if the store's list agrees, where it has one.
             if !listed && matches!(self.vault.get(card.id.as_str()).await, Ok(None)) {
@@ -340,9 +340,9 @@ impl Broker {
         }
     }
 
-    /// An account the store has and the index does not.
-    async fn take_in(self: &Arc<Self>, id: &AccountId) {
-        let Ok(Some(record)) = self.vault.get(id.as_str()).await else { return };
+    /// Takes in an account the store has and the index does not.
+    async fn take_in(self: &Arc<Self>, id: &AccountId) -> bool {
+        let Ok(Some(record)) = self.vault.get(id.as_str()).await else { return false };
         match Grant::from_record(&record) {
             Ok(grant) => {
                 self.notices.add(format!(
@@ -351,8 +351,12 @@ impl Broker {
                     grant.profile
                 ));
                 self.accounts.remember(&grant);
+                true
             }
-            Err(why) => self.notices.add(format!("the store has a record {id} that cannot be read: {why}")),
+            Err(why) => {
+                self.notices.add(format!("the store has a record {id} that cannot be read: {why}"));
+                false
+            }
         }
     }
 }

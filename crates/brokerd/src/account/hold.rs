@@ -43,6 +43,10 @@ impl Held {
         Self { grant, released: None }
     }
 
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self.grant.credential, Credential::Transient)
+    }
+
     /// Ends a grant that is nothing but the access token a resource refused.
     pub(super) fn reject(&mut self, sha256: &str) {
         if let Credential::LongLived(token) = &self.grant.credential
@@ -99,7 +103,7 @@ pub(super) async fn save(
             broker.accounts.remember(&grant);
             (Hold::Saved(Held { grant, released: token }), Ok(()))
         }
-        Err(error) => (Hold::Unsaved { grant, token }, Err(error.body().into())),
+        Err(error) => (Hold::Unsaved { grant, token }, Err(error.into())),
     }
 }
 
@@ -130,6 +134,6 @@ pub(super) async fn load(broker: &Broker, id: &crate::grant::AccountId, hold: Ho
                 .add(format!("the store has no grant for account {id} any more; sign in again, or sign it out"));
             (Hold::Absent, Ok(()))
         }
-        Err(error) => (Hold::NotLoaded, Err(error.body().into())),
+        Err(error) => (Hold::NotLoaded, Err(error.into())),
     }
 }

@@ -146,7 +146,7 @@ async fn fly_refresh(
         grant.credential = Credential::Refresh(refresh.clone());
         if let Err(error) = broker.vault.put(grant.id.as_str(), grant.to_record()).await {
             // Nothing was spent. What the store has is this grant, with or without the intent.
-            return (Hold::Saved(Held::new(grant)), Err(error.body().into()));
+            return (Hold::Saved(Held::new(grant)), Err(error.into()));
         }
     }
     let mut answer = exchange(provider, &grant, &refresh.token, ask).await;
@@ -167,8 +167,7 @@ async fn fly_refresh(
 }
 
 async fn exchange(provider: &Provider, grant: &Grant, token: &RefreshToken, ask: &Ask) -> Result<TokenResponse, Fault> {
-    let known = grant.scope.union(&grant.asked);
-    let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &known);
+    let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &grant.scope, &grant.asked);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims: ask.claims.as_deref() };
     provider.refresh(token, &ask.scopes, parameters).await
 }
