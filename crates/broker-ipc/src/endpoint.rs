@@ -121,10 +121,7 @@ impl Platform<'_> {
 /// Whose a directory is and who may enter.
 #[cfg_attr(
     any(windows, target_os = "macos"),
-    allow(
-        dead_code,
-        reason = "the rule that looks at directories is Linux's; the tests run it elsewhere too"
-    )
+    allow(dead_code, reason = "the rule that looks at directories is Linux's; the tests run it elsewhere too")
 )]
 #[derive(Clone, Copy)]
 struct DirectoryFacts {

@@ -145,11 +145,20 @@ impl Account {
                 done = landing(&mut self.air) => self.land(done),
                 command = mailbox.recv() => match command {
                     Some(command) => self.accept(command),
-                    None => return,
+                    None => return self.finish().await,
                 },
                 () = tokio::time::sleep_until(self.not_before), if unsaved => self.queue.push_back(Job::Save),
                 () = stop.cancelled() => return self.leave().await,
             }
+        }
+    }
+
+    /// Nobody can ask any more: signing out takes the account, and with it the last sender, out of the registry before it
+    /// speaks to the provider. It lands all the same, and whoever asked for it is told.
+    async fn finish(mut self) {
+        if self.air.is_some() {
+            let done = landing(&mut self.air).await;
+            self.land(done);
         }
     }
 

@@ -213,9 +213,7 @@ fn of_many_that_start_at_once_exactly_one_listens() {
         let started = std::sync::Barrier::new(DAEMONS);
         let tried = std::sync::Barrier::new(DAEMONS);
         let daemon = || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.unwrap();
             let _inside = runtime.enter();
             started.wait();
@@ -229,10 +227,7 @@ fn of_many_that_start_at_once_exactly_one_listens() {
         };
         let listening = std::thread::scope(|scope| {
             let daemons: Vec<_> = (0..DAEMONS).map(|_| scope.spawn(daemon)).collect();
-            daemons
-                .into_iter()
-                .map(|daemon| daemon.join().unwrap())
-                .collect::<Vec<_>>()
+            daemons.into_iter().map(|daemon| daemon.join().unwrap()).collect::<Vec<_>>()
         });
         assert_eq!(listening.iter().filter(|listens| **listens).count(), 1);
     }
