@@ -1,6 +1,14 @@
 //! End to end: real processes, and with them real parts where the machine has them (`tests/run`).
+#![cfg_attr(test, expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests and their helpers"))]
 
+#[cfg(unix)]
+mod commands;
+#[cfg(unix)]
+mod exit_codes;
+#[cfg(unix)]
+mod main_job;
 mod real_parts;
-
 #[cfg(test)]
 mod real_parts_selftest;
+#[cfg(unix)]
+mod stage;
