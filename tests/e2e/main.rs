@@ -4,9 +4,15 @@
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
+mod crowd;
+#[cfg(unix)]
 mod exit_codes;
 #[cfg(unix)]
+mod life;
+#[cfg(unix)]
 mod main_job;
+#[cfg(unix)]
+mod prompts;
 mod real_parts;
 #[cfg(test)]
 mod real_parts_selftest;
