@@ -121,7 +121,7 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
 
 async fn serve(broker: Arc<Broker>, door: Door) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("no signal handlers")?;
-    let server = server::serve(Arc::clone(&broker), door, Limits::default());
+    let server = server::serve(Arc::clone(&broker), door, Limits::of_this_process());
     tokio::pin!(server);
     loop {
         tokio::select! {
