@@ -138,3 +138,32 @@ async fn a_thousand_idle_connections_hold_up_nobody() {
         assert_eq!(stream.try_read(&mut nothing).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
     }
 }
+
+#[tokio::test]
+async fn a_daemon_short_of_descriptors_keeps_some_for_its_work() {
+    use std::os::unix::fs::PermissionsExt;
+    use support::processes::{Binaries, binaries};
+
+    let stage = Stage::new().await;
+    let script = format!("#!/bin/sh\nulimit -n 100\nexec '{}' \"$@\"\n", binaries().brokerd.display());
+    let brokerd = stage.home.write("few-descriptors", script.as_bytes()).expect("a script");
+    std::fs::set_permissions(&brokerd, PermissionsExt::from_mode(0o700)).expect("a mode");
+    let few = Binaries { brokerd, ..binaries().clone() };
+    let daemon = Daemon::launch(&stage.home).config(&stage.config()).try_start(&few).await.expect("a daemon");
+    let token = stage.sign_in("alice").await;
+    stage.server.drop_connections();
+
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(time::timeout(PATIENCE, UnixStream::connect(daemon.socket())).await.expect("in time").expect("room"));
+    }
+    // Room for a client, for the provider and for the sealed file.
+    let forced = stage.ok("get-token --force-refresh").await;
+    assert_ne!(forced.trim_end(), token);
+    // The longest idle had to go for it, the latest did not.
+    let mut nothing = [0; 1];
+    assert!(matches!(time::timeout(PATIENCE, idle[0].read(&mut nothing)).await, Ok(Ok(0) | Err(_))));
+    let last = idle.last().expect("300 of them");
+    assert_eq!(last.try_read(&mut nothing).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+    assert!(!daemon.log().contains("could not be accepted"), "it knew its limit before it met it");
+}
