@@ -6,6 +6,8 @@ mod commands;
 #[cfg(unix)]
 mod crowd;
 #[cfg(unix)]
+mod curl;
+#[cfg(unix)]
 mod exit_codes;
 #[cfg(unix)]
 mod life;
@@ -18,3 +20,5 @@ mod real_parts;
 mod real_parts_selftest;
 #[cfg(unix)]
 mod stage;
+#[cfg(unix)]
+mod strangers;
