@@ -7,6 +7,8 @@ mod commands;
 mod crowd;
 #[cfg(unix)]
 mod curl;
+#[cfg(test)]
+mod documents;
 #[cfg(unix)]
 mod exit_codes;
 #[cfg(unix)]
