@@ -1,7 +1,9 @@
 //! Who is on the other end of a connection, as the kernel says: the credentials of the moment it was made.
 
+#[cfg(unix)]
 use std::io;
 
+#[cfg(unix)]
 use interprocess::local_socket::traits::StreamCommon;
 
 /// The process on the other end.
@@ -17,18 +19,11 @@ pub struct Peer {
 
 impl Peer {
     /// Asks the kernel who is on the other end.
+    #[cfg(unix)]
     pub(crate) fn of(stream: &impl StreamCommon) -> io::Result<Self> {
         let credentials = stream.peer_creds()?;
-        let pid = credentials.pid().map(i64::from);
-        #[cfg(unix)]
-        let (uid, same_user) = {
-            let uid = credentials.euid();
-            (uid, uid == Some(rustix::process::geteuid().as_raw()))
-        };
-        // The pipe's own access list lets only the user in; a process id would prove nothing more.
-        #[cfg(windows)]
-        let (uid, same_user) = (None, false);
-        Ok(Self { uid, pid, same_user })
+        let (uid, pid) = (credentials.euid(), credentials.pid().map(i64::from));
+        Ok(Self { uid, pid, same_user: uid == Some(rustix::process::geteuid().as_raw()) })
     }
 
     /// Returns the base name of its executable, on Linux; `None` where it cannot be read.

@@ -83,6 +83,12 @@ Examples:
   brokerctl doctor
   brokerctl doctor -o json")]
     Doctor(Plain),
+    /// Have the daemon read its configuration again; profiles that did not change keep their tokens
+    #[command(after_help = "\
+Examples:
+  brokerctl reload
+  brokerctl reload -o json | jq -r '.changed[]'")]
+    Reload(Plain),
 }
 
 impl Command {
@@ -96,7 +102,11 @@ impl Command {
                 Some(PromptsCommand::Cancel(cancel)) => cancel.plain.is_json(),
                 None => options.plain.is_json(),
             },
-            Self::Accounts(plain) | Self::Doctor(plain) | Self::Status(plain) | Self::Watch(plain) => plain.is_json(),
+            Self::Accounts(plain)
+            | Self::Doctor(plain)
+            | Self::Reload(plain)
+            | Self::Status(plain)
+            | Self::Watch(plain) => plain.is_json(),
         }
     }
 }
@@ -266,6 +276,7 @@ mod tests {
             "prompts --cancel p1",
             "watch -o json",
             "doctor --socket /s",
+            "reload",
         ] {
             let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
             Cli::try_parse_from(arguments).unwrap();

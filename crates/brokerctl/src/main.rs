@@ -35,6 +35,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Login(options) => commands::token::login(&client, options),
         Command::Logout(options) => commands::accounts::logout(&client, options),
         Command::Prompts(options) => commands::prompts::run(&client, options),
+        Command::Reload(options) => commands::inspect::reload(&client, options),
         Command::Status(options) => commands::inspect::status(&client, options),
         Command::Watch(options) => commands::watch::run(&client, options),
     }

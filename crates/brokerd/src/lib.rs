@@ -12,6 +12,7 @@ pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod flight;
 pub(crate) mod grant;
+pub mod harden;
 pub mod localapi;
 pub mod log;
 pub mod outbound;

@@ -15,7 +15,7 @@ use brokerd::outbound::Outbound;
 use brokerd::server::{self, Door, Limits};
 use brokerd::store::{StoreConfig, StoreKind};
 use brokerd::vault::Vault;
-use brokerd::{log, paths};
+use brokerd::{harden, log, paths};
 use clap::Parser;
 
 /// What is in the air has this long to land; with the connections' last answers the exit stays under ten seconds.
@@ -80,6 +80,7 @@ fn main() -> ExitCode {
         return check_config(&config_file);
     }
     log::start();
+    harden::harden();
     match run(&arguments, config_file) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -121,7 +122,8 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
 
 async fn serve(broker: Arc<Broker>, door: Door) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("no signal handlers")?;
-    let server = server::serve(Arc::clone(&broker), door, Limits::of_this_process());
+    let limits = Limits { connections: harden::connections(), ..Limits::default() };
+    let server = server::serve(Arc::clone(&broker), door, limits);
     tokio::pin!(server);
     loop {
         tokio::select! {
@@ -141,6 +143,7 @@ async fn serve(broker: Arc<Broker>, door: Door) -> anyhow::Result<()> {
 
 enum Signal {
     Leave(&'static str),
+    #[cfg_attr(windows, expect(dead_code, reason = "no signal asks for it there; brokerctl reload does"))]
     Reload,
 }
 

@@ -15,11 +15,13 @@ pub fn state_dir() -> PathBuf {
     directory("XDG_STATE_HOME", ".local/state", "LOCALAPPDATA").join("brokerd")
 }
 
-#[cfg_attr(not(windows), expect(unused_variables, reason = "one signature for all platforms"))]
-fn directory(xdg: &str, under_home: &str, windows: &str) -> PathBuf {
-    #[cfg(windows)]
-    return var(windows).unwrap_or_default();
-    #[cfg(not(windows))]
+#[cfg(windows)]
+fn directory(_xdg: &str, _under_home: &str, windows: &str) -> PathBuf {
+    var(windows).unwrap_or_default()
+}
+
+#[cfg(not(windows))]
+fn directory(xdg: &str, under_home: &str, _windows: &str) -> PathBuf {
     // The XDG specification: a relative path there is to be ignored.
     match var(xdg).filter(|path| path.is_absolute()) {
         Some(path) => path,

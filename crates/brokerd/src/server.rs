@@ -36,37 +36,6 @@ impl Default for Limits {
     }
 }
 
-/// Descriptors that clients do not get: for the store, the providers, and what a process has open anyway.
-#[cfg(unix)]
-const RESERVE: u64 = 48;
-
-impl Limits {
-    /// As many clients as the process may have descriptors for, its limit raised as far as it goes, less a reserve.
-    #[cfg(unix)]
-    pub fn of_this_process() -> Self {
-        use rustix::process::{Resource, getrlimit, setrlimit};
-
-        let limits = Self::default();
-        let wanted = limits.connections as u64 + RESERVE;
-        let mut descriptors = getrlimit(Resource::Nofile);
-        if descriptors.current.is_some_and(|current| current < wanted) {
-            let raised = Some(descriptors.maximum.map_or(wanted, |maximum| wanted.min(maximum)));
-            if setrlimit(Resource::Nofile, rustix::process::Rlimit { current: raised, ..descriptors.clone() }).is_ok() {
-                descriptors.current = raised;
-            }
-        }
-        let room = descriptors.current.map_or(wanted, |current| current.min(wanted)).saturating_sub(RESERVE);
-        let connections = usize::try_from(room).unwrap_or(limits.connections).max(1);
-        Self { connections, ..limits }
-    }
-
-    /// Handles are not counted there.
-    #[cfg(not(unix))]
-    pub fn of_this_process() -> Self {
-        Self::default()
-    }
-}
-
 /// Other users' clients that are told why they are refused, at once.
 const MAX_STRANGERS: usize = 16;
 

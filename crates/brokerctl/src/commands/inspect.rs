@@ -1,4 +1,4 @@
-//! `status` and `doctor`: how the daemon is.
+//! `status` and `doctor`: how the daemon is; `reload`: how it should be.
 
 use broker_client::blocking::Client;
 use broker_client::{Findings, Status};
@@ -29,6 +29,19 @@ pub(crate) fn doctor(client: &Client, options: &Plain) -> Result<(), Failure> {
         list(&findings).print()?;
     }
     if findings.ok { Ok(()) } else { Err(Failure::Told(UNWELL)) }
+}
+
+/// `brokerctl reload`
+pub(crate) fn reload(client: &Client, options: &Plain) -> Result<(), Failure> {
+    let reloaded = client.reload()?;
+    if options.is_json() {
+        return output::json(&reloaded);
+    }
+    let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let mut table = Table::default();
+    table.row(["changed", &names(&reloaded.changed)]);
+    table.row(["profiles", &names(&reloaded.profiles)]);
+    table.print()
 }
 
 fn describe(status: &Status) -> Table {

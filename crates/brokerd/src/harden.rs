@@ -1,0 +1,70 @@
+//! What the process asks of the kernel before it holds a secret.
+
+/// No core dump, no reading of this process's memory by another of the same user, files for the user alone, and a log
+/// line without a payload for a panic. What the platform cannot do is left out.
+pub fn harden() {
+    hide_memory();
+    // A panic's message can hold the value it is about; its place is enough to find it.
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a task failed");
+    }));
+}
+
+#[cfg(unix)]
+fn hide_memory() {
+    use rustix::process::{Resource, Rlimit, setrlimit, umask};
+
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "core dumps cannot be switched off");
+    }
+    // A core pattern that is a pipe does not look at the limit; it does look at this flag, and so does ptrace.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "other processes of this user may read this one's memory");
+    }
+    umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
+#[cfg(not(unix))]
+fn hide_memory() {}
+
+/// As many connections as the descriptors allow, less a reserve for providers, the store and the log; the limit is raised
+/// as far as the system lets the user.
+pub fn connections() -> usize {
+    const RESERVE: u64 = 64;
+    let most = crate::server::Limits::default().connections;
+    usize::try_from(descriptors().saturating_sub(RESERVE)).unwrap_or(most).clamp(16, most)
+}
+
+#[cfg(unix)]
+fn descriptors() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    current.unwrap_or(u64::MAX)
+}
+
+#[cfg(not(unix))]
+fn descriptors() -> u64 {
+    u64::MAX
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_process_is_dumped_or_readable_by_others() {
+        harden();
+        let status = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let core = status.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert!(core.split_whitespace().nth(4) == Some("0"), "{core}");
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), rustix::process::DumpableBehavior::NotDumpable);
+        // Leaves other tests of this process their usual panic messages.
+        drop(std::panic::take_hook());
+    }
+}
