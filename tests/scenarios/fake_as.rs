@@ -1,7 +1,5 @@
 //! The authorization server that all other scenarios trust: does it keep to the RFCs itself?
 
-#![expect(clippy::unwrap_used, reason = "a panic is the report")]
-
 use std::time::Duration;
 
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! What the tests and the demo stand on: an authorization server of our own, a browser for its page, and real processes.
+//! What the tests and the demo stand on: an authorization server of our own, a browser for its page, the
+//! daemon in process, and real processes.
 
 #![expect(
     clippy::expect_used,
@@ -11,3 +12,4 @@ pub mod browser;
 pub mod exchange;
 pub mod fake_as;
 pub mod processes;
+pub mod rig;

@@ -137,48 +137,63 @@ pub(crate) fn spawn(
 impl Account {
     async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
         let stop = self.broker.stop.clone();
+        let mut open = true;
         while !matches!(self.hold, Some(Hold::SignedOut)) {
             self.take_off();
             let unsaved = matches!(self.hold, Some(Hold::Unsaved { .. })) && self.air.is_none();
+            if !open && !unsaved && self.air.is_none() {
+                return;
+            }
             tokio::select! {
                 biased;
                 done = landing(&mut self.air) => self.land(done),
-                command = mailbox.recv() => match command {
+                // Signing out takes the mailbox from the registry while its flight is still in the air.
+                command = mailbox.recv(), if open => match command {
                     Some(command) => self.accept(command),
-                    None => return self.finish().await,
+                    None => open = false,
                 },
                 () = tokio::time::sleep_until(self.not_before), if unsaved => self.queue.push_back(Job::Save),
-                () = stop.cancelled() => return self.leave().await,
+                () = stop.cancelled() => return self.leave(mailbox).await,
             }
         }
+        self.end(mailbox);
     }
 
-    /// Nobody can ask any more: signing out takes the account, and with it the last sender, out of the registry before it
-    /// speaks to the provider. It lands all the same, and whoever asked for it is told.
-    async fn finish(mut self) {
-        if self.air.is_some() {
-            let done = landing(&mut self.air).await;
-            self.land(done);
+    /// Signed out: whoever still waits is told, and a sign-in that came meanwhile begins the account anew.
+    fn end(mut self, mut mailbox: mpsc::Receiver<Command>) {
+        mailbox.close();
+        while let Ok(command) = mailbox.try_recv() {
+            if matches!(command, Command::Token { .. } | Command::Adopt { .. }) {
+                self.accept(command);
+            }
         }
-    }
-
-    /// The daemon stops: what is in the air lands and is saved, what waits is told.
-    async fn leave(mut self) {
         for job in std::mem::take(&mut self.queue) {
             match job {
                 Job::Refresh { progress, .. } => {
-                    progress.send_replace(Progress::Landed(Err(Refusal::shutting_down())));
+                    let gone = Refusal::sign_in("the account was signed out meanwhile");
+                    progress.send_replace(Progress::Landed(Err(gone)));
                 }
-                Job::Adopt { .. } => self.queue.push_back(job),
-                Job::SignOut { reply } => drop(reply.send(Err(Refusal::shutting_down().body))),
-                Job::Load | Job::Save => {}
+                Job::Adopt { grant, token, reply } => {
+                    let broker = Arc::clone(&self.broker);
+                    self.broker.tasks.spawn(async move { drop(reply.send(broker.adopt(*grant, token).await)) });
+                }
+                Job::SignOut { .. } | Job::Load | Job::Save => {}
             }
         }
+    }
+
+    /// The daemon stops: what is in the air lands and is saved, also a sign-in that came last; what waits is told.
+    async fn leave(mut self, mut mailbox: mpsc::Receiver<Command>) {
+        self.turn_away();
         loop {
             if self.air.is_some() {
                 let done = landing(&mut self.air).await;
                 self.land(done);
             }
+            while let Ok(command) = mailbox.try_recv() {
+                self.accept(command);
+            }
+            self.turn_away();
             if matches!(self.hold, Some(Hold::Unsaved { .. }))
                 && self.queue.is_empty()
                 && !self.broker.stop_now.is_cancelled()
@@ -192,6 +207,20 @@ impl Account {
             self.take_off();
             if self.air.is_none() {
                 return;
+            }
+        }
+    }
+
+    /// Tells everybody whose turn will not come any more. Grants of sign-ins stay: they are saved.
+    fn turn_away(&mut self) {
+        for job in std::mem::take(&mut self.queue) {
+            match job {
+                Job::Refresh { progress, .. } => {
+                    progress.send_replace(Progress::Landed(Err(Refusal::shutting_down())));
+                }
+                Job::Adopt { .. } => self.queue.push_back(job),
+                Job::SignOut { reply } => drop(reply.send(Err(Refusal::shutting_down().body))),
+                Job::Load | Job::Save => {}
             }
         }
     }
@@ -348,8 +377,7 @@ impl Account {
             Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
         }
         if before != self.seen.state {
-            self.broker
-                .account_changed(&self.id, (!matches!(self.hold, Some(Hold::SignedOut))).then_some(self.seen.state));
+            self.broker.account_changed(&self.id, self.seen.state);
         }
     }
 

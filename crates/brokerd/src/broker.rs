@@ -238,18 +238,15 @@ impl Broker {
     }
 
     /// Hands a sign-in's grant to its account's task, which saves it. Ends when it is saved, or could not be.
-    pub(crate) async fn adopt(
-        self: &Arc<Self>,
-        grant: Grant,
-        token: Arc<IssuedToken>,
-        provider: Arc<Provider>,
-    ) -> Landing {
-        let id = grant.id.clone();
-        let mailbox = match self.mailbox(&id) {
-            Some(mailbox) => mailbox,
-            None => account::spawn(self, id.clone(), Some(provider), Hold::Absent),
+    pub(crate) async fn adopt(self: &Arc<Self>, grant: Grant, token: Arc<IssuedToken>) -> Landing {
+        let card = Card::of(&grant);
+        let mailbox = match self.mailbox(&card.id) {
+            Some(mailbox) => {
+                self.accounts.attach(card, mailbox.clone());
+                mailbox
+            }
+            None => self.start_account(card, Hold::Absent),
         };
-        self.accounts.attach(Card::of(&grant), mailbox.clone());
         let (reply, landing) = oneshot::channel();
         if mailbox.send(Command::Adopt { grant: Box::new(grant), token, reply }).await.is_err() {
             return Err(Refusal::internal());
@@ -257,9 +254,9 @@ impl Broker {
         landing.await.unwrap_or_else(|_| Err(Refusal::internal()))
     }
 
-    pub(crate) fn account_changed(&self, id: &AccountId, state: Option<AccountState>) {
+    pub(crate) fn account_changed(&self, id: &AccountId, state: AccountState) {
         if let Some(card) = self.accounts.card(id) {
-            self.events.account_changed(card.reference(), card.profile, state);
+            self.events.account_changed(card.reference(), card.profile, Some(state));
         }
     }
 

@@ -7,6 +7,7 @@ use broker_oauth::failure::{ErrorResponse, Failure, Verdict};
 
 use crate::config::Profile;
 use crate::provider::Fault;
+use crate::vault::VaultError;
 
 /// Why a caller gets no token, and what could help.
 #[derive(Clone, Debug)]
@@ -52,6 +53,13 @@ impl Refusal {
 impl From<ErrorBody> for Refusal {
     fn from(body: ErrorBody) -> Self {
         Self { body, remedy: Remedy::None }
+    }
+}
+
+/// A keyring that is locked or away opens again: a token at hand serves meanwhile.
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Self {
+        Self { body: error.body(), remedy: Remedy::Time }
     }
 }
 

@@ -72,7 +72,7 @@ async fn route(
         }
         ("DELETE", ["v1", "prompts", id]) => cancel(broker, id),
         ("GET", ["v1", "events"]) => Ok(events::stream(broker)),
-        ("GET", ["v1", "status"]) => Ok(Reply::json(&status::status(broker))),
+        ("GET", ["v1", "status"]) => Ok(Reply::json(&status::status(broker).await)),
         ("GET", ["v1", "doctor"]) => Ok(Reply::json(&doctor::doctor(broker).await)),
         ("POST", ["v1", "probe"]) => doctor::probe(broker, body).await,
         ("POST", ["v1", "reload"]) => broker.reload().map(|reloaded| Reply::json(&reloaded)),

@@ -166,11 +166,16 @@ impl Provider {
     }
 
     async fn discover(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
-        if let Some((endpoints, found)) = &*self.discovered.lock().unwrap_or_else(PoisonError::into_inner)
-            && found.elapsed() < METADATA_LIFE
-        {
-            return Ok(endpoints.clone());
+        let known = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some((endpoints, found)) if found.elapsed() < METADATA_LIFE => Ok(endpoints),
+            // What was true yesterday is a better guess than what stands in for the provider today.
+            Some((endpoints, _)) => Ok(self.ask_issuer(issuer, url).await.unwrap_or(endpoints)),
+            None => self.ask_issuer(issuer, url).await,
         }
+    }
+
+    async fn ask_issuer(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
         let mut passing = None;
         for url in metadata::discovery_urls(url) {
             let response = self.fetch(&ProviderRequest::get(url)).await?;

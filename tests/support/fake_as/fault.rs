@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
+use tokio::time;
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -172,8 +173,8 @@ impl Gate {
     /// Waits until that many requests have come to the gate.
     pub async fn arrived_times(&self, times: usize) {
         let mut arrived = self.arrived.subscribe();
-        let reached = arrived.wait_for(|count| *count >= times).await;
-        reached.expect("this gate keeps the sender");
+        let reached = time::timeout(PATIENCE, arrived.wait_for(|count| *count >= times)).await;
+        reached.expect("nobody came to the gate").expect("this gate keeps the sender");
     }
 
     /// Lets everybody through, those to come included.
@@ -188,6 +189,9 @@ impl Gate {
         opened.expect("this gate keeps the sender");
     }
 }
+
+/// A day, which a paused clock passes at once: a test whose request never comes fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// The faults still to come.
 #[derive(Default)]

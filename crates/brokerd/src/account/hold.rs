@@ -99,7 +99,7 @@ pub(super) async fn save(
             broker.accounts.remember(&grant);
             (Hold::Saved(Held { grant, released: token }), Ok(()))
         }
-        Err(error) => (Hold::Unsaved { grant, token }, Err(error.body().into())),
+        Err(error) => (Hold::Unsaved { grant, token }, Err(error.into())),
     }
 }
 
@@ -130,6 +130,6 @@ pub(super) async fn load(broker: &Broker, id: &crate::grant::AccountId, hold: Ho
                 .add(format!("the store has no grant for account {id} any more; sign in again, or sign it out"));
             (Hold::Absent, Ok(()))
         }
-        Err(error) => (Hold::NotLoaded, Err(error.body().into())),
+        Err(error) => (Hold::NotLoaded, Err(error.into())),
     }
 }

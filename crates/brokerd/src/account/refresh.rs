@@ -146,7 +146,7 @@ async fn fly_refresh(
         grant.credential = Credential::Refresh(refresh.clone());
         if let Err(error) = broker.vault.put(grant.id.as_str(), grant.to_record()).await {
             // Nothing was spent. What the store has is this grant, with or without the intent.
-            return (Hold::Saved(Held::new(grant)), Err(error.body().into()));
+            return (Hold::Saved(Held::new(grant)), Err(error.into()));
         }
     }
     let mut answer = exchange(provider, &grant, &refresh.token, ask).await;

@@ -26,6 +26,9 @@ pub(super) async fn sign_out(
         return (hold, Err(error.body()));
     }
     let card = broker.accounts.forget(id);
+    if let Some(card) = &card {
+        broker.events.account_changed(card.reference(), card.profile.clone(), None);
+    }
     let grant = match hold {
         Hold::Saved(kept) => Some(kept.grant),
         Hold::Unsaved { grant, .. } => Some(grant),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker_ipc::api::Accounts;
+use broker_ipc::api::{Account, Accounts};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use tokio::sync::oneshot;
 
@@ -14,13 +14,18 @@ use crate::grant::AccountId;
 pub(super) async fn list(broker: &Arc<Broker>) -> Result<Reply, ErrorBody> {
     // A keyring that does not answer hides accounts the index has lost, and no others: list what is known.
     drop(broker.reconciled().await);
-    let mut accounts = Accounts::default();
+    Ok(Reply::json(&Accounts { accounts: describe(broker).await }))
+}
+
+/// How every account stands. Each answers at once, whatever it has in the air.
+pub(super) async fn describe(broker: &Arc<Broker>) -> Vec<Account> {
+    let mut accounts = Vec::new();
     for card in broker.accounts.cards() {
         let (reply, description) = oneshot::channel();
         broker.tell(&card.id, Command::Describe { reply }).await;
-        accounts.accounts.extend(description.await.ok());
+        accounts.extend(description.await.ok());
     }
-    Ok(Reply::json(&accounts))
+    accounts
 }
 
 pub(super) async fn sign_out(broker: &Arc<Broker>, id: &str) -> Result<Reply, ErrorBody> {

@@ -1,10 +1,13 @@
 //! `GET /v1/status`: what is, without asking anybody outside.
 
-use broker_ipc::api::{ConfigurationStatus, ProfileSummary, Status};
+use std::sync::Arc;
 
+use broker_ipc::api::{AccountState, ConfigurationStatus, ProfileSummary, Status};
+
+use super::accounts::describe;
 use crate::broker::Broker;
 
-pub(super) fn status(broker: &Broker) -> Status {
+pub(super) async fn status(broker: &Arc<Broker>) -> Status {
     let profiles = broker.profiles();
     let summary = |name: &String, provider: &crate::provider::Provider| ProfileSummary {
         name: name.clone(),
@@ -16,6 +19,14 @@ pub(super) fn status(broker: &Broker) -> Status {
     };
     let mut notices = broker.notices.all();
     notices.extend(broker.accounts.complaint());
+    let accounts = describe(broker).await;
+    for account in accounts.iter().filter(|account| account.state == AccountState::Unsaved) {
+        notices.push(format!(
+            "the sign-in of {} under profile {} is not saved: the keyring does not take it; it is tried again, and lost if \
+             brokerd ends before",
+            account.username, account.profile
+        ));
+    }
     Status {
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
@@ -26,7 +37,7 @@ pub(super) fn status(broker: &Broker) -> Status {
             error: profiles.error.as_ref().map(ToString::to_string),
         },
         profiles: profiles.providers.iter().map(|(name, provider)| summary(name, provider)).collect(),
-        accounts: broker.accounts.cards().len(),
+        accounts: accounts.len(),
         flights: broker.sign_ins.flights(),
         notices,
     }

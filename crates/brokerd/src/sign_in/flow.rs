@@ -201,7 +201,7 @@ impl Flow<'_> {
         if !expected {
             return Err(self.mismatch(&grant).await);
         }
-        self.broker.adopt(grant, Arc::new(response.token), Arc::clone(&self.wish.provider)).await
+        self.broker.adopt(grant, Arc::new(response.token)).await
     }
 
     /// Somebody else signed in: nothing is stored, and the grant is given back.

@@ -1,0 +1,138 @@
+//! The ways a device flow goes on, and the ways it ends.
+
+use broker_client::TokenRequest;
+use support::fake_as::{Endpoint, Fault, Grant};
+use support::rig::{Rig, interactive, s};
+use tokio::time::Instant;
+
+/// When the polls came, in seconds after `start`.
+fn polls(rig: &Rig, start: Instant) -> Vec<u64> {
+    let log = rig.fake.log();
+    log.iter().filter(|request| request.is(Grant::DeviceCode)).map(|poll| (poll.at - start).as_secs()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declined_sign_in_is_access_denied() {
+    let rig = Rig::start();
+    let mut call = rig.call(&interactive());
+    rig.fake.deny(&call.prompt().await.user_code);
+    let failure = call.failure().await;
+    assert_eq!((failure.error.as_str(), failure.error.exit_code()), ("access_denied", 4));
+    assert_eq!(failure.provider.unwrap().error.as_deref(), Some("access_denied"));
+    assert!(rig.client.prompts().await.unwrap().prompts.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_runs_out_is_expired_token_with_a_hint() {
+    let rig = Rig::start();
+    let start = Instant::now();
+    let mut call = rig.call(&interactive());
+    call.prompt().await;
+    let failure = call.failure().await;
+    assert_eq!((failure.error.as_str(), failure.error.exit_code()), ("expired_token", 5));
+    assert!(failure.hint.unwrap().contains("policy"));
+    assert_eq!(start.elapsed(), s(900));
+    assert!(polls(&rig, start).windows(2).all(|pair| pair[1] - pair[0] >= 5), "never faster than the interval");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_slow_down_adds_five_seconds_for_good() {
+    let rig = Rig::start();
+    for _ in 0..3 {
+        rig.fake.script(Grant::DeviceCode, Fault::SlowDown);
+    }
+    let start = Instant::now();
+    let mut call = rig.call(&interactive());
+    let prompt = call.prompt().await;
+    rig.fake.wait_for_count(Grant::DeviceCode, 6).await;
+    assert_eq!(polls(&rig, start), [5, 15, 30, 50, 70, 90]);
+    rig.fake.approve(&prompt.user_code, "alice");
+    call.token().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_of_the_network_while_polling_back_off_and_heal() {
+    let rig = Rig::start();
+    for fault in [Fault::CloseConnection, Fault::status(503), Fault::Html, Fault::status(404)] {
+        rig.fake.script(Grant::DeviceCode, fault);
+    }
+    let start = Instant::now();
+    let mut call = rig.call(&interactive());
+    let prompt = call.prompt().await;
+    rig.fake.wait_for_count(Grant::DeviceCode, 6).await;
+    assert_eq!(polls(&rig, start), [5, 10, 20, 40, 80, 85]);
+    rig.fake.approve(&prompt.user_code, "alice");
+    call.token().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_poll_is_given_up_after_thirty_seconds_and_tried_again() {
+    let rig = Rig::start();
+    rig.fake.script(Grant::DeviceCode, Fault::Hang);
+    let start = Instant::now();
+    let mut call = rig.call(&interactive());
+    let prompt = call.prompt().await;
+    rig.fake.approve(&prompt.user_code, "alice");
+    call.token().await;
+    assert_eq!(polls(&rig, start), [5, 40]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_refuses_connections_while_polling_ends_nothing() {
+    let rig = Rig::start();
+    let mut call = rig.call(&interactive());
+    let prompt = call.prompt().await;
+    rig.fake.refuse_connections(true);
+    rig.fake.drop_connections();
+    rig.pass(s(300)).await;
+    rig.fake.refuse_connections(false);
+    rig.fake.approve(&prompt.user_code, "alice");
+    call.token().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_while_polling_is_honoured() {
+    let rig = Rig::start();
+    rig.fake.script(Grant::DeviceCode, Fault::throttled(120));
+    let start = Instant::now();
+    let mut call = rig.call(&interactive());
+    let prompt = call.prompt().await;
+    rig.fake.approve(&prompt.user_code, "alice");
+    call.token().await;
+    let [first, second] = polls(&rig, start)[..] else { panic!("{:?}", polls(&rig, start)) };
+    assert_eq!(first, 5);
+    assert!((125..140).contains(&second), "{second}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_provider_is_unreachable_after_thirty_seconds_and_harms_no_other_profile() {
+    let rig = Rig::start();
+    rig.fake.script(Endpoint::DeviceAuthorization, Fault::Hang);
+    let start = Instant::now();
+    let call = rig.call(&interactive());
+    let waiting = rig.spawn(call.failure());
+    rig.fake.wait_for_count(Endpoint::DeviceAuthorization, 1).await;
+
+    let other = TokenRequest { profile: Some("other".into()), ..interactive() };
+    rig.sign_in_with(&other, "bob").await;
+    assert!(start.elapsed() < s(10), "{:?}", start.elapsed());
+
+    let failure = waiting.await.unwrap();
+    assert_eq!((failure.error.as_str(), failure.error.exit_code()), ("provider_unreachable", 8));
+    assert_eq!(start.elapsed(), s(30));
+    assert!(failure.hint.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callers_own_timeout_ends_its_wait_and_not_the_others() {
+    let rig = Rig::start();
+    let mut patient = rig.call(&interactive());
+    let prompt = patient.prompt().await;
+    let start = Instant::now();
+    let mut hasty = rig.call(&TokenRequest { timeout: Some(20), ..interactive() });
+    hasty.prompt().await;
+    assert_eq!(hasty.failure().await.error.as_str(), "timeout");
+    assert_eq!(start.elapsed(), s(20));
+    rig.fake.approve(&prompt.user_code, "alice");
+    patient.token().await;
+}

@@ -1,0 +1,185 @@
+//! A refresh writes before it spends and saves before it shows.
+
+use broker_client::{AccountState, TokenRequest};
+use support::fake_as::{Grant, Rotation};
+use support::rig::{Kind, Rig, exposed, never, s, scopes};
+use tokio::time::Instant;
+
+fn forced() -> TokenRequest {
+    TokenRequest { force_refresh: true, ..never() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_intent_is_written_before_the_refresh_token_is_sent() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.store.clear_operations();
+    let gate = rig.fake.hold(Grant::RefreshToken);
+
+    let caller = rig.background(&forced());
+    gate.arrived().await;
+    assert_eq!(rig.writes(), [Kind::Put]);
+    assert!(rig.record().contains("\"intent\""));
+    gate.open();
+
+    caller.await.unwrap().unwrap();
+    assert_eq!(rig.writes(), [Kind::Put, Kind::Put]);
+    assert!(!rig.record().contains("\"intent\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_caller_sees_the_token_before_the_successor_is_saved() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    let mut caller = rig.background(&forced());
+    gate.arrived().await;
+
+    rig.store.set_hanging(true);
+    gate.open();
+    let early = tokio::time::timeout(s(4), &mut caller).await;
+    assert!(early.is_err(), "told before it was saved: {early:?}");
+
+    rig.store.set_hanging(false);
+    let token = caller.await.unwrap().unwrap();
+    let successor = rig.fake.secrets().into_iter().rev().find(|secret| secret.kind == "refresh_token").unwrap();
+    assert!(rig.record().contains(&successor.value));
+    assert!(rig.fake.access_token(exposed(&token)).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_sign_in_is_saved_before_its_token_is_seen() {
+    let rig = Rig::start();
+    let mut call = rig.call(&support::rig::interactive());
+    let prompt = call.prompt().await;
+    rig.fake.approve(&prompt.user_code, "alice");
+    rig.store.fail_next_puts(1);
+    let failure = call.failure().await;
+    assert_eq!(failure.error.as_str(), "keyring_unavailable");
+    assert_eq!(rig.account().await.state, AccountState::Unsaved);
+
+    // The user has consented: the grant is kept, saved again by itself, and serves.
+    rig.pass(s(30)).await;
+    assert_eq!(rig.account().await.state, AccountState::SignedIn);
+    rig.token(&never()).await;
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_refresh_token_is_spent_while_the_keyring_is_locked() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    rig.store.set_locked(true);
+
+    let refused = rig.refused(&never()).await;
+    assert_eq!((refused.error.as_str(), refused.error.exit_code()), ("keyring_locked", 9));
+    assert!(refused.hint.unwrap().contains("unlock"));
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 0);
+
+    rig.store.set_locked(false);
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_to_sign_in_while_the_keyring_takes_nothing() {
+    let rig = Rig::start();
+    rig.store.set_locked(true);
+    let failure = rig.call(&support::rig::interactive()).failure().await;
+    assert_eq!(failure.error.as_str(), "keyring_locked");
+    rig.store.set_locked(false);
+    rig.store.set_full(true);
+    let failure = rig.call(&support::rig::interactive()).failure().await;
+    assert_eq!(failure.error.as_str(), "keyring_unavailable");
+    assert_eq!(rig.fake.log().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_inside_the_margin_is_served_while_the_keyring_is_locked() {
+    let rig = Rig::start();
+    let token = rig.sign_in("alice").await;
+    rig.pass(s(3400)).await;
+    rig.store.set_locked(true);
+    assert_eq!(exposed(&rig.token(&never()).await), exposed(&token));
+    assert_eq!(rig.refused(&forced()).await.error.as_str(), "keyring_locked");
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_while_the_refresh_is_in_the_air_keeps_the_successor_and_tells() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    let caller = rig.background(&forced());
+    gate.arrived().await;
+    rig.store.set_locked(true);
+    gate.open();
+
+    assert_eq!(caller.await.unwrap().unwrap_err().code().as_str(), "keyring_locked");
+    assert_eq!(rig.account().await.state, AccountState::Unsaved);
+    let notices = rig.client.status().await.unwrap().notices.join("\n");
+    assert!(notices.contains("alice@example.com") && notices.contains("not saved"), "{notices}");
+
+    // It is tried again by itself; nobody need ask.
+    rig.pass(s(60)).await;
+    rig.store.set_locked(false);
+    rig.pass(s(300)).await;
+    assert_eq!(rig.account().await.state, AccountState::SignedIn);
+    assert!(!rig.client.status().await.unwrap().notices.join("\n").contains("not saved"));
+    let served = rig.token(&never()).await;
+    assert!(rig.fake.access_token(exposed(&served)).is_some());
+    assert_eq!((rig.fake.count(Grant::RefreshToken), rig.fake.reuse_detected()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_that_waited_for_the_save_is_served_when_the_keyring_opens() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    let caller = rig.background(&never());
+    gate.arrived().await;
+    rig.store.set_locked(true);
+    gate.open();
+    caller.await.unwrap().unwrap_err();
+
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "keyring_locked");
+    rig.store.set_locked(false);
+    let asked = Instant::now();
+    let served = rig.token(&never()).await;
+    assert_eq!(asked.elapsed(), s(0), "whoever asks does not wait for the next try");
+    assert!(rig.fake.access_token(exposed(&served)).is_some());
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_new_refresh_token_the_old_one_is_kept() {
+    let rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
+    rig.sign_in("alice").await;
+    for _ in 0..3 {
+        rig.token(&forced()).await;
+    }
+    assert_eq!((rig.fake.count(Grant::RefreshToken), rig.fake.families()[0].refreshes), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_provider_does_not_rotate_later_refreshes_write_nothing() {
+    let mut rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
+    rig.sign_in("alice").await;
+    rig.token(&forced()).await;
+    rig.store.clear_operations();
+    rig.token(&forced()).await;
+    rig.token(&scopes(&["read"])).await;
+    assert_eq!(rig.writes(), []);
+    rig.restart().await;
+    rig.token(&forced()).await;
+    assert_eq!(rig.writes(), []);
+
+    // One that begins to rotate is believed, and from then on intents are written again.
+    rig.fake.reconfigure(|options| options.rotation = Rotation::Strict);
+    rig.token(&forced()).await;
+    assert_eq!(rig.writes(), [Kind::Put]);
+    rig.token(&forced()).await;
+    assert_eq!(rig.writes(), [Kind::Put, Kind::Put, Kind::Put]);
+    assert_eq!(rig.fake.reuse_detected(), 0);
+}

@@ -1,0 +1,79 @@
+//! A keyring that does not answer: who waits, for how long, and who does not.
+
+use broker_client::TokenRequest;
+use support::fake_as::Grant;
+use support::rig::{Rig, exposed, interactive, never, s, scopes};
+use tokio::time::Instant;
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_keyring_is_keyring_locked_within_five_seconds() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    rig.store.set_hanging(true);
+
+    let start = Instant::now();
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "keyring_locked");
+    assert_eq!(start.elapsed(), s(5));
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "keyring_locked");
+    assert_eq!(start.elapsed(), s(5), "the next one is told at once");
+    assert_eq!(
+        rig.call(&TokenRequest { profile: Some("other".into()), ..interactive() }).failure().await.error.as_str(),
+        "keyring_locked"
+    );
+    assert_eq!(start.elapsed(), s(5));
+    assert_eq!(rig.client.status().await.unwrap().store.state, "locked");
+
+    rig.store.set_hanging(false);
+    rig.token(&never()).await;
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 1);
+    assert_eq!(rig.client.status().await.unwrap().store.state, "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn cached_tokens_are_served_while_the_keyring_hangs() {
+    let rig = Rig::start();
+    let alice = rig.sign_in("alice").await;
+    let other = TokenRequest { profile: Some("other".into()), ..interactive() };
+    let bob = rig.sign_in_with(&other, "bob").await;
+    rig.store.set_hanging(true);
+    let stuck = rig.background(&TokenRequest { resource: Some("urn:files".into()), ..never() });
+    rig.pass(s(1)).await;
+
+    let start = Instant::now();
+    assert_eq!(exposed(&rig.token(&scopes(&["read"])).await), exposed(&alice), "of the account whose refresh waits");
+    assert_eq!(exposed(&rig.token(&other).await), exposed(&bob), "and of another");
+    rig.client.status().await.unwrap();
+    rig.client.accounts().await.unwrap();
+    rig.client.prompts().await.unwrap();
+    assert_eq!(start.elapsed(), s(0));
+    assert_eq!(stuck.await.unwrap().unwrap_err().code().as_str(), "keyring_locked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keyring_that_hangs_at_start_is_asked_again_when_it_answers() {
+    let mut rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.stop().await;
+    rig.store.set_hanging(true);
+    rig.run();
+    let start = Instant::now();
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "keyring_locked");
+    assert!(start.elapsed() <= s(5), "{:?}", start.elapsed());
+    rig.store.set_hanging(false);
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_callers_of_a_hanging_keyring_wait_for_one_deadline_together() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    rig.store.set_hanging(true);
+    let start = Instant::now();
+    let resources = (0..20).map(|n| TokenRequest { resource: Some(format!("urn:{n}")), ..never() });
+    for caller in resources.map(|request| rig.background(&request)).collect::<Vec<_>>() {
+        assert_eq!(caller.await.unwrap().unwrap_err().code().as_str(), "keyring_locked");
+    }
+    assert_eq!(start.elapsed(), s(5));
+}
