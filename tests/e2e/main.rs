@@ -12,14 +12,20 @@ mod documents;
 #[cfg(unix)]
 mod exit_codes;
 #[cfg(unix)]
+mod leaks;
+#[cfg(unix)]
 mod life;
 #[cfg(unix)]
 mod main_job;
 #[cfg(unix)]
 mod prompts;
+#[cfg(unix)]
+mod real_keyring;
 mod real_parts;
 #[cfg(test)]
 mod real_parts_selftest;
+#[cfg(unix)]
+mod real_provider;
 #[cfg(unix)]
 mod stage;
 #[cfg(unix)]
