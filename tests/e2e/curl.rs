@@ -10,19 +10,16 @@ async fn curl(stage: &Stage, test: &str, arguments: &[&str]) -> Option<(u16, Str
     let socket = stage.home.socket();
     let mut command = stage.home.command("curl".as_ref());
     command.args(["--silent", "--show-error", "--include", "--max-time", "20", "--unix-socket"]).arg(socket);
-    let running = match command.args(arguments).output() {
-        output if cfg!(unix) => tokio::time::timeout(PATIENCE, output).await.expect("curl ends by itself"),
-        _ => return None,
-    };
-    let output = match running {
+    let output = tokio::time::timeout(PATIENCE, command.args(arguments).output()).await;
+    let output = match output.expect("curl ends by itself") {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             skip(test, "there is no curl").expect("a record");
             return None;
         }
         output => output.expect("a process"),
     };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{output:?}"));
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{output:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     Some((status, head.to_lowercase(), body.to_owned()))
 }

@@ -138,6 +138,7 @@ fn text(name: &str) -> String {
     name.to_owned()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "for literals with every field set")]
 fn some(name: &str) -> Option<String> {
     Some(text(name))
 }
@@ -345,7 +346,7 @@ fn the_examples_of_the_configuration_are_good() {
             tried += 1;
         }
     }
-    assert!(tried >= 10, "only {tried} examples found");
+    assert!(tried >= 8, "only {tried} examples found");
 }
 
 /// A whole configuration, or tables of one; a block that shows single keys is not.
