@@ -11,6 +11,8 @@ mod curl;
 mod documents;
 #[cfg(unix)]
 mod exit_codes;
+#[cfg(target_os = "linux")]
+mod kernel_quota;
 #[cfg(unix)]
 mod leaks;
 #[cfg(unix)]

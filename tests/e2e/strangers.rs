@@ -17,8 +17,8 @@ use crate::stage::{PATIENCE, Stage};
 
 const NOBODY: u32 = 65_534;
 
-/// Returns whether this test can be somebody else; if not, that is on record.
-fn can_be_nobody(test: &str) -> bool {
+/// Returns whether this test can become somebody else; if not, that is on record.
+pub(crate) fn can_become_another(test: &str) -> bool {
     let why = if !rustix::process::geteuid().is_root() {
         "becoming another user needs root"
     } else if !Path::new("/usr/bin/setpriv").exists() {
@@ -38,7 +38,7 @@ fn as_nobody(home: &Home, program: &Path) -> Command {
 }
 
 /// Copies a program to where nobody may run it.
-fn open_copy(home: &Home, program: &Path) -> PathBuf {
+pub(crate) fn open_copy(home: &Home, program: &Path) -> PathBuf {
     let copy = home.path().join(program.file_name().expect("a name"));
     fs::copy(program, &copy).expect("a copy");
     open(&copy, 0o755);
@@ -52,7 +52,7 @@ fn open(path: &Path, mode: u32) {
 #[tokio::test]
 async fn another_user_gets_nothing_even_through_open_doors() {
     let test = "strangers::another_user_gets_nothing_even_through_open_doors";
-    if !can_be_nobody(test) {
+    if !can_become_another(test) {
         return;
     }
     let stage = Stage::new().await;
@@ -90,7 +90,7 @@ async fn another_user_gets_nothing_even_through_open_doors() {
 #[tokio::test]
 async fn the_client_tells_nothing_to_another_users_daemon() {
     let test = "strangers::the_client_tells_nothing_to_another_users_daemon";
-    if !can_be_nobody(test) {
+    if !can_become_another(test) {
         return;
     }
     let stage = Stage::new().await;
