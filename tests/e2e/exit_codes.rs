@@ -116,6 +116,10 @@ async fn a_missing_file_and_one_that_others_may_write_are_6() {
     daemon.signal(rustix::process::Signal::HUP);
     daemon.log_until(|log| log.contains("configuration reloaded")).await;
     stage.sign_in("alice").await;
+    // Where sign-ins are kept was decided without the file; who wrote another place into it is told.
+    let status = stage.json("status -o json").await;
+    assert_eq!(status["store"]["kind"], "memory");
+    assert!(status["notices"].to_string().contains("restart brokerd to use it"), "{status}");
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
     };
     let mut notices = broker.notices.all();
     notices.extend(broker.accounts.complaint());
+    if profiles.store != broker.store_at_start {
+        notices.push("[store] in the configuration is another than at the start: restart brokerd to use it".into());
+    }
     let accounts = describe(broker).await;
     for account in accounts.iter().filter(|account| account.state == AccountState::Unsaved) {
         notices.push(format!(
