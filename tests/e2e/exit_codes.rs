@@ -197,13 +197,12 @@ async fn a_store_that_takes_nothing_is_9_before_anybody_is_asked() {
     failed(&stage.run("get-token").await, 9, &["key", "0644", "chmod 600", "hint: correct [store]"]);
     assert_eq!(stage.server.count(Endpoint::DeviceAuthorization), 0, "nobody signs in for nothing");
     assert_eq!(stage.json("status -o json").await["store"]["state"], "unavailable");
-    drop(daemon);
+    daemon.kill9().await;
 
     // No session bus, no Secret Service.
-    let daemon = Daemon::launch(&stage.home).arg("--store").arg("keyring").start().await;
+    let _daemon = Daemon::launch(&stage.home).arg("--store").arg("keyring").start().await;
     failed(&stage.run("get-token").await, 9, &["hint: start the keyring service"]);
     assert_eq!(stage.server.count(Endpoint::DeviceAuthorization), 0);
-    drop(daemon);
 }
 
 #[tokio::test]

@@ -60,6 +60,11 @@ async fn a_refresh_in_the_air_lands_and_is_saved_before_the_exit() {
     let gate = stage.server.hold_answer(Grant::RefreshToken);
     let asked = stage.spawn("get-token --force-refresh");
     time::timeout(PATIENCE, gate.arrived()).await.expect("a refresh");
+    let flights = &stage.json("status -o json").await["flights"];
+    let refresh = serde_json::json!([
+        {"kind": "refresh", "profile": "work", "account": "alice@example.com", "waiters": 1}
+    ]);
+    assert_eq!(*flights, refresh);
     daemon.signal(Signal::TERM);
     daemon.log_until(|log| log.contains("leaving")).await;
     let start = Instant::now();
