@@ -147,12 +147,7 @@ async fn without_a_sign_in_never_is_answered_at_once_and_asks_nobody() {
     pending.prompt().await;
     assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required");
     assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
-    let body = r#"{"interaction":"never"}"#;
-    let head = format!(
-        "POST /v1/token HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\ncontent-length: {}",
-        body.len()
-    );
-    let answer = rig.raw(&format!("{head}\r\n\r\n{body}")).await;
+    let answer = rig.raw(&rig.post("/v1/token", r#"{"interaction":"never"}"#)).await;
     assert_eq!(answer.status, 401);
     assert!(answer.has("content-type: application/json"), "{answer:?}");
 }

@@ -178,6 +178,11 @@ impl FakeAs {
         });
     }
 
+    /// Ends one sign-in, by its place in [`families`](Self::families).
+    pub fn revoke_family(&self, family: usize) {
+        self.change(|state| state.revoke(family, Revoked::Administrator));
+    }
+
     /// Forgets every code and token, as a server does that keeps them in memory and restarts.
     pub fn forget_grants(&self) {
         self.change(|state| {

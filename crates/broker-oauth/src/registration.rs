@@ -66,11 +66,21 @@ impl Registration {
         }
     }
 
-    /// The scopes a refresh asks for: what is wanted, and of the identity scopes those that were granted.
-    pub fn refresh_scopes(&self, wanted: &ScopeSet, granted: &ScopeSet) -> ScopeSet {
+    /// The scopes a refresh asks for: what is wanted of what was `granted`, and the identity scopes that were granted or
+    /// `asked` for.
+    ///
+    /// RFC 6749 §6 forbids asking for more. Where nothing that is wanted was granted under that name (a server that granted
+    /// less, or granted `resource/.default` as what it stands for), no scope is sent: that asks for all that was granted.
+    pub fn refresh_scopes(&self, wanted: &ScopeSet, granted: &ScopeSet, asked: &ScopeSet) -> ScopeSet {
         match self.provider {
             Provider::Entra => self.sign_in_scopes(wanted),
-            Provider::Oidc => wanted.access().collect::<ScopeSet>().union(&identity_of(granted)),
+            Provider::Oidc => {
+                let had: ScopeSet = wanted.access().filter(|scope| granted.contains(scope)).collect();
+                if had.is_empty() && wanted.access().next().is_some() {
+                    return had;
+                }
+                had.union(&identity_of(&granted.union(asked)))
+            }
         }
     }
 }
@@ -106,7 +116,15 @@ mod tests {
     fn a_refresh_never_asks_beyond_the_grant_except_at_entra() {
         let granted = ScopeSet::parse("openid api mail");
         let wanted = ScopeSet::parse("api offline_access");
-        assert_eq!(registration(Provider::Oidc).refresh_scopes(&wanted, &granted), ScopeSet::parse("api openid"));
-        assert!(registration(Provider::Entra).refresh_scopes(&wanted, &granted).covers(&wanted, ScopeCase::Exact));
+        let asked = ScopeSet::parse("openid api mail admin");
+        let oidc = |wanted: &str| {
+            registration(Provider::Oidc).refresh_scopes(&ScopeSet::parse(wanted), &granted, &asked).to_string()
+        };
+        assert_eq!(oidc("api offline_access"), "api openid");
+        assert_eq!(oidc("api admin"), "api openid");
+        assert_eq!(oidc("admin"), "", "all that was granted");
+        assert_eq!(oidc("openid"), "openid");
+        let entra = registration(Provider::Entra).refresh_scopes(&wanted, &granted, &asked);
+        assert!(entra.covers(&wanted, ScopeCase::Exact));
     }
 }

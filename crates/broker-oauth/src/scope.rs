@@ -30,6 +30,11 @@ impl ScopeSet {
         self.0.is_empty()
     }
 
+    /// Whether this one is in it, to the letter.
+    pub fn contains(&self, scope: &str) -> bool {
+        self.0.contains(scope)
+    }
+
     /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

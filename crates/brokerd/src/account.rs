@@ -50,11 +50,19 @@ pub(crate) enum Command {
     /// End the sign-in.
     SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
     /// How do you stand?
-    Describe { reply: oneshot::Sender<api::Account> },
+    Describe { reply: oneshot::Sender<Description> },
     /// Read the grant, and act on an intent found in it.
     Load,
     /// The profile changed; `None`: it is gone.
     Reconfigure { provider: Option<Arc<Provider>> },
+}
+
+/// The answer to [`Command::Describe`].
+pub(crate) struct Description {
+    /// Where it stands.
+    pub account: api::Account,
+    /// Its refreshes, in the air and waiting for their turn.
+    pub flights: Vec<api::FlightSummary>,
 }
 
 /// The answer to [`Command::Token`].
@@ -100,6 +108,8 @@ struct Account {
     air: Option<BoxFuture<'static, Done>>,
     /// What the refresh in the air will bring, so that others can join.
     flying: Option<(Key, watch::Sender<Progress>)>,
+    /// Whether the flight in the air took off under a profile that has changed since: its token is kept for nobody.
+    outdated: bool,
     queue: VecDeque<Job>,
     /// When a refresh behind a stale token, or a save, may be tried again.
     not_before: Instant,
@@ -125,6 +135,7 @@ pub(crate) fn spawn(
         tokens: VecDeque::new(),
         air: None,
         flying: None,
+        outdated: false,
         queue: VecDeque::new(),
         not_before: Instant::now(),
         pause: FIRST_PAUSE,
@@ -241,6 +252,8 @@ impl Account {
             Command::Reconfigure { provider } => {
                 self.provider = provider;
                 self.tokens.clear();
+                self.flying = None;
+                self.outdated = self.air.is_some();
             }
         }
     }
@@ -251,7 +264,13 @@ impl Account {
             self.reject(rejected);
         }
         if !ask.wants_new() {
-            if let Some(token) = self.best(&ask, |judged| judged == Freshness::Fresh) {
+            let good_enough = |judged| match judged {
+                Freshness::Fresh => true,
+                // Where nothing better can come, the token serves to its end.
+                Freshness::Stale | Freshness::Short => self.is_transient() && ask.is_soft(),
+                Freshness::Expired => false,
+            };
+            if let Some(token) = self.best(&ask, good_enough) {
                 return Answer::Now(token);
             }
             if let Some(token) = self.best(&ask, |judged| judged == Freshness::Stale) {
@@ -262,6 +281,11 @@ impl Account {
             }
         }
         Answer::Wait(self.join(ask, true))
+    }
+
+    /// Whether the grant is nothing but the tokens at hand.
+    fn is_transient(&self) -> bool {
+        matches!(&self.hold, Some(Hold::Saved(held)) if held.is_transient())
     }
 
     /// Forgets exactly the token a resource refused. A grant that is that token is over.
@@ -348,12 +372,14 @@ impl Account {
     fn land(&mut self, done: Done) {
         self.air = None;
         self.flying = None;
+        let outdated = std::mem::take(&mut self.outdated);
         let before = self.seen.state;
         self.seen = done.hold.seen();
         let mut hold = done.hold;
         // A token that waited for its grant to be saved.
         if let Hold::Saved(grant) = &mut hold
             && let Some(token) = grant.released.take()
+            && !outdated
         {
             self.keep(token);
         }
@@ -375,6 +401,9 @@ impl Account {
                 drop(reply.send(result));
             }
             Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
+        }
+        if outdated {
+            self.tokens.clear();
         }
         if before != self.seen.state {
             self.broker.account_changed(&self.id, self.seen.state);
@@ -414,20 +443,34 @@ impl Account {
         self.last_error = Some(api::LastError { at: rfc3339(self.broker.clock.now()), body: refusal.body.clone() });
     }
 
-    fn describe(&self) -> api::Account {
+    fn describe(&self) -> Description {
         let card = self.broker.accounts.card(&self.id);
         let now = self.broker.clock.now();
         let live = |token: &&Arc<IssuedToken>| freshness(token, now, None) != Freshness::Expired;
-        api::Account {
+        let (username, profile) = card.map(|card| (card.username, card.profile)).unwrap_or_default();
+        let queued = self.queue.iter().filter_map(|job| match job {
+            Job::Refresh { progress, .. } => Some(progress),
+            _ => None,
+        });
+        let in_the_air = self.flying.iter().map(|(_, progress)| progress);
+        let flight = |progress: &watch::Sender<Progress>| api::FlightSummary {
+            kind: "refresh".into(),
+            profile: profile.clone(),
+            account: Some(username.clone()),
+            waiters: progress.receiver_count(),
+        };
+        let flights = in_the_air.chain(queued).map(flight).collect();
+        let account = api::Account {
             id: self.id.to_string(),
-            username: card.as_ref().map(|card| card.username.clone()).unwrap_or_default(),
-            profile: card.map(|card| card.profile).unwrap_or_default(),
+            username,
+            profile,
             state: if self.provider.is_none() { api::AccountState::NoProfile } else { self.seen.state },
             scope: self.seen.scope.clone(),
             signed_in_at: self.seen.signed_in_at.map(rfc3339),
             tokens: self.tokens.iter().filter(live).map(|token| summary(token)).collect(),
             last_error: self.last_error.clone(),
-        }
+        };
+        Description { account, flights }
     }
 }
 

@@ -306,8 +306,9 @@ impl Broker {
         }
         self.reconcile();
         loop {
-            if done.changed().await.is_err() {
-                return Ok(());
+            tokio::select! {
+                changed = done.changed() => if changed.is_err() { return Ok(()) },
+                () = self.stop.cancelled() => return Err(Refusal::shutting_down().body),
             }
             match &*done.borrow_and_update() {
                 Ok(true) => return Ok(()),
@@ -318,16 +319,18 @@ impl Broker {
     }
 
     async fn hold_index_against_store(self: &Arc<Self>) -> Result<(), ErrorBody> {
+        // Whoever signs in from here on is not in the list, and is no less there.
+        let known = self.accounts.cards();
         let keys = self.vault.list().await.map_err(|error| error.body())?;
         self.tell_store();
         let stored: Option<Vec<AccountId>> =
             keys.map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
         for id in stored.iter().flatten() {
-            if self.accounts.card(id).is_none() {
-                self.take_in(id).await;
+            if self.accounts.card(id).is_none() && self.take_in(id).await {
+                self.tell(id, Command::Load).await;
             }
         }
-        for card in self.accounts.cards() {
+        for card in known {
             let listed = stored.as_ref().is_none_or(|stored| stored.contains(&card.id));
             // "No such entry" is believed only if the store's list agrees, where it has one.
             if !listed && matches!(self.vault.get(card.id.as_str()).await, Ok(None)) {
@@ -354,9 +357,9 @@ impl Broker {
         }
     }
 
-    /// An account the store has and the index does not.
-    async fn take_in(self: &Arc<Self>, id: &AccountId) {
-        let Ok(Some(record)) = self.vault.get(id.as_str()).await else { return };
+    /// Takes in an account the store has and the index does not.
+    async fn take_in(self: &Arc<Self>, id: &AccountId) -> bool {
+        let Ok(Some(record)) = self.vault.get(id.as_str()).await else { return false };
         match Grant::from_record(&record) {
             Ok(grant) => {
                 self.notices.add(format!(
@@ -365,8 +368,12 @@ impl Broker {
                     grant.profile
                 ));
                 self.accounts.remember(&grant);
+                true
             }
-            Err(why) => self.notices.add(format!("the store has a record {id} that cannot be read: {why}")),
+            Err(why) => {
+                self.notices.add(format!("the store has a record {id} that cannot be read: {why}"));
+                false
+            }
         }
     }
 }

@@ -110,6 +110,11 @@ fn parse<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Err
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
+    // serde takes an array for a struct as well, its fields in order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ErrorBody::new(ErrorCode::BadRequest, "the body is not a JSON object")
+            .with_hint("docs/PROTOCOL.md has every field"));
+    }
     serde_json::from_slice(body).map_err(|error| {
         // serde's text for a field that `deny_unknown_fields` met; it names the field, and quotes no value.
         let text = error.to_string();
@@ -143,7 +148,7 @@ mod tests {
         let error = refuse(r#"{"profil": "work"}"#);
         assert_eq!(error.error, ErrorCode::UnsupportedField);
         assert!(error.error_description.contains("`profil`"), "{error}");
-        for body in [r#"{"timeout": "hunter2"}"#, r#"{"interaction": "hunter2"}"#, "{hunter2", "[1]"] {
+        for body in [r#"{"timeout": "hunter2"}"#, r#"{"interaction": "hunter2"}"#, "{hunter2", "[1]", "[]"] {
             let error = refuse(body);
             assert_eq!(error.error, ErrorCode::BadRequest);
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");

@@ -177,10 +177,9 @@ impl Connections {
     /// Closes the connection that has been idle longest, if one is.
     fn evict(&self) {
         let open = self.lock();
-        let idle = open.connections.values().filter(|(_, close)| !close.is_cancelled());
-        if let Some((_, close)) =
-            idle.filter_map(|(state, close)| Some((state.idle_since()?, close))).min_by_key(|(since, _)| *since)
-        {
+        let open = open.connections.iter().filter(|(_, (_, close))| !close.is_cancelled());
+        let idle = open.filter_map(|(id, (state, close))| Some((state.idle_since()?, id, close)));
+        if let Some((.., close)) = idle.min_by_key(|(since, id, _)| (*since, *id)) {
             close.cancel();
         }
     }

@@ -25,7 +25,6 @@ pub struct Setup {
     options: Options,
     limits: Limits,
     config: Option<String>,
-    store: MemoryStore,
 }
 
 impl Default for Setup {
@@ -34,7 +33,6 @@ impl Default for Setup {
             options: Options { issuer: ISSUERS[0].into(), ..Options::default() },
             limits: Limits::default(),
             config: Some(config("")),
-            store: MemoryStore::new(),
         }
     }
 }
@@ -64,12 +62,6 @@ impl Setup {
         self
     }
 
-    /// Takes a keyring that is in use already.
-    pub fn store(mut self, store: &MemoryStore) -> Self {
-        self.store = store.clone();
-        self
-    }
-
     /// Starts the daemon.
     pub fn start(self) -> Rig {
         let log = Log::start();
@@ -77,7 +69,7 @@ impl Setup {
         let mut rig = Rig {
             fake: FakeAs::new(self.options),
             other: FakeAs::new(Options { issuer: ISSUERS[1].into(), ..Options::default() }),
-            store: self.store,
+            store: MemoryStore::new(),
             client: connecting(&door),
             directory: tempfile::tempdir().expect("a directory for temporary files"),
             door,

@@ -47,6 +47,7 @@ impl Ask {
     /// Whether a token, its age aside, is what is asked for: its grant covers the scopes, or it is what exactly these
     /// scopes were granted as (`resource/.default`, a server that grants less than asked).
     pub(crate) fn is_served_by(&self, token: &IssuedToken, case: ScopeCase) -> bool {
-        token.target == self.target && (token.scope.covers(&self.scopes, case) || token.asked == self.scopes)
+        let asked_as = || token.asked.access().eq(self.scopes.access());
+        token.target == self.target && (token.scope.covers(&self.scopes, case) || asked_as())
     }
 }

@@ -43,6 +43,10 @@ impl Held {
         Self { grant, released: None }
     }
 
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self.grant.credential, Credential::Transient)
+    }
+
     /// Ends a grant that is nothing but the access token a resource refused.
     pub(super) fn reject(&mut self, sha256: &str) {
         if let Credential::LongLived(token) = &self.grant.credential

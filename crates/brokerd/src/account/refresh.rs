@@ -167,8 +167,7 @@ async fn fly_refresh(
 }
 
 async fn exchange(provider: &Provider, grant: &Grant, token: &RefreshToken, ask: &Ask) -> Result<TokenResponse, Fault> {
-    let known = grant.scope.union(&grant.asked);
-    let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &known);
+    let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &grant.scope, &grant.asked);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims: ask.claims.as_deref() };
     provider.refresh(token, &ask.scopes, parameters).await
 }

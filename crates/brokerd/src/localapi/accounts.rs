@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use broker_ipc::api::{Account, Accounts};
+use broker_ipc::api::Accounts;
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::reply::Reply;
-use crate::account::Command;
+use crate::account::{Command, Description};
 use crate::broker::Broker;
 use crate::grant::AccountId;
 
 pub(super) async fn list(broker: &Arc<Broker>) -> Result<Reply, ErrorBody> {
     // A keyring that does not answer hides accounts the index has lost, and no others: list what is known.
     drop(broker.reconciled().await);
-    Ok(Reply::json(&Accounts { accounts: describe(broker).await }))
+    let described = describe(broker).await;
+    Ok(Reply::json(&Accounts { accounts: described.into_iter().map(|described| described.account).collect() }))
 }
 
 /// How every account stands. Each answers at once, whatever it has in the air.
-pub(super) async fn describe(broker: &Arc<Broker>) -> Vec<Account> {
+pub(super) async fn describe(broker: &Arc<Broker>) -> Vec<Description> {
     let mut accounts = Vec::new();
     for card in broker.accounts.cards() {
         let (reply, description) = oneshot::channel();

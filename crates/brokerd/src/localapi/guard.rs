@@ -2,7 +2,7 @@
 //!
 //! A browser can be made to send a request to a local HTTP server. It cannot leave out `Origin`, nor choose `Host`.
 
-use broker_ipc::api::{HOST, JSON, MAX_BODY};
+use broker_ipc::api::{HOST, JSON, MAX_BODY, MAX_HEAD};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST as HOST_HEADER, ORIGIN, REFERER};
 use http::{HeaderMap, Request};
@@ -15,7 +15,7 @@ use crate::server::State;
 /// Checks a request and reads its body. From here on it is our turn.
 pub(super) async fn admit(request: Request<Incoming>, state: &State) -> Result<Zeroizing<Vec<u8>>, ErrorBody> {
     let (head, body) = request.into_parts();
-    let checked = check(&head.headers);
+    let checked = check(&head.headers, state.head());
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if checked.is_err() || announced.is_some_and(|length| length > MAX_BODY) {
         // The body, if there is one, stays unread; the connection closes after the answer.
@@ -51,7 +51,10 @@ pub(super) async fn admit(request: Request<Incoming>, state: &State) -> Result<Z
     Ok(body)
 }
 
-fn check(headers: &HeaderMap) -> Result<(), ErrorBody> {
+fn check(headers: &HeaderMap, bytes: usize) -> Result<(), ErrorBody> {
+    if bytes > MAX_HEAD {
+        return Err(ErrorBody::new(ErrorCode::TooLarge, format!("the head is larger than {MAX_HEAD} bytes")));
+    }
     if headers.contains_key(ORIGIN) || headers.contains_key(REFERER) {
         return Err(ErrorBody::new(ErrorCode::Forbidden, "requests from web pages are refused"));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use broker_ipc::api::{AccountState, ConfigurationStatus, ProfileSummary, Status};
 
 use super::accounts::describe;
+use crate::account::Description;
 use crate::broker::Broker;
 
 pub(super) async fn status(broker: &Arc<Broker>) -> Status {
@@ -22,8 +23,14 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
     if profiles.store != broker.store_at_start {
         notices.push("[store] in the configuration is another than at the start: restart brokerd to use it".into());
     }
-    let accounts = describe(broker).await;
-    for account in accounts.iter().filter(|account| account.state == AccountState::Unsaved) {
+    let described = describe(broker).await;
+    let accounts = described.len();
+    let mut flights = broker.sign_ins.flights();
+    for Description { account, flights: refreshes } in described {
+        flights.extend(refreshes);
+        if account.state != AccountState::Unsaved {
+            continue;
+        }
         notices.push(format!(
             "the sign-in of {} under profile {} is not saved: the keyring does not take it; it is tried again, and lost if \
              brokerd ends before",
@@ -40,8 +47,8 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
             error: profiles.error.as_ref().map(ToString::to_string),
         },
         profiles: profiles.providers.iter().map(|(name, provider)| summary(name, provider)).collect(),
-        accounts: accounts.len(),
-        flights: broker.sign_ins.flights(),
+        accounts,
+        flights,
         notices,
     }
 }

@@ -18,6 +18,8 @@ use super::Limits;
 use crate::broker::Broker;
 use crate::localapi;
 
+/// hyper answers a head that does not fit with a bare 431; one a little too large is to read what is wrong with it.
+const HEAD_BUFFER: usize = 4 * MAX_HEAD;
 /// Far enough away to mean never.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
@@ -107,6 +109,11 @@ impl State {
         }
     }
 
+    /// Bytes of the request's head.
+    pub fn head(&self) -> usize {
+        self.lock().head.unwrap_or_default()
+    }
+
     /// The answer is on its way; the next request may come.
     pub fn end_serving(&self) {
         self.lock().turn = Turn::Idle(Instant::now());
@@ -127,7 +134,11 @@ where
     };
     let stream = TokioIo::new(Metered { stream, state: Arc::clone(&state) });
     let mut connection = pin!(
-        http1::Builder::new().max_buf_size(MAX_HEAD).max_headers(64).keep_alive(true).serve_connection(stream, service)
+        http1::Builder::new()
+            .max_buf_size(HEAD_BUFFER)
+            .max_headers(64)
+            .keep_alive(true)
+            .serve_connection(stream, service)
     );
     let never = Instant::now() + NEVER;
     let mut sleep = pin!(tokio::time::sleep_until(state.deadline(limits, never)));

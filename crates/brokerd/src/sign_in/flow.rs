@@ -67,7 +67,14 @@ enum Woken {
 impl Flow<'_> {
     /// `None`: abandoned.
     async fn run(&self) -> Option<Landing> {
-        let authorization = match self.authorize().await {
+        // Nobody has seen a code yet: an answer that is not waited for is lost to nobody.
+        let authorized = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(cancelled()),
+            () = self.broker.stop.cancelled() => Err(Refusal::shutting_down()),
+            authorized = self.authorize() => authorized,
+        };
+        let authorization = match authorized {
             Ok(authorization) => authorization,
             Err(refusal) => return Some(Err(refusal)),
         };

@@ -1,0 +1,98 @@
+//! `accounts.json` is a hint: losing it, or finding rubbish in it, loses no sign-in.
+
+use support::rig::{Rig, never};
+
+async fn notices(rig: &Rig) -> String {
+    rig.client.status().await.unwrap().notices.join("\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_index_is_repaired_from_the_store_and_told() {
+    let mut rig = Rig::start();
+    let signed_in = rig.sign_in("alice").await;
+    let before = std::fs::read_to_string(rig.index_file()).unwrap();
+    rig.stop().await;
+    std::fs::remove_file(rig.index_file()).unwrap();
+    rig.run();
+    assert_eq!(rig.token(&never()).await.account, signed_in.account);
+    assert!(notices(&rig).await.contains("the index of accounts had lost alice@example.com"));
+    assert_eq!(std::fs::read_to_string(rig.index_file()).unwrap(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_not_in_the_store_is_forgotten_and_told() {
+    let mut rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.stop().await;
+    let index = std::fs::read_to_string(rig.index_file()).unwrap();
+    rig.store = brokerd::store::memory::MemoryStore::new();
+    rig.run();
+    assert!(rig.client.accounts().await.unwrap().accounts.is_empty());
+    assert!(notices(&rig).await.contains("alice@example.com under profile work is not in the store any more"));
+    assert_ne!(std::fs::read_to_string(rig.index_file()).unwrap(), index);
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_garbled_index_is_made_anew_and_told() {
+    for garbage in ["{", "", "[]", "\u{0}\u{0}", r#"{"version":1,"accounts":[{"id":"../../etc/passwd"}]}"#] {
+        let mut rig = Rig::start();
+        let signed_in = rig.sign_in("alice").await;
+        rig.stop().await;
+        std::fs::write(rig.index_file(), garbage).unwrap();
+        rig.run();
+        assert_eq!(rig.token(&never()).await.account, signed_in.account, "{garbage:?}");
+        assert!(notices(&rig).await.contains("unreadable"), "{garbage:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keyring_that_is_locked_at_start_forgets_nobody() {
+    let mut rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.stop().await;
+    rig.store.set_locked(true);
+    rig.run();
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "keyring_locked");
+    assert_eq!(rig.account().await.username, "alice@example.com");
+    rig.store.set_locked(false);
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_index_and_a_locked_keyring_do_not_start_a_second_sign_in() {
+    let mut rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.stop().await;
+    std::fs::remove_file(rig.index_file()).unwrap();
+    rig.store.set_locked(true);
+    rig.run();
+    let seen = rig.fake.log().len();
+    let failure = rig.call(&support::rig::interactive()).failure().await;
+    assert_eq!((failure.error.as_str(), rig.fake.log().len()), ("keyring_locked", seen));
+    rig.store.set_locked(false);
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_bytes_from_the_keyring_are_an_error_and_not_the_end_of_a_sign_in() {
+    let mut rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.stop().await;
+    rig.store.garble_next_gets(1);
+    rig.run();
+    rig.pass(support::rig::s(1)).await;
+    rig.token(&never()).await;
+    assert_eq!(rig.account().await.username, "alice@example.com");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_that_cannot_be_written_is_told_and_stops_nobody() {
+    let mut rig = Rig::start();
+    std::fs::write(rig.index_file().parent().unwrap(), "in the way").unwrap();
+    rig.sign_in("alice").await;
+    rig.token(&never()).await;
+    assert!(notices(&rig).await.contains("cannot be written"), "{}", notices(&rig).await);
+    rig.restart().await;
+    rig.token(&never()).await;
+}
