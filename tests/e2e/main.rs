@@ -1,6 +1,34 @@
 //! End to end: real processes, and with them real parts where the machine has them (`tests/run`).
+#![cfg_attr(test, expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests and their helpers"))]
 
+#[cfg(unix)]
+mod commands;
+#[cfg(unix)]
+mod crowd;
+#[cfg(unix)]
+mod curl;
+#[cfg(test)]
+mod documents;
+#[cfg(unix)]
+mod exit_codes;
+#[cfg(target_os = "linux")]
+mod kernel_quota;
+#[cfg(unix)]
+mod leaks;
+#[cfg(unix)]
+mod life;
+#[cfg(unix)]
+mod main_job;
+#[cfg(unix)]
+mod prompts;
+#[cfg(unix)]
+mod real_keyring;
 mod real_parts;
-
 #[cfg(test)]
 mod real_parts_selftest;
+#[cfg(unix)]
+mod real_provider;
+#[cfg(unix)]
+mod stage;
+#[cfg(unix)]
+mod strangers;

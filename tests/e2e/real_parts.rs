@@ -183,8 +183,34 @@ impl OidcProvider {
         self.restart()
     }
 
+    /// Returns a way to look at what it has issued, also while something else has the provider.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept { file: Self::state_file(&self.state) }
+    }
+
     fn state_file(directory: &TempDir) -> PathBuf {
         directory.path().join("provider.json")
+    }
+}
+
+/// What a provider has issued and not yet forgotten.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    file: PathBuf,
+}
+
+impl Kept {
+    /// Returns the model and the id of each thing: of an opaque token or code, the id is its value.
+    pub(crate) fn rows(&self) -> Vec<(String, String)> {
+        #[derive(Deserialize)]
+        struct State {
+            rows: Vec<(String, serde_json::Value)>,
+        }
+
+        let text = fs::read(&self.file).unwrap_or_default();
+        let rows = serde_json::from_slice(&text).map(|State { rows }| rows).unwrap_or_default();
+        let split = |(key, _): (String, _)| key.split_once(':').map(|(model, id)| (model.to_owned(), id.to_owned()));
+        rows.into_iter().filter_map(split).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use url::{Url, form_urlencoded};
 use crate::real_parts::{GnomeKeyring, OidcProvider, kernel_session};
 
 /// Posts a form as curl would, and returns the JSON that comes back.
-fn post(issuer: &str, path: &str, form: &[(&str, &str)]) -> Result<Value> {
+pub(crate) fn post(issuer: &str, path: &str, form: &[(&str, &str)]) -> Result<Value> {
     let body =
         form_urlencoded::Serializer::new(String::new()).append_pair("client_id", "cli").extend_pairs(form).finish();
     let url = Url::parse(issuer)?;

@@ -23,6 +23,7 @@ use crate::grant::{AccountId, Grant};
 use crate::outbound::Outbound;
 use crate::provider::{Gates, Provider};
 use crate::sign_in::SignIns;
+use crate::store::StoreConfig;
 use crate::vault::Vault;
 
 /// What the daemon is made of; tests bring their own.
@@ -60,6 +61,8 @@ pub struct Broker {
     outbound: Outbound,
     gates: Gates,
     profiles: RwLock<Arc<Profiles>>,
+    /// The `[store]` table as it was when the store was chosen.
+    pub(crate) store_at_start: StoreConfig,
     reconciled: Reconciled,
 }
 
@@ -69,6 +72,8 @@ pub(crate) struct Profiles {
     pub(crate) providers: BTreeMap<String, Arc<Provider>>,
     /// Why the file is not in force, if it is not.
     pub(crate) error: Option<ConfigError>,
+    /// The file's `[store]` table.
+    pub(crate) store: StoreConfig,
 }
 
 /// Whether the index has been held against the store.
@@ -81,6 +86,7 @@ impl Broker {
     /// Wires the parts and starts the accounts' tasks. Must be called inside a runtime.
     pub fn start(parts: Parts) -> Arc<Self> {
         let (accounts, complaint) = Accounts::open(parts.state_dir);
+        let store_at_start = parts.config.as_ref().map(|config| config.store.clone()).unwrap_or_default();
         let broker = Arc::new(Self {
             clock: parts.clock,
             vault: parts.vault,
@@ -95,7 +101,13 @@ impl Broker {
             config_file: parts.config_file,
             outbound: parts.outbound,
             gates: Gates::default(),
-            profiles: RwLock::new(Arc::new(Profiles { default: None, providers: BTreeMap::new(), error: None })),
+            profiles: RwLock::new(Arc::new(Profiles {
+                default: None,
+                providers: BTreeMap::new(),
+                error: None,
+                store: store_at_start.clone(),
+            })),
+            store_at_start,
             reconciled: Reconciled { done: watch::Sender::new(Ok(false)), running: Mutex::new(false) },
         });
         if let Some(complaint) = complaint {
@@ -181,11 +193,16 @@ impl Broker {
                     _ => Arc::new(Provider::new(profile, self.outbound.clone(), self.gates.clone(), self.clock)),
                 };
                 let providers = config.profiles.into_iter().map(|(name, profile)| (name, provider(profile))).collect();
-                Profiles { default: config.default_profile, providers, error: None }
+                Profiles { default: config.default_profile, providers, error: None, store: config.store }
             }
             Err(error) => {
                 tracing::warn!(%error, hint = error.hint, "the configuration is not in force");
-                Profiles { default: old.default.clone(), providers: old.providers.clone(), error: Some(error) }
+                Profiles {
+                    default: old.default.clone(),
+                    providers: old.providers.clone(),
+                    error: Some(error),
+                    store: old.store.clone(),
+                }
             }
         };
         let is_same = |name: &String| match (old.providers.get(name), new.providers.get(name)) {

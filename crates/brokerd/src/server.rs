@@ -13,7 +13,7 @@ use std::time::Duration;
 use broker_ipc::listen::Listener;
 use broker_ipc::peer::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use self::connection::State;
@@ -36,6 +36,9 @@ impl Default for Limits {
     }
 }
 
+/// Other users' clients that are told why they are refused, at once.
+const MAX_STRANGERS: usize = 16;
+
 /// Where clients come from.
 pub enum Door {
     /// The endpoint.
@@ -55,6 +58,7 @@ const REST: Duration = Duration::from_millis(100);
 /// Serves clients until the broker stops; requests under way then are finished by its tasks.
 pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
     let connections = Arc::new(Connections::default());
+    let strangers = Arc::new(Semaphore::new(MAX_STRANGERS));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -67,7 +71,10 @@ pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
             }
             Ok(Accepted::Socket(stream, peer)) => {
                 tracing::warn!(uid = peer.uid, pid = peer.pid, "another user's client refused");
-                broker.tasks.spawn(refuse(stream));
+                // Those beyond are not told why.
+                if let Ok(permit) = Arc::clone(&strangers).try_acquire_owned() {
+                    broker.tasks.spawn(refuse(stream, permit));
+                }
             }
             Ok(Accepted::Memory(stream)) => {
                 let peer = Peer { uid: None, pid: None, same_user: true };
@@ -96,9 +103,15 @@ async fn accept(door: &mut Door) -> io::Result<Accepted> {
     }
 }
 
-async fn refuse(mut stream: broker_ipc::listen::Stream) {
-    // A client that does not read its refusal does not get to hold the connection.
-    drop(tokio::time::timeout(Duration::from_secs(1), stream.write_all(FORBIDDEN)).await);
+/// Tells a stranger why not. What it sends is read and thrown away until it leaves, or it might find the connection broken
+/// while it still writes, and never look at the answer.
+async fn refuse(mut stream: broker_ipc::listen::Stream, _permit: OwnedSemaphorePermit) {
+    let told = async {
+        stream.write_all(FORBIDDEN).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    };
+    drop(tokio::time::timeout(Duration::from_secs(1), told).await);
 }
 
 /// The connections there are.

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -12,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time;
 
 use super::binaries::{Binaries, binaries};
+use super::canary::Canary;
 use super::home::Home;
 
 /// How brokerctl is run.
@@ -94,7 +96,7 @@ impl<'a> Ctl<'a> {
         let mut child = command.spawn()?;
         let stdout = Stream::new(child.stdout.take(), false);
         let stderr = Stream::new(child.stderr.take(), self.stderr == Stderr::Echo);
-        Ok(Running { child, stdout, stderr, limit: self.limit })
+        Ok(Running { child, stdout, stderr, limit: self.limit, canary: Arc::clone(self.home.canary()) })
     }
 }
 
@@ -115,6 +117,7 @@ pub struct Running {
     stdout: Stream,
     stderr: Stream,
     limit: Duration,
+    canary: Arc<Canary>,
 }
 
 impl Running {
@@ -163,11 +166,14 @@ impl Running {
 
     /// Waits for its end, or says why it did not come.
     pub async fn try_finish(mut self) -> io::Result<Output> {
-        let Self { child, stdout, stderr, limit } = &mut self;
+        let Self { child, stdout, stderr, limit, canary } = &mut self;
         let ended = async { tokio::try_join!(child.wait(), stdout.rest(), stderr.rest()) };
         match time::timeout(*limit, ended).await {
             Ok(ended) => {
                 let code = ended?.0.code();
+                // The access token is the answer, the user code is for the person; nothing else leaves the daemon.
+                canary.check("brokerctl's stdout", &stdout.seen, &["access_token", "id_token", "user_code"]);
+                canary.check("brokerctl's stderr", &stderr.seen, &["user_code"]);
                 Ok(Output { code, stdout: stdout.text(), stderr: stderr.text() })
             }
             Err(elapsed) => Err(io::Error::other(format!(

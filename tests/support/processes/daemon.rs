@@ -5,20 +5,26 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Child;
 use tokio::time::{self, Instant};
 
 use super::binaries::{Binaries, binaries};
+use super::canary::Canary;
 use super::home::Home;
 
 /// A running daemon; dropping it kills its process, and only that.
+///
+/// However it ends, no secret of its home may then stand in its log, in what `/proc` shows of it, or on disk.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
     log: PathBuf,
     socket: PathBuf,
+    state: PathBuf,
+    canary: Arc<Canary>,
 }
 
 impl Daemon {
@@ -49,17 +55,37 @@ impl Daemon {
 
     /// Kills it as `kill -9` does.
     pub async fn kill9(mut self) {
+        self.check_process();
         self.child.kill().await.unwrap_or_else(|error| panic!("kill -9: {error}"));
     }
 
     /// Asks it to leave (SIGTERM) and returns how it went. Its own limit is ten seconds.
     #[cfg(unix)]
     pub async fn sigterm(mut self) -> ExitStatus {
+        self.check_process();
+        self.signal(rustix::process::Signal::TERM);
+        self.exited().await
+    }
+
+    /// Sends a signal.
+    #[cfg(unix)]
+    pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
         let pid = pid.unwrap_or_else(|| panic!("it has ended already; its log:\n{}", self.log()));
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-            .unwrap_or_else(|error| panic!("SIGTERM: {error}"));
-        self.exited().await
+        rustix::process::kill_process(pid, signal).unwrap_or_else(|error| panic!("{signal:?}: {error}"));
+    }
+
+    /// Waits until its log is as wanted, and returns that. Polling: a file tells nobody that it grows.
+    pub async fn log_until(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let limit = Instant::now() + START_LIMIT;
+        loop {
+            let log = self.log();
+            if wanted(&log) {
+                return log;
+            }
+            assert!(Instant::now() < limit, "not in brokerd's log after {START_LIMIT:?}:\n{log}");
+            time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits until it has ended by itself.
@@ -113,8 +139,26 @@ impl Daemon {
         }
     }
 
+    fn check_process(&self) {
+        if let Some(pid) = self.child.id() {
+            self.canary.check_process(pid);
+        }
+    }
+
     fn failure(&self, what: &str) -> io::Error {
         io::Error::other(format!("brokerd {what}; its log:\n{}", self.log()))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // A second panic would end the test program without a report.
+        if !self.canary.is_awake() || std::thread::panicking() {
+            return;
+        }
+        self.check_process();
+        self.canary.check("brokerd's log", self.log().as_bytes(), &[]);
+        self.canary.check_directory(&self.state);
     }
 }
 
@@ -177,12 +221,14 @@ impl Launch<'_> {
             .arg(self.home.config_file())
             .arg("--socket")
             .arg(self.home.socket())
-            .args(self.arguments)
-            .envs(self.environment)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr);
-        Ok(Daemon { child: command.spawn()?, log, socket: self.home.socket() })
+            .args(self.arguments);
+        if self.home.canary().is_awake() {
+            // What is not in this log is in none.
+            command.env("BROKERD_LOG", "trace");
+        }
+        command.envs(self.environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        let (socket, state, canary) = (self.home.socket(), self.home.state(), Arc::clone(self.home.canary()));
+        Ok(Daemon { child: command.spawn()?, log, socket, state, canary })
     }
 }
 

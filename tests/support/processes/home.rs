@@ -3,14 +3,18 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio::process::Command;
+
+use super::canary::Canary;
 
 /// A private home with runtime, configuration and state directories; removed when dropped.
 #[derive(Debug)]
 pub struct Home {
     directory: TempDir,
+    canary: Arc<Canary>,
 }
 
 impl Home {
@@ -22,7 +26,8 @@ impl Home {
     /// Makes one, or says why not.
     pub fn create() -> io::Result<Self> {
         // The name is short: a Unix socket's path has at most 104 bytes on macOS.
-        let home = Self { directory: tempfile::Builder::new().prefix("brokerd-").tempdir()? };
+        let directory = tempfile::Builder::new().prefix("brokerd-").tempdir()?;
+        let home = Self { directory, canary: Arc::default() };
         for directory in [home.runtime().join("brokerd"), home.config().join("brokerd"), home.state()] {
             fs::create_dir_all(directory)?;
         }
@@ -30,6 +35,11 @@ impl Home {
             private(&directory, 0o700)?;
         }
         Ok(home)
+    }
+
+    /// Returns what looks for secrets around the processes of this home.
+    pub fn canary(&self) -> &Arc<Canary> {
+        &self.canary
     }
 
     /// Returns the home directory itself.

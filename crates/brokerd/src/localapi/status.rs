@@ -20,6 +20,9 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
     };
     let mut notices = broker.notices.all();
     notices.extend(broker.accounts.complaint());
+    if profiles.store != broker.store_at_start {
+        notices.push("[store] in the configuration is another than at the start: restart brokerd to use it".into());
+    }
     let described = describe(broker).await;
     let accounts = described.len();
     let mut flights = broker.sign_ins.flights();

@@ -1,0 +1,152 @@
+//! Do the commands around the token tell what is, for people and for programs?
+
+use serde_json::Value;
+use support::fake_as::{Grant, Revoked};
+
+use crate::stage::{Stage, prompted};
+
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[tokio::test]
+async fn login_signs_in_and_prints_no_token() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    let mut asked = stage.spawn("login work");
+    let code = prompted(&mut asked).await;
+    stage.server.approve(&code, "alice");
+    let output = asked.finish().await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:?}");
+    assert!(output.stderr.ends_with("brokerctl: signed in as alice@example.com (work)\n"), "{}", output.stderr);
+
+    // A login is always interactive, and another user is another account.
+    let mut asked = stage.spawn("login -o json");
+    let code = prompted(&mut asked).await;
+    stage.server.approve(&code, "bob");
+    let output = asked.finish().await;
+    let answer: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!(keys(&answer), ["account", "profile"]);
+    assert_eq!((&answer["profile"], &answer["account"]["username"]), (&"work".into(), &"bob@example.com".into()));
+
+    let which = stage.run("get-token").await;
+    assert_eq!(which.code, Some(3), "{which:?}");
+    for name in ["alice@example.com", "bob@example.com", "--account"] {
+        assert!(which.stderr.contains(name), "{}", which.stderr);
+    }
+    assert!(stage.run("get-token -a bob@example.com").await.code == Some(0));
+}
+
+#[tokio::test]
+async fn accounts_and_status_say_who_is_signed_in_and_where_it_is_kept() {
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    let nobody = stage.run("accounts").await;
+    assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(0), ""), "{nobody:?}");
+    assert!(nobody.stderr.contains("nobody is signed in"), "{}", nobody.stderr);
+    assert_eq!(stage.json("accounts -o json").await, serde_json::json!({"accounts": []}));
+
+    stage.sign_in("alice").await;
+    let table = stage.ok("accounts").await;
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows.len(), 2, "{table}");
+    assert!(rows[1].starts_with("work") && rows[1].contains("alice@example.com") && rows[1].contains("signed in"));
+    let accounts = stage.json("accounts -o json").await;
+    let account = &accounts["accounts"][0];
+    assert_eq!(keys(account), ["id", "profile", "scope", "signed_in_at", "state", "tokens", "username"]);
+    assert_eq!(account["state"], "signed_in");
+    assert_eq!(keys(&account["tokens"][0]), ["expires_at", "scope"]);
+
+    let status = stage.json("status -o json").await;
+    assert_eq!(status["pid"], daemon.pid().expect("it runs"));
+    assert_eq!(status["store"]["kind"], "file");
+    assert_eq!(status["store"]["state"], "ok");
+    assert!(status["store"]["durability"].as_str().is_some_and(|text| text.contains("sealed file")), "{status}");
+    assert_eq!(status["configuration"]["path"], stage.home.config_file().display().to_string());
+    assert_eq!(status["profiles"][0]["name"], "work");
+    assert_eq!(status["profiles"][0]["default"], true);
+    assert_eq!((&status["accounts"], &status["notices"]), (&1.into(), &serde_json::json!([])));
+    let text = stage.ok("status").await;
+    for part in ["brokerd", "file (ok)", "work (oidc at ", "accounts       1"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn prompts_are_listed_watched_and_cancelled() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    let none = stage.run("prompts").await;
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""), "{none:?}");
+
+    let mut watching = stage.spawn("watch -o json");
+    let mut asked = stage.spawn("get-token");
+    let code = prompted(&mut asked).await;
+    let prompts = stage.json("prompts -o json").await;
+    let prompt = &prompts["prompts"][0];
+    assert_eq!(prompt["user_code"], code.as_str());
+    assert_eq!(prompt["requested_by"]["pid"], asked.pid().expect("it waits"));
+    assert_eq!(prompt["requested_by"]["command"], "brokerctl");
+    assert_eq!((&prompt["profile"], &prompt["interval"]), (&"work".into(), &1.into()));
+    assert!(stage.ok("prompts").await.contains(&code));
+    let status = stage.json("status -o json").await;
+    assert_eq!(status["flights"][0]["kind"], "device_code");
+    assert_eq!(status["flights"][0]["waiters"], 1);
+
+    let id = prompt["id"].as_str().expect("an id");
+    assert_eq!(stage.json(&format!("prompts cancel {id} -o json")).await, serde_json::json!({"cancelled": id}));
+    let output = asked.finish().await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(4), ""), "{output:?}");
+    assert!(output.stderr.contains("cancelled"), "{}", output.stderr);
+    let seen = watching.stdout_until(|seen| seen.contains("prompt_ended")).await;
+    let events: Vec<Value> = seen.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(events[0]["event"], "prompt_started");
+    assert_eq!(events[1], serde_json::json!({"event": "prompt_ended", "id": id, "outcome": "cancelled"}));
+    assert_eq!(stage.run(&format!("prompts cancel {id}")).await.code, Some(1));
+    watching.kill9().await;
+}
+
+#[tokio::test]
+async fn logout_revokes_and_forgets() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    let token = stage.sign_in("alice").await;
+    let output = stage.run("logout").await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(0), ""), "{output:?}");
+    assert_eq!(output.stderr, "brokerctl: signed out alice@example.com (work); at the provider: revoked\n");
+    assert_eq!(stage.server.families()[0].revoked, Some(Revoked::Client));
+    assert!(stage.server.access_token(&token).is_none(), "the server ended it");
+    assert_eq!(stage.json("accounts -o json").await["accounts"], serde_json::json!([]));
+    assert_eq!(stage.run("get-token --no-prompt").await.code, Some(3));
+    let again = stage.run("logout").await;
+    assert_eq!(again.code, Some(6), "{again:?}");
+
+    // Without the provider it is forgotten all the same.
+    stage.sign_in("bob").await;
+    stage.server.refuse_connections(true);
+    stage.server.drop_connections();
+    let signed_out = stage.json("logout --all -o json").await;
+    let one = &signed_out["signed_out"][0];
+    assert_eq!(one["revocation"], "failed");
+    assert_eq!(keys(one), ["account", "detail", "profile", "revocation"]);
+    assert_eq!(stage.json("accounts -o json").await["accounts"], serde_json::json!([]));
+    assert_eq!(stage.server.count(Grant::RefreshToken), 0);
+}
+
+#[tokio::test]
+async fn the_doctor_looks_at_what_only_the_daemon_can() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    let findings = stage.json("doctor -o json").await;
+    assert_eq!(findings["ok"], true, "{findings}");
+    let checks: Vec<&str> =
+        findings["findings"].as_array().expect("a list").iter().filter_map(|f| f["check"].as_str()).collect();
+    assert_eq!(checks, ["configuration", "store", "provider", "device flow"]);
+    stage.server.refuse_connections(true);
+    stage.server.drop_connections();
+    let unwell = stage.run("doctor").await;
+    assert_eq!(unwell.code, Some(1), "{unwell:?}");
+    assert!(unwell.stdout.contains("NOT OK") && unwell.stdout.contains("hint:"), "{}", unwell.stdout);
+}

@@ -1,0 +1,169 @@
+//! Do many callers cost one refresh, and do callers who misbehave cost nobody else anything?
+
+use std::io;
+use std::time::Duration;
+
+use support::fake_as::Options;
+use support::processes::Daemon;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::time;
+
+use crate::stage::{PATIENCE, Stage, options};
+
+#[tokio::test]
+async fn fifty_callers_with_an_expired_token_cost_one_refresh() {
+    const CALLERS: usize = 50;
+    let stage = Stage::with(Options { access_token_lifetime: Duration::from_secs(1), ..options() }).await;
+    let _daemon = stage.daemon().await;
+    let expired = stage.sign_in("alice").await;
+    stage.server.reconfigure(|options| options.access_token_lifetime = Duration::from_secs(3600));
+    stage.until_expired(&expired).await;
+
+    let gate = stage.server.hold(support::fake_as::Grant::RefreshToken);
+    let callers: Vec<_> = (0..CALLERS).map(|_| stage.spawn("get-token --no-prompt")).collect();
+    time::timeout(PATIENCE, gate.arrived()).await.expect("a refresh");
+    gate.open();
+    let mut tokens = Vec::new();
+    for caller in callers {
+        let output = caller.finish().await;
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
+        tokens.push(output.stdout);
+    }
+    assert_eq!(tokens.len(), CALLERS);
+    tokens.dedup();
+    assert_eq!(tokens.len(), 1, "everybody has the same token");
+    assert_ne!(tokens[0].trim_end(), expired);
+    assert_eq!((stage.refreshes(), stage.server.reuse_detected()), (1, 0));
+}
+
+/// Sends these bytes, and more and more of `filler` if there is any, and returns what came back before the end.
+async fn misbehave(daemon: &Daemon, bytes: &[u8], filler: usize) -> io::Result<String> {
+    let stream = UnixStream::connect(daemon.socket()).await?;
+    let (mut from, mut to) = stream.into_split();
+    let sending = async {
+        let piece = vec![b'x'; 64 * 1024];
+        let mut sent = 0;
+        to.write_all(bytes).await?;
+        while sent < filler {
+            to.write_all(&piece).await?;
+            sent += piece.len();
+        }
+        // Half a request stays half: nothing more comes, and nothing is closed.
+        std::future::pending::<io::Result<()>>().await
+    };
+    let mut answer = Vec::new();
+    let reading = async {
+        let mut piece = [0; 4096];
+        loop {
+            match from.read(&mut piece).await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => answer.extend_from_slice(&piece[..count]),
+            }
+        }
+    };
+    let exchange = async {
+        tokio::pin!(sending, reading);
+        tokio::select! {
+            () = &mut reading => {}
+            // It would not take the rest; what it said is still to be read.
+            Err(_) = &mut sending => reading.await,
+        }
+    };
+    time::timeout(PATIENCE, exchange).await.map_err(io::Error::other)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn peak_memory_kib(daemon: &Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid().expect("it runs"))).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn misbehaviour_costs_nobody_else_anything() {
+    const POST: &str = "POST /v1/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    const HUGE: usize = 100 * 1024 * 1024;
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    let token = stage.sign_in("alice").await;
+    let before = peak_memory_kib(&daemon);
+
+    let announced = format!("{POST}Content-Length: {HUGE}\r\n\r\n");
+    let chunked = format!("{POST}Transfer-Encoding: chunked\r\n\r\n{HUGE:x}\r\n");
+    let half = format!("{POST}Content-Length: 20\r\n\r\n{{\"profile\"");
+    let head = format!("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
+    let served = async {
+        // While all of that goes on, and for as long.
+        for _ in 0..20 {
+            assert_eq!(stage.ok("get-token").await.trim_end(), token);
+        }
+    };
+    let (announced, chunked, half, head, garbage, tls, ()) = tokio::join!(
+        misbehave(&daemon, announced.as_bytes(), HUGE),
+        misbehave(&daemon, chunked.as_bytes(), HUGE),
+        misbehave(&daemon, half.as_bytes(), 0),
+        misbehave(&daemon, head.as_bytes(), 0),
+        misbehave(&daemon, &[0, 255, 13, 10, 13, 10, 7], 0),
+        misbehave(&daemon, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 0),
+        served,
+    );
+    assert!(announced.unwrap().starts_with("HTTP/1.1 413 "));
+    assert!(chunked.unwrap().starts_with("HTTP/1.1 413 "));
+    assert_eq!(half.unwrap(), "", "half a request has five seconds and no answer");
+    assert!(head.unwrap().starts_with("HTTP/1.1 413 "));
+    for answer in [garbage.unwrap(), tls.unwrap()] {
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+    let grown = peak_memory_kib(&daemon) - before;
+    assert!(grown < 8 * 1024, "200 MB that nobody asked for took {grown} KiB");
+}
+
+#[tokio::test]
+async fn a_thousand_idle_connections_hold_up_nobody() {
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    let token = stage.sign_in("alice").await;
+    let mut idle = Vec::new();
+    for _ in 0..1000 {
+        idle.push(time::timeout(PATIENCE, UnixStream::connect(daemon.socket())).await.expect("in time").expect("room"));
+    }
+    assert_eq!(stage.ok("get-token").await.trim_end(), token);
+    let forced = stage.ok("get-token --force-refresh").await;
+    assert_ne!(forced.trim_end(), token);
+    // They were there all along, and none of them was dropped for it.
+    for stream in &idle {
+        let mut nothing = [0; 1];
+        assert_eq!(stream.try_read(&mut nothing).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_short_of_descriptors_keeps_some_for_its_work() {
+    use std::os::unix::fs::PermissionsExt;
+    use support::processes::{Binaries, binaries};
+
+    let stage = Stage::new().await;
+    let script = format!("#!/bin/sh\nulimit -n 100\nexec '{}' \"$@\"\n", binaries().brokerd.display());
+    let brokerd = stage.home.write("few-descriptors", script.as_bytes()).expect("a script");
+    std::fs::set_permissions(&brokerd, PermissionsExt::from_mode(0o700)).expect("a mode");
+    let few = Binaries { brokerd, ..binaries().clone() };
+    let daemon = Daemon::launch(&stage.home).config(&stage.config()).try_start(&few).await.expect("a daemon");
+    let token = stage.sign_in("alice").await;
+    stage.server.drop_connections();
+
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(time::timeout(PATIENCE, UnixStream::connect(daemon.socket())).await.expect("in time").expect("room"));
+    }
+    // Room for a client, for the provider and for the sealed file.
+    let forced = stage.ok("get-token --force-refresh").await;
+    assert_ne!(forced.trim_end(), token);
+    // The longest idle had to go for it, the latest did not.
+    let mut nothing = [0; 1];
+    assert!(matches!(time::timeout(PATIENCE, idle[0].read(&mut nothing)).await, Ok(Ok(0) | Err(_))));
+    let last = idle.last().expect("300 of them");
+    assert_eq!(last.try_read(&mut nothing).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+    assert!(!daemon.log().contains("could not be accepted"), "it knew its limit before it met it");
+}

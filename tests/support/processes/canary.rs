@@ -1,0 +1,101 @@
+//! Looks for what must not be seen where it must not be: secrets in logs, on terminals, in `/proc`, in clear on disk.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::fake_as::{FakeAs, Issued};
+
+/// What is secret in one home. A home that watches for something makes its daemons log everything.
+#[derive(Default)]
+pub struct Canary {
+    sources: Mutex<Vec<Source>>,
+}
+
+type Source = Box<dyn Fn() -> Vec<Issued> + Send + Sync>;
+
+impl Canary {
+    /// Watches for everything a server gives out and knows, from now on.
+    pub fn watch(&self, server: &FakeAs) {
+        let server = server.clone();
+        self.watch_for(move || server.secrets());
+    }
+
+    /// Watches for what a function returns, whenever it is asked.
+    pub fn watch_for(&self, source: impl Fn() -> Vec<Issued> + Send + Sync + 'static) {
+        self.sources().push(Box::new(source));
+    }
+
+    /// Returns whether there is something to watch for.
+    pub fn is_awake(&self) -> bool {
+        !self.sources().is_empty()
+    }
+
+    /// Panics if a secret stands in a text. `spared` are the kinds that belong there.
+    pub fn check(&self, place: &str, text: &[u8], spared: &[&str]) {
+        if let Some(found) = self.found(text, spared) {
+            panic!("{place} has a secret in it: {} {}", found.kind, found.value);
+        }
+    }
+
+    /// Looks into every file under a directory.
+    pub fn check_directory(&self, directory: &Path) {
+        for path in files(directory) {
+            if let Ok(content) = fs::read(&path) {
+                self.check(&path.display().to_string(), &content, &[]);
+            }
+        }
+    }
+
+    /// Looks at what everybody on the machine, or the user's other programs, can see of a running process.
+    pub fn check_process(&self, pid: u32) {
+        for name in ["cmdline", "environ"] {
+            let path = format!("/proc/{pid}/{name}");
+            if let Ok(content) = fs::read(&path) {
+                self.check(&path, &content, &[]);
+            }
+        }
+    }
+
+    /// Returns the first secret that stands in a text.
+    pub fn found(&self, text: &[u8], spared: &[&str]) -> Option<Issued> {
+        let secrets = self.sources().iter().flat_map(|source| source()).collect::<Vec<_>>();
+        // One pass for each would take minutes over the logs of a crowd: look the words of the text up instead.
+        let words: std::collections::HashSet<&[u8]> = text.split(|byte| !is_of_a_secret(*byte)).collect();
+        let stands = |value: &str| {
+            let value = value.as_bytes();
+            words.contains(value)
+                || words.iter().any(|word| word.len() > value.len() && word.windows(value.len()).any(|at| at == value))
+        };
+        let mut secrets = secrets.into_iter().filter(|secret| !spared.contains(&secret.kind));
+        secrets.find(|secret| !secret.value.is_empty() && stands(&secret.value))
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Vec<Source>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Canary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Canary").field("awake", &self.is_awake()).finish()
+    }
+}
+
+/// The characters that tokens and codes are made of (RFC 6749 §A, b64token, JWT).
+fn is_of_a_secret(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'/')
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(files(&entry.path())),
+            Ok(kind) if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+    found
+}
