@@ -4,7 +4,10 @@
 //! tenants of the account queue here, one flight at a time; a caller who wants what is already on its way joins.
 
 mod ask;
+mod cache;
 mod hold;
+mod jobs;
+mod leaving;
 mod refresh;
 mod sign_out;
 
@@ -14,7 +17,7 @@ use std::time::Duration;
 
 use broker_ipc::api;
 use broker_ipc::error::ErrorBody;
-use broker_oauth::refresh::{Freshness, freshness};
+use broker_oauth::refresh::Freshness;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,19 +25,19 @@ use tokio::time::Instant;
 
 pub(crate) use self::ask::Ask;
 use self::ask::Key;
+use self::cache::Cache;
 pub(crate) use self::hold::Hold;
+use self::jobs::{Done, Job, landing};
 pub(crate) use self::sign_out::revoke;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::explain::{Refusal, Remedy};
-use crate::flight::{Landed, Landing, Progress, Waiter, channel};
+use crate::flight::{Landing, Progress, Waiter};
 use crate::grant::{AccountId, Grant};
 use crate::provider::Provider;
 
 /// Requests that may wait in a mailbox.
 const MAILBOX: usize = 1024;
-/// Tokens kept in memory for one account; the oldest goes first.
-const MAX_TOKENS: usize = 64;
 /// The first pause after a failed refresh that nobody waits for, and after a failed save; doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -73,29 +76,6 @@ pub(crate) enum Answer {
     Wait(Waiter),
 }
 
-/// A request that waits for its turn with the grant.
-enum Job {
-    Refresh { ask: Ask, progress: watch::Sender<Progress>, wanted: bool },
-    Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
-    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
-    Load,
-    Save,
-}
-
-/// A job done: what became of the grant, and what to tell.
-struct Done {
-    hold: Hold,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    Refreshed { progress: watch::Sender<Progress>, landing: Result<Arc<IssuedToken>, Refusal> },
-    Adopted { token: Arc<IssuedToken>, reply: oneshot::Sender<Landing>, saved: Result<(), Refusal> },
-    SignedOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, result: Result<api::SignedOut, ErrorBody> },
-    Loaded(Result<(), Refusal>),
-    Saved(Result<(), Refusal>),
-}
-
 struct Account {
     broker: Arc<Broker>,
     id: AccountId,
@@ -104,7 +84,7 @@ struct Account {
     hold: Option<Hold>,
     /// How the grant stood when it was last here.
     seen: hold::Seen,
-    tokens: VecDeque<Arc<IssuedToken>>,
+    cache: Cache,
     air: Option<BoxFuture<'static, Done>>,
     /// What the refresh in the air will bring, so that others can join.
     flying: Option<(Key, watch::Sender<Progress>)>,
@@ -132,7 +112,7 @@ pub(crate) fn spawn(
         provider,
         seen: hold.seen(),
         hold: Some(hold),
-        tokens: VecDeque::new(),
+        cache: Cache::default(),
         air: None,
         flying: None,
         outdated: false,
@@ -170,72 +150,6 @@ impl Account {
         self.end(mailbox);
     }
 
-    /// Signed out: whoever still waits is told, and a sign-in that came meanwhile begins the account anew.
-    fn end(mut self, mut mailbox: mpsc::Receiver<Command>) {
-        mailbox.close();
-        while let Ok(command) = mailbox.try_recv() {
-            if matches!(command, Command::Token { .. } | Command::Adopt { .. }) {
-                self.accept(command);
-            }
-        }
-        for job in std::mem::take(&mut self.queue) {
-            match job {
-                Job::Refresh { progress, .. } => {
-                    let gone = Refusal::sign_in("the account was signed out meanwhile");
-                    progress.send_replace(Progress::Landed(Err(gone)));
-                }
-                Job::Adopt { grant, token, reply } => {
-                    let broker = Arc::clone(&self.broker);
-                    self.broker.tasks.spawn(async move { drop(reply.send(broker.adopt(*grant, token).await)) });
-                }
-                Job::SignOut { .. } | Job::Load | Job::Save => {}
-            }
-        }
-    }
-
-    /// The daemon stops: what is in the air lands and is saved, also a sign-in that came last; what waits is told.
-    async fn leave(mut self, mut mailbox: mpsc::Receiver<Command>) {
-        self.turn_away();
-        loop {
-            if self.air.is_some() {
-                let done = landing(&mut self.air).await;
-                self.land(done);
-            }
-            while let Ok(command) = mailbox.try_recv() {
-                self.accept(command);
-            }
-            self.turn_away();
-            if matches!(self.hold, Some(Hold::Unsaved { .. }))
-                && self.queue.is_empty()
-                && !self.broker.stop_now.is_cancelled()
-            {
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                    () = self.broker.stop_now.cancelled() => return,
-                }
-                self.queue.push_back(Job::Save);
-            }
-            self.take_off();
-            if self.air.is_none() {
-                return;
-            }
-        }
-    }
-
-    /// Tells everybody whose turn will not come any more. Grants of sign-ins stay: they are saved.
-    fn turn_away(&mut self) {
-        for job in std::mem::take(&mut self.queue) {
-            match job {
-                Job::Refresh { progress, .. } => {
-                    progress.send_replace(Progress::Landed(Err(Refusal::shutting_down())));
-                }
-                Job::Adopt { .. } => self.queue.push_back(job),
-                Job::SignOut { reply } => drop(reply.send(Err(Refusal::shutting_down().body))),
-                Job::Load | Job::Save => {}
-            }
-        }
-    }
-
     fn accept(&mut self, command: Command) {
         match command {
             Command::Token { ask, reply } => {
@@ -251,7 +165,7 @@ impl Account {
             Command::Load => self.queue.push_back(Job::Load),
             Command::Reconfigure { provider } => {
                 self.provider = provider;
-                self.tokens.clear();
+                self.cache.clear();
                 self.flying = None;
                 self.outdated = self.air.is_some();
             }
@@ -290,140 +204,13 @@ impl Account {
 
     /// Forgets exactly the token a resource refused. A grant that is that token is over.
     fn reject(&mut self, sha256: &str) {
-        self.tokens.retain(|token| token.access_token.sha256_hex() != sha256);
-        if let Some(Hold::Saved(grant)) = &mut self.hold {
-            grant.reject(sha256);
-        }
+        self.cache.reject(sha256);
+        self.hold = self.hold.take().map(|hold| hold.without(sha256));
     }
 
     fn best(&self, ask: &Ask, good: impl Fn(Freshness) -> bool) -> Option<Arc<IssuedToken>> {
         let case = self.provider.as_ref()?.profile.registration.provider.scope_case();
-        let now = self.broker.clock.now();
-        self.tokens
-            .iter()
-            .filter(|token| ask.is_served_by(token, case) && good(freshness(token, now, ask.min_validity)))
-            .max_by_key(|token| token.expires_at.map_or(i64::MAX, jiff::Timestamp::as_second))
-            .cloned()
-    }
-
-    /// Subscribes to the flight, in the air or queued, that brings what is asked; queues one if there is none.
-    fn join(&mut self, ask: Ask, wanted: bool) -> Waiter {
-        let key = ask.key();
-        if let Some((flying, progress)) = &self.flying
-            && *flying == key
-        {
-            return progress.subscribe();
-        }
-        for job in &mut self.queue {
-            if let Job::Refresh { ask: queued, progress, wanted: queued_wanted } = job
-                && queued.key() == key
-            {
-                *queued_wanted |= wanted;
-                return progress.subscribe();
-            }
-        }
-        let (progress, waiter) = channel();
-        self.queue.push_back(Job::Refresh { ask, progress, wanted });
-        waiter
-    }
-
-    /// Starts the next job, if the grant is here.
-    fn take_off(&mut self) {
-        while self.air.is_none() {
-            let Some(job) = self.queue.pop_front() else { return };
-            if let Job::Refresh { progress, wanted: true, .. } = &job
-                && progress.receiver_count() == 0
-            {
-                continue; // every caller has gone before it began
-            }
-            let Some(hold) = self.hold.take() else { return self.queue.push_front(job) };
-            self.seen = hold.seen();
-            let (broker, provider) = (Arc::clone(&self.broker), self.provider.clone());
-            let id = self.id.clone();
-            self.air = Some(match job {
-                Job::Refresh { ask, progress, .. } => {
-                    self.flying = Some((ask.key(), progress.clone()));
-                    Box::pin(async move {
-                        let (hold, landing) = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask).await;
-                        Done { hold, outcome: Outcome::Refreshed { progress, landing } }
-                    })
-                }
-                Job::Adopt { grant, token, reply } => Box::pin(async move {
-                    let (hold, saved) = hold::save(&broker, *grant, Some(Arc::clone(&token))).await;
-                    Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
-                }),
-                Job::SignOut { reply } => Box::pin(async move {
-                    let (hold, result) = sign_out::sign_out(&broker, provider.as_deref(), &id, hold).await;
-                    Done { hold, outcome: Outcome::SignedOut { reply, result } }
-                }),
-                Job::Load => Box::pin(async move {
-                    let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold).await;
-                    Done { hold, outcome: Outcome::Loaded(loaded) }
-                }),
-                Job::Save => Box::pin(async move {
-                    let (hold, saved) = hold::save_again(&broker, hold).await;
-                    Done { hold, outcome: Outcome::Saved(saved) }
-                }),
-            });
-        }
-    }
-
-    /// Takes the grant back and tells everybody.
-    fn land(&mut self, done: Done) {
-        self.air = None;
-        self.flying = None;
-        let outdated = std::mem::take(&mut self.outdated);
-        let before = self.seen.state;
-        self.seen = done.hold.seen();
-        let mut hold = done.hold;
-        // A token that waited for its grant to be saved.
-        if let Hold::Saved(grant) = &mut hold
-            && let Some(token) = grant.released.take()
-            && !outdated
-        {
-            self.keep(token);
-        }
-        self.hold = Some(hold);
-        match done.outcome {
-            Outcome::Refreshed { progress, landing } => {
-                self.note(landing.as_ref().err());
-                let landing = landing.map(|token| self.landed(token));
-                progress.send_replace(Progress::Landed(landing));
-            }
-            Outcome::Adopted { token, reply, saved } => {
-                self.note(saved.as_ref().err());
-                drop(reply.send(saved.map(|()| self.landed(token))));
-            }
-            Outcome::SignedOut { reply, result } => {
-                if result.is_ok() {
-                    self.tokens.clear();
-                }
-                drop(reply.send(result));
-            }
-            Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
-        }
-        if outdated {
-            self.tokens.clear();
-        }
-        if before != self.seen.state {
-            self.broker.account_changed(&self.id, self.seen.state);
-        }
-    }
-
-    fn landed(&mut self, token: Arc<IssuedToken>) -> Landed {
-        self.keep(Arc::clone(&token));
-        Landed { account: self.id.clone(), token }
-    }
-
-    /// Puts a token in the cache, in the place of one for the same.
-    fn keep(&mut self, token: Arc<IssuedToken>) {
-        let same =
-            |old: &IssuedToken| old.target == token.target && (old.scope == token.scope || old.asked == token.asked);
-        self.tokens.retain(|old| !same(old));
-        while self.tokens.len() >= MAX_TOKENS {
-            self.tokens.pop_front();
-        }
-        self.tokens.push_back(token);
+        self.cache.best(ask, case, self.broker.clock.now(), good)
     }
 
     /// Remembers a failure, and how long to leave the provider and the store in peace when nobody waits.
@@ -445,8 +232,6 @@ impl Account {
 
     fn describe(&self) -> Description {
         let card = self.broker.accounts.card(&self.id);
-        let now = self.broker.clock.now();
-        let live = |token: &&Arc<IssuedToken>| freshness(token, now, None) != Freshness::Expired;
         let (username, profile) = card.map(|card| (card.username, card.profile)).unwrap_or_default();
         let queued = self.queue.iter().filter_map(|job| match job {
             Job::Refresh { progress, .. } => Some(progress),
@@ -467,21 +252,9 @@ impl Account {
             state: if self.provider.is_none() { api::AccountState::NoProfile } else { self.seen.state },
             scope: self.seen.scope.clone(),
             signed_in_at: self.seen.signed_in_at.map(rfc3339),
-            tokens: self.tokens.iter().filter(live).map(|token| summary(token)).collect(),
+            tokens: self.cache.summaries(self.broker.clock.now()),
             last_error: self.last_error.clone(),
         };
         Description { account, flights }
-    }
-}
-
-fn summary(token: &IssuedToken) -> api::TokenSummary {
-    api::TokenSummary { scope: token.scope.to_string(), expires_at: token.expires_at.map(rfc3339) }
-}
-
-/// The flight's landing; pends for ever while there is none.
-async fn landing(air: &mut Option<BoxFuture<'static, Done>>) -> Done {
-    match air {
-        Some(flight) => flight.await,
-        None => std::future::pending().await,
     }
 }

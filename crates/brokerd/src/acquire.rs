@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use broker_ipc::api::{AccountRef, DevicePrompt, Interaction, Requester, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_ipc::peer::Peer;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
@@ -73,11 +74,11 @@ pub(crate) struct Acquisition {
 
 impl Acquisition {
     /// Begins. Nothing happens until [`Acquisition::next`] is awaited.
-    pub(crate) fn new(broker: &Arc<Broker>, request: TokenRequest, goal: Goal, caller: Requester) -> Self {
+    pub(crate) fn new(broker: &Arc<Broker>, request: TokenRequest, goal: Goal, peer: Peer) -> Self {
         let (show, prompts) = mpsc::channel(4);
         let timeout = request.timeout.map(|seconds| Duration::from_secs(seconds).min(MAX_TIMEOUT));
         let deadline = Instant::now() + timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let caller = Caller { broker: Arc::clone(broker), request, goal, requested_by: caller, show };
+        let caller = Caller { broker: Arc::clone(broker), request, goal, peer, show };
         let work = Box::pin(caller.acquire());
         Self { broker: Arc::clone(broker), work, prompts, deadline, fixed: timeout.is_some() }
     }
@@ -106,7 +107,7 @@ struct Caller {
     broker: Arc<Broker>,
     request: TokenRequest,
     goal: Goal,
-    requested_by: Requester,
+    peer: Peer,
     show: mpsc::Sender<Arc<Prompt>>,
 }
 
@@ -126,7 +127,7 @@ impl Caller {
                 None => Refusal::sign_in(format!("nobody is signed in under profile {}", provider.profile.name)),
             };
             if refusal.remedy != Remedy::SignIn || self.request.interaction == Some(Interaction::Never) {
-                return Err(refusal);
+                return Err(refusal.under(&provider.profile.name));
             }
             let landed = self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?;
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
@@ -139,7 +140,7 @@ impl Caller {
             must_sign_in = false;
             ask.force = false;
         }
-        Err(Refusal::sign_in("the provider keeps asking for another sign-in"))
+        Err(Refusal::sign_in("the provider keeps asking for another sign-in").under(&provider.profile.name))
     }
 
     fn ask(&self, provider: &Provider) -> Result<Ask, ErrorBody> {
@@ -271,7 +272,7 @@ impl Caller {
             target: ask.target.clone(),
             claims,
             locale: self.request.locale.clone(),
-            requested_by: self.requested_by.clone(),
+            requested_by: Requester { pid: self.peer.pid, command: self.peer.command() },
             account_name,
         };
         let waiter = self.broker.sign_ins.join_or_start(&self.broker, wish);

@@ -1,17 +1,20 @@
 //! The broker: everything the daemon is, wired together once. What it does is in the modules it wires.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+mod index;
+mod profiles;
 
-use broker_ipc::api::{AccountState, Reloaded};
-use broker_ipc::error::{ErrorBody, ErrorCode};
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use broker_ipc::api::AccountState;
 use broker_oauth::token::IssuedToken;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::index::Reconciled;
+use self::profiles::Profiles;
 use crate::account::{self, Command, Hold};
 use crate::accounts::{Accounts, Card};
 use crate::clock::Clock;
@@ -21,7 +24,7 @@ use crate::explain::Refusal;
 use crate::flight::Landing;
 use crate::grant::{AccountId, Grant};
 use crate::outbound::Outbound;
-use crate::provider::{Gates, Provider};
+use crate::provider::Gates;
 use crate::sign_in::SignIns;
 use crate::store::StoreConfig;
 use crate::vault::Vault;
@@ -66,22 +69,6 @@ pub struct Broker {
     reconciled: Reconciled,
 }
 
-/// The profiles in force.
-pub(crate) struct Profiles {
-    pub(crate) default: Option<String>,
-    pub(crate) providers: BTreeMap<String, Arc<Provider>>,
-    /// Why the file is not in force, if it is not.
-    pub(crate) error: Option<ConfigError>,
-    /// The file's `[store]` table.
-    pub(crate) store: StoreConfig,
-}
-
-/// Whether the index has been held against the store.
-struct Reconciled {
-    done: watch::Sender<Result<bool, ErrorBody>>,
-    running: Mutex<bool>,
-}
-
 impl Broker {
     /// Wires the parts and starts the accounts' tasks. Must be called inside a runtime.
     pub fn start(parts: Parts) -> Arc<Self> {
@@ -101,14 +88,9 @@ impl Broker {
             config_file: parts.config_file,
             outbound: parts.outbound,
             gates: Gates::default(),
-            profiles: RwLock::new(Arc::new(Profiles {
-                default: None,
-                providers: BTreeMap::new(),
-                error: None,
-                store: store_at_start.clone(),
-            })),
+            profiles: RwLock::new(Arc::new(Profiles::none(store_at_start.clone()))),
             store_at_start,
-            reconciled: Reconciled { done: watch::Sender::new(Ok(false)), running: Mutex::new(false) },
+            reconciled: Reconciled::default(),
         });
         if let Some(complaint) = complaint {
             broker.notices.add(complaint);
@@ -126,111 +108,6 @@ impl Broker {
             tracing::warn!(left = self.tasks.len(), "leaving with work in the air");
         }
         self.stop_now.cancel();
-    }
-
-    pub(crate) fn profiles(&self) -> Arc<Profiles> {
-        Arc::clone(&self.profiles.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The provider of a profile.
-    pub(crate) fn provider(&self, profile: Option<&str>) -> Result<Arc<Provider>, ErrorBody> {
-        let profiles = self.profiles();
-        let names = || profiles.providers.keys().map(String::as_str).collect::<Vec<_>>();
-        if profiles.providers.is_empty() {
-            return Err(match &profiles.error {
-                Some(error) => {
-                    ErrorBody::new(ErrorCode::Configuration, error.to_string()).with_hint(error.hint.clone())
-                }
-                None => ErrorBody::new(
-                    ErrorCode::Configuration,
-                    format!("{}: there is no profile in it", self.config_file.display()),
-                )
-                .with_hint("add a profile; docs/CONFIG.md has examples"),
-            });
-        }
-        let Some(name) = profile.or(profiles.default.as_deref()) else {
-            return match profiles.providers.values().next() {
-                Some(only) if profiles.providers.len() == 1 => Ok(Arc::clone(only)),
-                _ => Err(ErrorBody::new(
-                    ErrorCode::ProfileRequired,
-                    format!("which profile? there are: {}", names().join(", ")),
-                )
-                .with_hint("name one, or set default_profile in the configuration")),
-            };
-        };
-        profiles.providers.get(name).cloned().ok_or_else(|| {
-            let hint = match crate::config::nearest(name, &names()) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => format!("there are: {}", names().join(", ")),
-            };
-            ErrorBody::new(ErrorCode::UnknownProfile, format!("there is no profile {name:?}")).with_hint(hint)
-        })
-    }
-
-    /// A provider made for a probe; nothing else uses it.
-    pub(crate) fn probe_provider(&self, profile: Arc<crate::config::Profile>) -> Provider {
-        Provider::new(profile, self.outbound.clone(), Gates::default(), self.clock)
-    }
-
-    /// Reads the configuration again. A file that is not right leaves the old one in force.
-    pub fn reload(self: &Arc<Self>) -> Result<Reloaded, ErrorBody> {
-        let config = Config::load(&self.config_file);
-        let refused = config.as_ref().err().cloned();
-        let changed = self.put_in_force(config);
-        match refused {
-            Some(error) => Err(ErrorBody::new(ErrorCode::Configuration, error.to_string()).with_hint(error.hint)),
-            None => Ok(Reloaded { changed, profiles: self.profiles().providers.keys().cloned().collect() }),
-        }
-    }
-
-    /// Puts a configuration in force; profiles that did not change keep their tokens and flights. Returns those that did.
-    fn put_in_force(self: &Arc<Self>, config: Result<Config, ConfigError>) -> Vec<String> {
-        let old = self.profiles();
-        let new = match config {
-            Ok(config) => {
-                let provider = |profile: Arc<crate::config::Profile>| match old.providers.get(&profile.name) {
-                    Some(same) if same.profile == profile => Arc::clone(same),
-                    _ => Arc::new(Provider::new(profile, self.outbound.clone(), self.gates.clone(), self.clock)),
-                };
-                let providers = config.profiles.into_iter().map(|(name, profile)| (name, provider(profile))).collect();
-                Profiles { default: config.default_profile, providers, error: None, store: config.store }
-            }
-            Err(error) => {
-                tracing::warn!(%error, hint = error.hint, "the configuration is not in force");
-                Profiles {
-                    default: old.default.clone(),
-                    providers: old.providers.clone(),
-                    error: Some(error),
-                    store: old.store.clone(),
-                }
-            }
-        };
-        let is_same = |name: &String| match (old.providers.get(name), new.providers.get(name)) {
-            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
-            _ => false,
-        };
-        let mut changed: Vec<String> =
-            old.providers.keys().chain(new.providers.keys()).filter(|name| !is_same(name)).cloned().collect();
-        changed.sort();
-        changed.dedup();
-        *self.profiles.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-        for name in &changed {
-            self.sign_ins.cancel_profile(name);
-        }
-        for card in self.accounts.cards().into_iter().filter(|card| changed.contains(&card.profile)) {
-            let provider = self.profiles().providers.get(&card.profile).cloned();
-            if let Some(mailbox) = self.accounts.mailbox(&card.id) {
-                // A full mailbox is drained in a moment; the task must not be left with the old profile.
-                let stop = self.stop.clone();
-                self.tasks.spawn(async move {
-                    tokio::select! {
-                        sent = mailbox.send(Command::Reconfigure { provider }) => drop(sent),
-                        () = stop.cancelled() => {}
-                    }
-                });
-            }
-        }
-        changed
     }
 
     /// Sends a command to an account, starting its task if it has none. `false` if there is no such account.
@@ -274,106 +151,6 @@ impl Broker {
     pub(crate) fn account_changed(&self, id: &AccountId, state: AccountState) {
         if let Some(card) = self.accounts.card(id) {
             self.events.account_changed(card.reference(), card.profile, Some(state));
-        }
-    }
-
-    /// Holds the index against the store, in the background; once at a time.
-    fn reconcile(self: &Arc<Self>) {
-        let mut running = self.reconciled.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut *running, true) {
-            return;
-        }
-        let broker = Arc::clone(self);
-        self.tasks.spawn(async move {
-            let work = async {
-                let outcome = broker.hold_index_against_store().await;
-                *broker.reconciled.running.lock().unwrap_or_else(PoisonError::into_inner) = false;
-                drop(broker.reconciled.done.send_replace(outcome.map(|()| true)));
-            };
-            tokio::select! {
-                () = work => {}
-                () = broker.stop.cancelled() => {}
-            }
-        });
-    }
-
-    /// Waits until the index has been held against the store, trying again if the store did not answer last time. An
-    /// account may be there that the index does not know.
-    pub(crate) async fn reconciled(self: &Arc<Self>) -> Result<(), ErrorBody> {
-        let mut done = self.reconciled.done.subscribe();
-        if matches!(*done.borrow_and_update(), Ok(true)) {
-            return Ok(());
-        }
-        self.reconcile();
-        loop {
-            tokio::select! {
-                changed = done.changed() => if changed.is_err() { return Ok(()) },
-                () = self.stop.cancelled() => return Err(Refusal::shutting_down().body),
-            }
-            match &*done.borrow_and_update() {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(error) => return Err(error.clone()),
-            }
-        }
-    }
-
-    async fn hold_index_against_store(self: &Arc<Self>) -> Result<(), ErrorBody> {
-        // Whoever signs in from here on is not in the list, and is no less there.
-        let known = self.accounts.cards();
-        let keys = self.vault.list().await.map_err(|error| error.body())?;
-        self.tell_store();
-        let stored: Option<Vec<AccountId>> =
-            keys.map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
-        for id in stored.iter().flatten() {
-            if self.accounts.card(id).is_none() && self.take_in(id).await {
-                self.tell(id, Command::Load).await;
-            }
-        }
-        for card in known {
-            let listed = stored.as_ref().is_none_or(|stored| stored.contains(&card.id));
-            // "No such entry" is believed only if the store's list agrees, where it has one.
-            if !listed && matches!(self.vault.get(card.id.as_str()).await, Ok(None)) {
-                self.accounts.forget(&card.id);
-                self.notices.add(format!(
-                    "the sign-in of {} under profile {} is not in the store any more",
-                    card.username, card.profile
-                ));
-            } else {
-                self.tell(&card.id, Command::Load).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Says which store it is and how long sign-ins last there. One that forgets is worth a notice.
-    fn tell_store(&self) {
-        let Some(why) = self.vault.why() else { return };
-        let store = self.vault.status();
-        if matches!(store.kind.as_str(), "keyring" | "file") {
-            tracing::info!(store = store.kind, why, "store open");
-        } else {
-            self.notices.add(why);
-        }
-    }
-
-    /// Takes in an account the store has and the index does not.
-    async fn take_in(self: &Arc<Self>, id: &AccountId) -> bool {
-        let Ok(Some(record)) = self.vault.get(id.as_str()).await else { return false };
-        match Grant::from_record(&record) {
-            Ok(grant) => {
-                self.notices.add(format!(
-                    "the index of accounts had lost {} under profile {}; repaired from the store",
-                    grant.username(),
-                    grant.profile
-                ));
-                self.accounts.remember(&grant);
-                true
-            }
-            Err(why) => {
-                self.notices.add(format!("the store has a record {id} that cannot be read: {why}"));
-                false
-            }
         }
     }
 }

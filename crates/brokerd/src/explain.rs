@@ -36,6 +36,14 @@ impl Refusal {
         Self { body, remedy: Remedy::SignIn }
     }
 
+    /// The same, with the command that helps where signing in does.
+    pub(crate) fn under(mut self, profile: &str) -> Self {
+        if self.remedy == Remedy::SignIn {
+            self.body.hint = Some(format!("run: brokerctl login {profile}"));
+        }
+        self
+    }
+
     /// The daemon is leaving.
     pub(crate) fn shutting_down() -> Self {
         let body =

@@ -112,6 +112,11 @@ impl Grant {
         self.identity.username.as_deref().unwrap_or("unknown")
     }
 
+    /// Whether it is nothing but the access token with this hash.
+    pub(crate) fn is_token(&self, sha256: &str) -> bool {
+        matches!(&self.credential, Credential::LongLived(token) if token.sha256_hex() == sha256)
+    }
+
     /// The record for the store, as JSON.
     pub(crate) fn to_record(&self) -> Zeroizing<String> {
         let refresh = match &self.credential {

@@ -10,7 +10,7 @@ mod token;
 
 use std::sync::Arc;
 
-use broker_ipc::api::{Prompts, Requester};
+use broker_ipc::api::Prompts;
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_ipc::peer::Peer;
 use http::{Method, Request, Response};
@@ -61,10 +61,9 @@ async fn route(
     body: &[u8],
 ) -> Result<Reply, ErrorBody> {
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or_default().split('/').collect();
-    let caller = || Requester { pid: peer.pid, command: peer.command() };
     match (method.as_str(), segments.as_slice()) {
-        ("POST", ["v1", "token"]) => token::token(broker, caller(), body, Goal::Token).await,
-        ("POST", ["v1", "login"]) => token::token(broker, caller(), body, Goal::SignIn).await,
+        ("POST", ["v1", "token"]) => token::token(broker, peer, body, Goal::Token).await,
+        ("POST", ["v1", "login"]) => token::token(broker, peer, body, Goal::SignIn).await,
         ("GET", ["v1", "accounts"]) => accounts::list(broker).await,
         ("DELETE", ["v1", "accounts", id]) => accounts::sign_out(broker, id).await,
         ("GET", ["v1", "prompts"]) => {

@@ -46,15 +46,6 @@ impl Held {
     pub(super) fn is_transient(&self) -> bool {
         matches!(self.grant.credential, Credential::Transient)
     }
-
-    /// Ends a grant that is nothing but the access token a resource refused.
-    pub(super) fn reject(&mut self, sha256: &str) {
-        if let Credential::LongLived(token) = &self.grant.credential
-            && token.sha256_hex() == sha256
-        {
-            self.grant.credential = Credential::Dead;
-        }
-    }
 }
 
 /// What may be told of a grant while a flight has it.
@@ -72,6 +63,17 @@ impl Hold {
             held.released = held.released.take().or(token);
         }
         self
+    }
+
+    /// Ends a grant that is nothing but the access token a resource refused. The store is told when it can be.
+    pub(super) fn without(self, sha256: &str) -> Self {
+        match self {
+            Self::Saved(Held { mut grant, .. }) if grant.is_token(sha256) => {
+                grant.credential = Credential::Dead;
+                Self::Unsaved { grant, token: None }
+            }
+            hold => hold,
+        }
     }
 
     pub(super) fn seen(&self) -> Seen {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use broker_ipc::api::{Include, Interaction, Requester, TokenEvent, TokenRequest, TokenResponse};
+use broker_ipc::api::{Include, Interaction, TokenEvent, TokenRequest, TokenResponse};
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_ipc::peer::Peer;
 use futures_util::stream;
 use http::StatusCode;
 
@@ -13,12 +14,7 @@ use crate::acquire::{Acquired, Acquisition, Goal, Told};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 
-pub(super) async fn token(
-    broker: &Arc<Broker>,
-    caller: Requester,
-    body: &[u8],
-    goal: Goal,
-) -> Result<Reply, ErrorBody> {
+pub(super) async fn token(broker: &Arc<Broker>, peer: &Peer, body: &[u8], goal: Goal) -> Result<Reply, ErrorBody> {
     let request: TokenRequest = parse(body)?;
     if goal == Goal::SignIn && request.interaction == Some(Interaction::Never) {
         return Err(
@@ -26,7 +22,7 @@ pub(super) async fn token(
         );
     }
     let include = request.include.clone();
-    let mut acquisition = Acquisition::new(broker, request, goal, caller);
+    let mut acquisition = Acquisition::new(broker, request, goal, peer.clone());
     let first = acquisition.next().await;
     match (goal, first) {
         (Goal::Token, Told::Done(outcome)) => Ok(Reply::json(&response(&(*outcome)?, &include))),

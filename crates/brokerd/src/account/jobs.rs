@@ -1,0 +1,157 @@
+//! What waits for its turn with the grant: queued, in the air one at a time, landed.
+
+use std::sync::Arc;
+
+use broker_ipc::api;
+use broker_ipc::error::ErrorBody;
+use broker_oauth::token::IssuedToken;
+use futures_util::future::BoxFuture;
+use tokio::sync::{oneshot, watch};
+
+use super::hold::{self, Hold};
+use super::{Account, Ask, refresh, sign_out};
+use crate::explain::Refusal;
+use crate::flight::{Landed, Landing, Progress, Waiter, channel};
+use crate::grant::Grant;
+
+/// A request that waits for its turn with the grant.
+pub(super) enum Job {
+    Refresh { ask: Ask, progress: watch::Sender<Progress>, wanted: bool },
+    Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
+    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
+    Load,
+    Save,
+}
+
+/// A job done: what became of the grant, and what to tell.
+pub(super) struct Done {
+    hold: Hold,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Refreshed { progress: watch::Sender<Progress>, landing: Result<Arc<IssuedToken>, Refusal> },
+    Adopted { token: Arc<IssuedToken>, reply: oneshot::Sender<Landing>, saved: Result<(), Refusal> },
+    SignedOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, result: Result<api::SignedOut, ErrorBody> },
+    Loaded(Result<(), Refusal>),
+    Saved(Result<(), Refusal>),
+}
+
+impl Account {
+    /// Subscribes to the flight, in the air or queued, that brings what is asked; queues one if there is none.
+    pub(super) fn join(&mut self, ask: Ask, wanted: bool) -> Waiter {
+        let key = ask.key();
+        if let Some((flying, progress)) = &self.flying
+            && *flying == key
+        {
+            return progress.subscribe();
+        }
+        for job in &mut self.queue {
+            if let Job::Refresh { ask: queued, progress, wanted: queued_wanted } = job
+                && queued.key() == key
+            {
+                *queued_wanted |= wanted;
+                return progress.subscribe();
+            }
+        }
+        let (progress, waiter) = channel();
+        self.queue.push_back(Job::Refresh { ask, progress, wanted });
+        waiter
+    }
+
+    /// Starts the next job, if the grant is here.
+    pub(super) fn take_off(&mut self) {
+        while self.air.is_none() {
+            let Some(job) = self.queue.pop_front() else { return };
+            if let Job::Refresh { progress, wanted: true, .. } = &job
+                && progress.receiver_count() == 0
+            {
+                continue; // every caller has gone before it began
+            }
+            let Some(hold) = self.hold.take() else { return self.queue.push_front(job) };
+            self.seen = hold.seen();
+            let (broker, provider) = (Arc::clone(&self.broker), self.provider.clone());
+            let id = self.id.clone();
+            self.air = Some(match job {
+                Job::Refresh { ask, progress, .. } => {
+                    self.flying = Some((ask.key(), progress.clone()));
+                    Box::pin(async move {
+                        let (hold, landing) = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask).await;
+                        Done { hold, outcome: Outcome::Refreshed { progress, landing } }
+                    })
+                }
+                Job::Adopt { grant, token, reply } => Box::pin(async move {
+                    let (hold, saved) = hold::save(&broker, *grant, Some(Arc::clone(&token))).await;
+                    Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
+                }),
+                Job::SignOut { reply } => Box::pin(async move {
+                    let (hold, result) = sign_out::sign_out(&broker, provider.as_deref(), &id, hold).await;
+                    Done { hold, outcome: Outcome::SignedOut { reply, result } }
+                }),
+                Job::Load => Box::pin(async move {
+                    let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold).await;
+                    Done { hold, outcome: Outcome::Loaded(loaded) }
+                }),
+                Job::Save => Box::pin(async move {
+                    let (hold, saved) = hold::save_again(&broker, hold).await;
+                    Done { hold, outcome: Outcome::Saved(saved) }
+                }),
+            });
+        }
+    }
+
+    /// Takes the grant back and tells everybody.
+    pub(super) fn land(&mut self, done: Done) {
+        self.air = None;
+        self.flying = None;
+        let outdated = std::mem::take(&mut self.outdated);
+        let before = self.seen.state;
+        self.seen = done.hold.seen();
+        let mut hold = done.hold;
+        // A token that waited for its grant to be saved.
+        if let Hold::Saved(grant) = &mut hold
+            && let Some(token) = grant.released.take()
+            && !outdated
+        {
+            self.cache.keep(token);
+        }
+        self.hold = Some(hold);
+        match done.outcome {
+            Outcome::Refreshed { progress, landing } => {
+                self.note(landing.as_ref().err());
+                let landing = landing.map(|token| self.landed(token));
+                progress.send_replace(Progress::Landed(landing));
+            }
+            Outcome::Adopted { token, reply, saved } => {
+                self.note(saved.as_ref().err());
+                drop(reply.send(saved.map(|()| self.landed(token))));
+            }
+            Outcome::SignedOut { reply, result } => {
+                if result.is_ok() {
+                    self.cache.clear();
+                }
+                drop(reply.send(result));
+            }
+            Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
+        }
+        if outdated {
+            self.cache.clear();
+        }
+        if before != self.seen.state {
+            self.broker.account_changed(&self.id, self.seen.state);
+        }
+    }
+
+    fn landed(&mut self, token: Arc<IssuedToken>) -> Landed {
+        self.cache.keep(Arc::clone(&token));
+        Landed { account: self.id.clone(), token }
+    }
+}
+
+/// The flight's landing; pends for ever while there is none.
+pub(super) async fn landing(air: &mut Option<BoxFuture<'static, Done>>) -> Done {
+    match air {
+        Some(flight) => flight.await,
+        None => std::future::pending().await,
+    }
+}

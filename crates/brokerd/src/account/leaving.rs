@@ -1,0 +1,80 @@
+//! How an account's task ends: signed out, or with the daemon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::hold::Hold;
+use super::jobs::{Job, landing};
+use super::{Account, Command};
+use crate::explain::Refusal;
+use crate::flight::Progress;
+
+impl Account {
+    /// Signed out: whoever still waits is told, and a sign-in that came meanwhile begins the account anew.
+    pub(super) fn end(mut self, mut mailbox: mpsc::Receiver<Command>) {
+        mailbox.close();
+        while let Ok(command) = mailbox.try_recv() {
+            if matches!(command, Command::Token { .. } | Command::Adopt { .. }) {
+                self.accept(command);
+            }
+        }
+        for job in std::mem::take(&mut self.queue) {
+            match job {
+                Job::Refresh { progress, .. } => {
+                    let gone = Refusal::sign_in("the account was signed out meanwhile");
+                    progress.send_replace(Progress::Landed(Err(gone)));
+                }
+                Job::Adopt { grant, token, reply } => {
+                    let broker = Arc::clone(&self.broker);
+                    self.broker.tasks.spawn(async move { drop(reply.send(broker.adopt(*grant, token).await)) });
+                }
+                Job::SignOut { .. } | Job::Load | Job::Save => {}
+            }
+        }
+    }
+
+    /// The daemon stops: what is in the air lands and is saved, also a sign-in that came last; what waits is told.
+    pub(super) async fn leave(mut self, mut mailbox: mpsc::Receiver<Command>) {
+        self.turn_away();
+        loop {
+            if self.air.is_some() {
+                let done = landing(&mut self.air).await;
+                self.land(done);
+            }
+            while let Ok(command) = mailbox.try_recv() {
+                self.accept(command);
+            }
+            self.turn_away();
+            if matches!(self.hold, Some(Hold::Unsaved { .. }))
+                && self.queue.is_empty()
+                && !self.broker.stop_now.is_cancelled()
+            {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    () = self.broker.stop_now.cancelled() => return,
+                }
+                self.queue.push_back(Job::Save);
+            }
+            self.take_off();
+            if self.air.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Tells everybody whose turn will not come any more. Grants of sign-ins stay: they are saved.
+    fn turn_away(&mut self) {
+        for job in std::mem::take(&mut self.queue) {
+            match job {
+                Job::Refresh { progress, .. } => {
+                    progress.send_replace(Progress::Landed(Err(Refusal::shutting_down())));
+                }
+                Job::Adopt { .. } => self.queue.push_back(job),
+                Job::SignOut { reply } => drop(reply.send(Err(Refusal::shutting_down().body))),
+                Job::Load | Job::Save => {}
+            }
+        }
+    }
+}

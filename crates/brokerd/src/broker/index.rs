@@ -1,0 +1,125 @@
+//! The index of accounts held against the store: at start, and again while the store has not answered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use broker_ipc::error::ErrorBody;
+use tokio::sync::watch;
+
+use super::Broker;
+use crate::account::Command;
+use crate::explain::Refusal;
+use crate::grant::{AccountId, Grant};
+
+/// Whether the index has been held against the store.
+pub(super) struct Reconciled {
+    done: watch::Sender<Result<bool, ErrorBody>>,
+    running: Mutex<bool>,
+}
+
+impl Default for Reconciled {
+    fn default() -> Self {
+        Self { done: watch::Sender::new(Ok(false)), running: Mutex::new(false) }
+    }
+}
+
+impl Broker {
+    /// Holds the index against the store, in the background; once at a time.
+    pub(super) fn reconcile(self: &Arc<Self>) {
+        let mut running = self.reconciled.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *running, true) {
+            return;
+        }
+        let broker = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let work = async {
+                let outcome = broker.hold_index_against_store().await;
+                *broker.reconciled.running.lock().unwrap_or_else(PoisonError::into_inner) = false;
+                drop(broker.reconciled.done.send_replace(outcome.map(|()| true)));
+            };
+            tokio::select! {
+                () = work => {}
+                () = broker.stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Waits until the index has been held against the store, trying again if the store did not answer last time. An
+    /// account may be there that the index does not know.
+    pub(crate) async fn reconciled(self: &Arc<Self>) -> Result<(), ErrorBody> {
+        let mut done = self.reconciled.done.subscribe();
+        if matches!(*done.borrow_and_update(), Ok(true)) {
+            return Ok(());
+        }
+        self.reconcile();
+        loop {
+            tokio::select! {
+                changed = done.changed() => if changed.is_err() { return Ok(()) },
+                () = self.stop.cancelled() => return Err(Refusal::shutting_down().body),
+            }
+            match &*done.borrow_and_update() {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => return Err(error.clone()),
+            }
+        }
+    }
+
+    async fn hold_index_against_store(self: &Arc<Self>) -> Result<(), ErrorBody> {
+        // Whoever signs in from here on is not in the list, and is no less there.
+        let known = self.accounts.cards();
+        let keys = self.vault.list().await.map_err(|error| error.body())?;
+        self.tell_store();
+        let stored: Option<Vec<AccountId>> =
+            keys.map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
+        for id in stored.iter().flatten() {
+            if self.accounts.card(id).is_none() && self.take_in(id).await {
+                self.tell(id, Command::Load).await;
+            }
+        }
+        for card in known {
+            let listed = stored.as_ref().is_none_or(|stored| stored.contains(&card.id));
+            // "No such entry" is believed only if the store's list agrees, where it has one.
+            if !listed && matches!(self.vault.get(card.id.as_str()).await, Ok(None)) {
+                self.accounts.forget(&card.id);
+                self.notices.add(format!(
+                    "the sign-in of {} under profile {} is not in the store any more",
+                    card.username, card.profile
+                ));
+            } else {
+                self.tell(&card.id, Command::Load).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says which store it is and how long sign-ins last there. One that forgets is worth a notice.
+    fn tell_store(&self) {
+        let Some(why) = self.vault.why() else { return };
+        let store = self.vault.status();
+        if matches!(store.kind.as_str(), "keyring" | "file") {
+            tracing::info!(store = store.kind, why, "store open");
+        } else {
+            self.notices.add(why);
+        }
+    }
+
+    /// Takes in an account the store has and the index does not.
+    async fn take_in(self: &Arc<Self>, id: &AccountId) -> bool {
+        let Ok(Some(record)) = self.vault.get(id.as_str()).await else { return false };
+        match Grant::from_record(&record) {
+            Ok(grant) => {
+                self.notices.add(format!(
+                    "the index of accounts had lost {} under profile {}; repaired from the store",
+                    grant.username(),
+                    grant.profile
+                ));
+                self.accounts.remember(&grant);
+                true
+            }
+            Err(why) => {
+                self.notices.add(format!("the store has a record {id} that cannot be read: {why}"));
+                false
+            }
+        }
+    }
+}
