@@ -1,0 +1,177 @@
+//! The daemon about itself: prompts, events, status, findings.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountRef, AccountState, DevicePrompt};
+
+/// `GET /v1/prompts`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Prompts {
+    /// Prompts pending now, oldest first.
+    pub prompts: Vec<DevicePrompt>,
+}
+
+/// One line of `GET /v1/events`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A prompt appeared; those pending when the stream opens come first.
+    PromptStarted(Box<DevicePrompt>),
+    /// A prompt ended.
+    PromptEnded {
+        /// Which.
+        id: String,
+        /// `signed_in`, or the error code it ended with.
+        outcome: String,
+    },
+    /// An account appeared, changed its state, or was signed out.
+    AccountChanged {
+        /// Which.
+        account: AccountRef,
+        /// Its profile.
+        profile: String,
+        /// Its state; absent once signed out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<AccountState>,
+    },
+    /// The reader was too slow and missed some; ask `/v1/prompts` and `/v1/accounts`.
+    Lagged {
+        /// How many were missed.
+        missed: u64,
+    },
+    /// A kind of a newer daemon: to be ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime: u64,
+    /// Where grants are kept, and for how long.
+    pub store: StoreStatus,
+    /// The configuration file and whether it is in force.
+    pub configuration: ConfigurationStatus,
+    /// The profiles in force.
+    pub profiles: Vec<ProfileSummary>,
+    /// How many accounts are signed in.
+    pub accounts: usize,
+    /// Acquisitions in the air: refreshes and device flows.
+    pub flights: Vec<FlightSummary>,
+    /// What the user should know: repaired indexes, unsaved grants, a store that does not last.
+    #[serde(default)]
+    pub notices: Vec<String>,
+}
+
+/// Where grants are kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// `keyring`, `kernel`, `file` or `memory`.
+    pub kind: String,
+    /// How long sign-ins last there, in a sentence.
+    pub durability: String,
+    /// `ok`, `locked`, `unavailable` or `opening`.
+    pub state: String,
+    /// Why it is not `ok`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConfigurationStatus {
+    /// The file looked at.
+    pub path: String,
+    /// Why it is not in force, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A profile, without secrets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProfileSummary {
+    /// Its name.
+    pub name: String,
+    /// `entra`, `github`, `google` or `oidc`.
+    pub provider: String,
+    /// The issuer or authority.
+    pub issuer: String,
+    /// The client id.
+    pub client_id: String,
+    /// Its default scopes.
+    pub scopes: Vec<String>,
+    /// Whether it is the default profile.
+    pub default: bool,
+}
+
+/// An acquisition in the air.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FlightSummary {
+    /// `refresh` or `device_code`.
+    pub kind: String,
+    /// The profile.
+    pub profile: String,
+    /// The account, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// How many callers wait for it.
+    pub waiters: usize,
+}
+
+/// `POST /v1/probe`: a provider to try, by profile or before there is one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbeRequest {
+    /// A profile of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Or a provider, as in the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// With its issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Or tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+}
+
+/// `GET /v1/doctor` and `POST /v1/probe`: findings, best news first within each.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Findings {
+    /// Whether every finding is good.
+    pub ok: bool,
+    /// One a check.
+    pub findings: Vec<Finding>,
+}
+
+/// One check's outcome.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was checked, for instance `store` or `discovery`.
+    pub check: String,
+    /// What it was checked on: a profile, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// One line of what was found.
+    pub detail: String,
+    /// One line of what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// `POST /v1/reload`: what the configuration now is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Profiles that changed; their cached tokens were dropped.
+    pub changed: Vec<String>,
+    /// Profiles in force.
+    pub profiles: Vec<String>,
+}
