@@ -1,5 +1,7 @@
 //! Rules that must hold for every input: polling, freshness, scopes, what may be shown, and parsers that never fail over.
 
+#![expect(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "a test: a panic is the report")]
+
 use std::time::Duration;
 
 use broker_oauth::device::{DeviceFlow, Polled, Step, authorization_response};
