@@ -253,7 +253,7 @@ async fn bytes_after_a_chunked_request_do_not_hide_that_the_client_left() {
     let rig = Rig::start();
     let mut wire = rig.wire().await;
     wire.send("POST /v1/token HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\nGET /").await;
-    let _ = tokio::time::timeout(s(5), wire.answer()).await;
+    drop(tokio::time::timeout(s(5), wire.answer()).await);
     drop(wire);
     rig.pass(s(60)).await;
     assert_eq!(rig.client.prompts().await.unwrap().prompts.len(), 0);
@@ -309,4 +309,20 @@ async fn somebody_who_is_signed_in_stays_so_when_a_mismatch_is_given_back() {
     assert_eq!(call.failure().await.error.as_str(), "account_mismatch");
     rig.expire().await;
     rig.token(&never()).await;
+}
+
+/// 20, open: a grant without a refresh token is one token, for one resource.
+#[tokio::test(start_paused = true)]
+#[ignore = "open"]
+async fn a_long_lived_token_is_not_given_out_for_another_resource() {
+    let rig = Rig::setup()
+        .provider(|options| {
+            options.refresh_tokens = RefreshTokens::Never;
+            options.token_overrides.insert("expires_in".into(), json!(null));
+        })
+        .start();
+    let token = rig.sign_in("alice").await;
+    let files = TokenRequest { resource: Some("urn:files".into()), ..never() };
+    let served = rig.new_client().access_token(&files, |_| {}).await;
+    assert!(served.is_err(), "{}", exposed(&served.unwrap()) == exposed(&token));
 }
