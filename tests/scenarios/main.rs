@@ -11,6 +11,7 @@ mod freshness;
 mod index;
 mod outage;
 mod reload;
+mod review;
 mod rotation;
 mod shutdown;
 mod sign_in;

@@ -18,6 +18,8 @@ use crate::error::ClientError;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// By how much the client waits longer than the daemon.
 const SLACK: Duration = Duration::from_secs(5);
+/// The longest that makes sense.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// How long a daemon that went away may take to come back.
 pub(crate) const COMEBACK: Duration = Duration::from_secs(30);
 /// How long any other call may take: the daemon asks a provider for at most half of it.
@@ -93,8 +95,9 @@ impl Wait {
         }
     }
 
+    /// The daemon waits for a day at most; a clock has no room for everything a number can say.
     fn asked(&self) -> Option<Duration> {
-        self.request.timeout.map(Duration::from_secs)
+        self.request.timeout.map(|seconds| Duration::from_secs(seconds).min(LONGEST))
     }
 
     fn prompt(&mut self, prompt: Box<DevicePrompt>) -> Meaning {
@@ -102,7 +105,7 @@ impl Wait {
             return Meaning::Nothing;
         }
         self.told.push(prompt.id.clone());
-        let life = Duration::from_secs(prompt.expires_in).saturating_add(SLACK);
+        let life = Duration::from_secs(prompt.expires_in).min(LONGEST).saturating_add(SLACK);
         let patience = self.asked().is_none().then_some(life);
         Meaning::Tell(TokenEvent::DevicePrompt(prompt), patience)
     }

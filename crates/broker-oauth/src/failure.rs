@@ -88,6 +88,7 @@ impl Failure {
             Self::OAuth(response) => match response.error.as_str() {
                 "authorization_pending" => PollVerdict::Pending,
                 "slow_down" => PollVerdict::SlowDown { interval: response.interval },
+                _ if response.status >= 500 => PollVerdict::KeepTrying,
                 // Entra's word is authorization_declined.
                 "access_denied" | "authorization_declined" => PollVerdict::Declined,
                 // AADSTS70020, Entra v1, GitHub; and codes that are used up or were never good.
@@ -176,6 +177,8 @@ impl ErrorResponse {
         match self.error.as_str() {
             "temporarily_unavailable" | "server_error" | "request_timeout" => self.passing(),
             "slow_down" | "too_many_requests" | "rate_limit_exceeded" => Verdict::Throttled,
+            // Whatever it says: a gateway's words, or a server's that is not well.
+            _ if self.status >= 500 => Verdict::Transient,
             "invalid_grant" => self.invalid_grant(),
             "interaction_required" | "login_required" | "consent_required" => Verdict::InteractionRequired,
             "access_denied" | "authorization_declined" => Verdict::Declined,
@@ -267,6 +270,7 @@ mod tests {
             (503, json!({"error": "temporarily_unavailable"}), Verdict::Transient),
             (429, json!({"error": "temporarily_unavailable"}), Verdict::Throttled),
             (500, json!({"error": "something_new"}), Verdict::Transient),
+            (502, json!({"error": "invalid_grant"}), Verdict::Transient),
             (400, json!({"error": "something_new"}), Verdict::NotOAuth),
             (403, json!({"message": "Forbidden"}), Verdict::NotOAuth),
             (404, json!([]), Verdict::NotOAuth),

@@ -13,6 +13,9 @@ use crate::wire::{ProviderResponse, seconds, text};
 /// dead token is not. One with neither never expires, as far as anyone knows.
 pub const DEFAULT_LIFE: u64 = 300;
 
+/// Sooner than this, or than half its life, a token is not stale, whatever `refresh_in` says.
+const LEAST_REFRESH_IN: u64 = 60;
+
 /// Beyond the scopes, what a token was asked for; two targets never share a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -58,12 +61,33 @@ pub struct TokenResponse {
     pub identity: Option<Identity>,
 }
 
-/// Reads the answer to a device code poll or a refresh that asked for `asked`.
+/// Reads the answer to a device code poll that asked for `asked`.
 pub fn token_response(
     response: &ProviderResponse,
     asked: &ScopeSet,
     target: &Target,
     now: Timestamp,
+) -> Result<TokenResponse, Failure> {
+    read(response, asked, target, now, false)
+}
+
+/// Reads the answer to a refresh that asked for `asked`. The refresh token at hand stays good if none comes, so a token
+/// without `expires_in` has the default life and not an endless one.
+pub fn refresh_response(
+    response: &ProviderResponse,
+    asked: &ScopeSet,
+    target: &Target,
+    now: Timestamp,
+) -> Result<TokenResponse, Failure> {
+    read(response, asked, target, now, true)
+}
+
+fn read(
+    response: &ProviderResponse,
+    asked: &ScopeSet,
+    target: &Target,
+    now: Timestamp,
+    refreshable: bool,
 ) -> Result<TokenResponse, Failure> {
     let Some(object) = response.object() else { return Err(Failure::not_oauth(response)) };
     // Some servers send errors with 200: the error field decides, not the status.
@@ -80,7 +104,7 @@ pub fn token_response(
     }
     let token_type = text(&object, "token_type").filter(|kind| crate::scope::is_scope_token(kind));
     let refresh_token = text(&object, "refresh_token").filter(|token| !token.is_empty()).map(RefreshToken::new);
-    let (expires_at, refresh_at) = life(&object, refresh_token.is_some(), now);
+    let (expires_at, refresh_at) = life(&object, refreshable || refresh_token.is_some(), now);
     Ok(TokenResponse {
         token: IssuedToken {
             access_token,
@@ -126,7 +150,9 @@ fn life(object: &Map<String, Value>, refreshable: bool, now: Timestamp) -> (Opti
         None if object.get("expires_in").is_some_and(|value| !value.is_null()) => Some(DEFAULT_LIFE),
         None => refreshable.then_some(DEFAULT_LIFE),
     };
-    let refresh_in = seconds(object, "refresh_in").filter(|secs| expires_in.is_some_and(|life| *secs < life));
+    let refresh_in = seconds(object, "refresh_in").zip(expires_in).filter(|(secs, life)| secs < life);
+    // One that is due from birth would be refreshed behind every caller.
+    let refresh_in = refresh_in.map(|(secs, life)| secs.max(LEAST_REFRESH_IN.min(life / 2)));
     (expires_in.and_then(after), refresh_in.and_then(after))
 }
 

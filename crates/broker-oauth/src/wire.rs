@@ -70,6 +70,19 @@ impl std::fmt::Debug for ProviderResponse {
 }
 
 impl ProviderResponse {
+    /// The same answer without these secrets: some servers quote the token they refuse.
+    #[must_use]
+    pub fn without(&self, secrets: &[&str]) -> Self {
+        let strip = |text: &str| {
+            let full = secrets.iter().filter(|secret| !secret.is_empty());
+            full.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+        };
+        let mut object = Value::Object(self.object().unwrap_or_default());
+        replace(&mut object, &strip);
+        let body = Zeroizing::new(object.to_string().into_bytes());
+        Self { status: self.status, retry_after: self.retry_after, body }
+    }
+
     /// Reads the body as an object: JSON, or a form as GitHub sends it when nobody asks for JSON. `None` for anything else
     /// (HTML of a captive portal, nothing at all).
     pub fn object(&self) -> Option<Map<String, Value>> {
@@ -81,8 +94,21 @@ impl ProviderResponse {
     }
 }
 
-/// Reads a form that looks like an OAuth answer. Any text parses as a form, hence the check for a known name.
+fn replace(value: &mut Value, strip: &impl Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = strip(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, strip)),
+        Value::Object(members) => members.values_mut().for_each(|value| replace(value, strip)),
+        _ => {}
+    }
+}
+
+/// Reads a form that looks like an OAuth answer. Any text parses as a form, a page with a link in it too: hence the checks
+/// for what no form has in it, and for a known name.
 fn form_object(body: &[u8]) -> Option<Map<String, Value>> {
+    if body.trim_ascii().iter().any(|byte| !byte.is_ascii_graphic() || b"<>\"'`\\{}".contains(byte)) {
+        return None;
+    }
     let object: Map<_, _> = url::form_urlencoded::parse(body)
         .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
         .collect();
@@ -136,7 +162,16 @@ mod tests {
     fn an_object_is_json_or_a_known_form() {
         assert!(response(r#"{"error":"x"}"#).object().is_some());
         assert_eq!(response("access_token=t&token_type=bearer").object().unwrap()["access_token"], "t");
-        for bad in ["", "<html>error=1</html>", "[1]", "null", "{\"access_token\":", "login=now"] {
+        for bad in [
+            "",
+            "<html>error=1</html>",
+            "<a href=/?a=1&error=invalid_grant&b>",
+            "a b&error=c",
+            "[1]",
+            "null",
+            "{\"access_token\":",
+            "login=now",
+        ] {
             assert!(response(bad).object().is_none(), "{bad:?}");
         }
     }

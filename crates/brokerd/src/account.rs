@@ -232,6 +232,10 @@ impl Account {
 
     fn describe(&self) -> Description {
         let card = self.broker.accounts.card(&self.id);
+        let here = self.provider.as_ref().is_some_and(|provider| {
+            // Signed in where its profile does not lead any more: as if that were gone.
+            card.as_ref().is_none_or(|card| card.is_of(&provider.profile))
+        });
         let (username, profile) = card.map(|card| (card.username, card.profile)).unwrap_or_default();
         let queued = self.queue.iter().filter_map(|job| match job {
             Job::Refresh { progress, .. } => Some(progress),
@@ -249,7 +253,7 @@ impl Account {
             id: self.id.to_string(),
             username,
             profile,
-            state: if self.provider.is_none() { api::AccountState::NoProfile } else { self.seen.state },
+            state: if here { self.seen.state } else { api::AccountState::NoProfile },
             scope: self.seen.scope.clone(),
             signed_in_at: self.seen.signed_in_at.map(rfc3339),
             tokens: self.cache.summaries(self.broker.clock.now()),

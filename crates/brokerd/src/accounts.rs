@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use self::index::Index;
 use crate::account::Command;
+use crate::config::Profile;
 use crate::grant::{AccountId, Grant};
 
 /// What is known of an account without its grant.
@@ -35,6 +36,9 @@ pub(crate) struct Card {
     /// What it was asked for when signing in, so that a step-up asks for no less.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub asked: String,
+    /// Where it signed in; empty if an older version wrote this.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub issuer: String,
 }
 
 impl Card {
@@ -46,7 +50,14 @@ impl Card {
             home_id: grant.identity.home_id.clone(),
             local_id: grant.identity.local_id.clone(),
             asked: grant.asked.to_string(),
+            issuer: grant.issuer.clone(),
         }
+    }
+
+    /// Whether it signed in where the profile leads now. If not, it is not one of the profile's accounts, and nobody who
+    /// signs in there could be it.
+    pub(crate) fn is_of(&self, profile: &Profile) -> bool {
+        self.profile == profile.name && (self.issuer.is_empty() || self.issuer == profile.issuer())
     }
 
     /// How well a name means this account: the id first, then the username, then the provider's ids.
@@ -111,8 +122,8 @@ impl Accounts {
     }
 
     /// The accounts of a profile; with a name, those it means best.
-    pub(crate) fn find(&self, profile: &str, name: Option<&str>) -> Vec<Card> {
-        let cards: Vec<_> = self.cards().into_iter().filter(|card| card.profile == profile).collect();
+    pub(crate) fn find(&self, profile: &Profile, name: Option<&str>) -> Vec<Card> {
+        let cards: Vec<_> = self.cards().into_iter().filter(|card| card.is_of(profile)).collect();
         let Some(name) = name else { return cards };
         let best = cards.iter().filter_map(|card| card.rank(name)).min();
         cards.into_iter().filter(|card| best.is_some() && card.rank(name) == best).collect()
@@ -180,7 +191,14 @@ mod tests {
             home_id: Some(home.into()),
             local_id: None,
             asked: String::new(),
+            issuer: String::new(),
         }
+    }
+
+    fn named(profile: &str) -> Profile {
+        let text = format!("[profiles.{profile}]\nissuer = \"https://i.example\"\nclient_id = \"c\"");
+        let config = crate::config::Config::parse(std::path::Path::new(""), &text).unwrap();
+        Profile::clone(&config.profiles[profile])
     }
 
     #[test]
@@ -191,7 +209,7 @@ mod tests {
             accounts.attach(card, mpsc::channel(1).0);
         }
         let names = |profile: &str, name: Option<&str>| -> Vec<String> {
-            accounts.find(profile, name).into_iter().map(|card| card.username).collect()
+            accounts.find(&named(profile), name).into_iter().map(|card| card.username).collect()
         };
         assert_eq!(names("work", None), ["Ann", "bob"]);
         assert_eq!(names("work", Some("ANN")), ["Ann"]);

@@ -132,7 +132,7 @@ impl Caller {
             let landed = self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?;
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
             let case = provider.profile.registration.provider.scope_case();
-            if self.goal == Goal::SignIn || ask.is_served_by(&landed.token, case) {
+            if ask.is_served_by(&landed.token, case) {
                 return Ok(acquired(&provider, &card, landed.token));
             }
             // What others asked for came first; our own comes by a refresh. The claims have been passed on.
@@ -148,6 +148,10 @@ impl Caller {
         let bad = |what: String| Err(ErrorBody::new(ErrorCode::BadRequest, what));
         if let Some(scope) = request.scopes.iter().find(|scope| !broker_oauth::scope::is_scope_token(scope)) {
             return bad(format!("{scope:?} is no scope"));
+        }
+        // As from a script's variable that is not set: nobody answers to it, whoever signs in.
+        if request.account.as_deref() == Some("") {
+            return bad("account is empty".into());
         }
         if request.reject_token_sha256.as_deref().is_some_and(|hash| !is_lower_hex_sha256(hash)) {
             return bad("reject_token_sha256 is not 64 lower-case hex digits".into());
@@ -184,10 +188,10 @@ impl Caller {
         if self.goal == Goal::SignIn && name.is_none() {
             return Ok(None);
         }
-        let mut found = self.broker.accounts.find(&profile.name, name);
+        let mut found = self.broker.accounts.find(profile, name);
         if found.is_empty() {
             self.broker.reconciled().await?;
-            found = self.broker.accounts.find(&profile.name, name);
+            found = self.broker.accounts.find(profile, name);
         }
         match found.len() {
             0 if name.is_some_and(|name| AccountId::parse(name).is_some()) => {

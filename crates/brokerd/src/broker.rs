@@ -134,16 +134,21 @@ impl Broker {
     /// Hands a sign-in's grant to its account's task, which saves it. Ends when it is saved, or could not be.
     pub(crate) async fn adopt(self: &Arc<Self>, grant: Grant, token: Arc<IssuedToken>) -> Landing {
         let card = Card::of(&grant);
-        let mailbox = match self.mailbox(&card.id) {
-            Some(mailbox) => {
-                self.accounts.attach(card, mailbox.clone());
-                mailbox
-            }
-            None => self.start_account(card, Hold::Absent),
-        };
         let (reply, landing) = oneshot::channel();
-        if mailbox.send(Command::Adopt { grant: Box::new(grant), token, reply }).await.is_err() {
-            return Err(Refusal::internal());
+        let mut command = Command::Adopt { grant: Box::new(grant), token, reply };
+        loop {
+            let mailbox = match self.mailbox(&card.id) {
+                Some(mailbox) => {
+                    self.accounts.attach(card.clone(), mailbox.clone());
+                    mailbox
+                }
+                None => self.start_account(card.clone(), Hold::Absent),
+            };
+            // An account that was signed out while this waited for room in its mailbox: the next task has the grant.
+            match mailbox.send(command).await {
+                Ok(()) => break,
+                Err(unsent) => command = unsent.0,
+            }
         }
         landing.await.unwrap_or_else(|_| Err(Refusal::internal()))
     }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::config::Profile;
+
 /// What an account's task owns. The refresh token in it is seen by nobody else.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
@@ -110,6 +112,12 @@ impl Grant {
     /// What to call the user.
     pub(crate) fn username(&self) -> &str {
         self.identity.username.as_deref().unwrap_or("unknown")
+    }
+
+    /// Whether it was issued to this profile's client by this profile's issuer: only then is it sent there, and only then
+    /// do its tokens serve the profile's callers.
+    pub(crate) fn belongs_to(&self, profile: &Profile) -> bool {
+        self.client_id == profile.registration.client_id && self.issuer == profile.issuer()
     }
 
     /// Whether it is nothing but the access token with this hash.

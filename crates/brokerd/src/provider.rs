@@ -11,7 +11,7 @@ use broker_oauth::refresh::{RefreshParameters, refresh_request};
 use broker_oauth::revoke::{TokenTypeHint, revocation_request, revocation_response};
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::secret::{DeviceCode, RefreshToken};
-use broker_oauth::token::{Target, TokenResponse, token_response};
+use broker_oauth::token::{Target, TokenResponse, refresh_response, token_response};
 use broker_oauth::wire::{ProviderRequest, ProviderResponse};
 use tokio::time::Instant;
 
@@ -113,7 +113,13 @@ impl Provider {
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(target.tenant.as_deref()).await?;
         let request = device::poll_request(&self.profile.registration, &endpoints, code);
-        Ok(token_response(&self.send(&request).await?, asked, target, self.clock.now())?)
+        let response = self.send(&request).await?;
+        self.discreet(&response, code.expose(), |response| token_response(response, asked, target, self.clock.now()))
+    }
+
+    /// Whether a refresh would be sent: the token endpoint is known, and has not asked to be left alone.
+    pub(crate) async fn may_refresh(&self, target: &Target) -> Result<(), Fault> {
+        self.gates.check(&self.endpoints(target.tenant.as_deref()).await?.token)
     }
 
     /// RFC 6749 §6. `asked` is what the caller wanted, which the token is cached under; `parameters` what is sent.
@@ -125,7 +131,9 @@ impl Provider {
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
         let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
-        Ok(token_response(&self.send(&request).await?, asked, parameters.target, self.clock.now())?)
+        let response = self.send(&request).await?;
+        let (target, now) = (parameters.target, self.clock.now());
+        self.discreet(&response, refresh_token.expose(), |response| refresh_response(response, asked, target, now))
     }
 
     /// RFC 7009. `Ok(false)` if the provider cannot revoke.
@@ -134,8 +142,23 @@ impl Provider {
         let Some(request) = revocation_request(&self.profile.registration, &endpoints, token, hint) else {
             return Ok(false);
         };
-        revocation_response(&self.send(&request).await?)?;
+        let response = self.send(&request).await?;
+        self.discreet(&response, token, revocation_response)?;
         Ok(true)
+    }
+
+    /// Reads an answer. A refusal that quotes what was sent is read without that: it is told to callers.
+    fn discreet<T>(
+        &self,
+        response: &ProviderResponse,
+        sent: &str,
+        read: impl Fn(&ProviderResponse) -> Result<T, Failure>,
+    ) -> Result<T, Fault> {
+        let secret = self.profile.registration.client_secret.as_ref().map_or("", |secret| secret.expose());
+        Ok(match read(response) {
+            Err(Failure::OAuth(_)) => read(&response.without(&[sent, secret])),
+            read => read,
+        }?)
     }
 
     async fn send(&self, request: &ProviderRequest) -> Result<ProviderResponse, Fault> {

@@ -50,7 +50,7 @@ pub enum Door {
 /// What a client whose user is not ours is told, before a byte of it is read.
 const FORBIDDEN: &[u8] =
     b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: 75\r\nconnection: close\r\n\r\n\
-{\"error\":\"forbidden\",\"error_description\":\"this brokerd is another user's\"}  \n";
+{\"error\":\"forbidden\",\"error_description\":\"this brokerd is another user's\"}\n";
 
 /// After this many microscopic disasters (no descriptors left) accepting rests a little.
 const REST: Duration = Duration::from_millis(100);

@@ -45,9 +45,11 @@ impl Ask {
     }
 
     /// Whether a token, its age aside, is what is asked for: its grant covers the scopes, or it is what exactly these
-    /// scopes were granted as (`resource/.default`, a server that grants less than asked).
+    /// scopes were granted as (`resource/.default`, a server that grants less than asked). Who asks for no access at all is
+    /// covered by every token, of whatever resource: that is served by one asked for in the same way only.
     pub(crate) fn is_served_by(&self, token: &IssuedToken, case: ScopeCase) -> bool {
         let asked_as = || token.asked.access().eq(self.scopes.access());
-        token.target == self.target && (token.scope.covers(&self.scopes, case) || asked_as())
+        let covered = || self.scopes.access().next().is_some() && token.scope.covers(&self.scopes, case);
+        token.target == self.target && (asked_as() || covered())
     }
 }

@@ -109,6 +109,23 @@ pub(super) async fn save(
     }
 }
 
+/// What a sign-in leaves: its grant, or, where the provider gave nothing that lasts with it, the one there was. A sign-in
+/// for less must not end the one that lasts.
+pub(super) async fn successor(broker: &Broker, id: &crate::grant::AccountId, hold: Hold, new: Grant) -> Grant {
+    if !matches!(new.credential, Credential::Transient) {
+        return new;
+    }
+    match load(broker, id, hold).await.0 {
+        Hold::Saved(Held { grant: old, .. }) | Hold::Unsaved { grant: old, .. }
+            if matches!(old.credential, Credential::Refresh(_))
+                && (&old.client_id, &old.issuer) == (&new.client_id, &new.issuer) =>
+        {
+            old
+        }
+        _ => new,
+    }
+}
+
 /// Tries again to save what is unsaved; anything else is left as it is.
 pub(super) async fn save_again(broker: &Broker, hold: Hold) -> (Hold, Result<(), Refusal>) {
     match hold {

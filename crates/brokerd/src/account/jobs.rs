@@ -81,7 +81,8 @@ impl Account {
                     })
                 }
                 Job::Adopt { grant, token, reply } => Box::pin(async move {
-                    let (hold, saved) = hold::save(&broker, *grant, Some(Arc::clone(&token))).await;
+                    let grant = hold::successor(&broker, &id, hold, *grant).await;
+                    let (hold, saved) = hold::save(&broker, grant, Some(Arc::clone(&token))).await;
                     Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
                 }),
                 Job::SignOut { reply } => Box::pin(async move {
@@ -104,7 +105,7 @@ impl Account {
     pub(super) fn land(&mut self, done: Done) {
         self.air = None;
         self.flying = None;
-        let outdated = std::mem::take(&mut self.outdated);
+        let outdated = std::mem::take(&mut self.outdated) || self.is_foreign(&done.hold);
         let before = self.seen.state;
         self.seen = done.hold.seen();
         let mut hold = done.hold;
@@ -139,6 +140,14 @@ impl Account {
         }
         if before != self.seen.state {
             self.broker.account_changed(&self.id, self.seen.state);
+        }
+    }
+
+    /// Whether the grant is of another client or issuer than the profile now names: a sign-in landed after a reload.
+    fn is_foreign(&self, hold: &Hold) -> bool {
+        match (hold, &self.provider) {
+            (Hold::Saved(kept), Some(provider)) => !kept.grant.belongs_to(&provider.profile),
+            _ => false,
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_oauth::failure::Verdict;
-use broker_oauth::refresh::RefreshParameters;
+use broker_oauth::refresh::{Freshness, RefreshParameters, freshness};
 use broker_oauth::secret::RefreshToken;
 use broker_oauth::token::{IssuedToken, TokenResponse};
 
@@ -40,7 +40,8 @@ pub(super) async fn fly(
         return (hold, Err(gone.with_hint("add the profile again, or sign the account out").into()));
     };
     let (hold, ready) = match load(broker, id, hold).await {
-        (hold, Ok(())) => save_again(broker, hold).await,
+        // A grant that is the token a resource refused may have been out of reach when that was said.
+        (hold, Ok(())) => save_again(broker, ask.reject.iter().fold(hold, |hold, hash| hold.without(hash))).await,
         failed => failed,
     };
     if let Err(refusal) = ready {
@@ -50,8 +51,14 @@ pub(super) async fn fly(
         Hold::Saved(kept) => {
             // A token that waited for the save just made may be what is asked for.
             let case = provider.profile.registration.provider.scope_case();
-            let released = kept.released.clone();
-            if let Some(token) = released.clone().filter(|token| !ask.wants_new() && ask.is_served_by(token, case)) {
+            let released = kept.released.clone().filter(|_| kept.grant.belongs_to(&provider.profile));
+            let now = broker.clock.now();
+            // It may have waited for longer than it lives.
+            let lives = |token: &IssuedToken| {
+                matches!(freshness(token, now, ask.min_validity), Freshness::Fresh | Freshness::Stale)
+            };
+            let serves = |token: &Arc<IssuedToken>| !ask.wants_new() && ask.is_served_by(token, case) && lives(token);
+            if let Some(token) = released.clone().filter(serves) {
                 return (Hold::Saved(kept), Ok(token));
             }
             let (hold, outcome) = fly_with(broker, provider, kept.grant, ask).await;
@@ -123,7 +130,7 @@ async fn fly_with(broker: &Broker, provider: &Provider, grant: Grant, ask: &Ask)
 /// Whether this grant can serve the request at all.
 fn usable(provider: &Provider, grant: &Grant, ask: &Ask) -> Result<(), Refusal> {
     let profile = &provider.profile;
-    if grant.client_id != profile.registration.client_id || grant.issuer != profile.issuer() {
+    if !grant.belongs_to(profile) {
         return Err(Refusal::sign_in("the profile's client or issuer has changed since this account signed in"));
     }
     let case = profile.registration.provider.scope_case();
@@ -141,6 +148,10 @@ async fn fly_refresh(
     mut refresh: Refresh,
     ask: &Ask,
 ) -> (Hold, Outcome) {
+    // Before the intent: what will not be sent need not be written.
+    if let Err(fault) = provider.may_refresh(&ask.target).await {
+        return fail(broker, provider, grant, &fault).await;
+    }
     if refresh.rotates != Some(false) {
         refresh.intent = Some(broker.clock.now());
         grant.credential = Credential::Refresh(refresh.clone());

@@ -9,6 +9,8 @@ use crate::broker::Broker;
 use crate::explain;
 use crate::grant::{AccountId, Credential, Grant};
 use crate::provider::Provider;
+use crate::store::StoreError;
+use crate::vault::VaultError;
 
 /// Ends the sign-in. Runs with the grant in hand, so no refresh is in the air that could bring the account back. If the
 /// store does not let go of the grant, nothing else is done and the error says so.
@@ -19,7 +21,10 @@ pub(super) async fn sign_out(
     hold: Hold,
 ) -> (Hold, Result<SignedOut, ErrorBody>) {
     let (hold, loaded) = load(broker, id, hold).await;
-    if let Err(refusal) = loaded {
+    // What nobody can read cannot be revoked any more, and it can be forgotten.
+    if let Err(refusal) = loaded
+        && !is_damaged(broker, id).await
+    {
         return (hold, Err(refusal.body));
     }
     if let Err(error) = broker.vault.delete(id.as_str()).await {
@@ -41,6 +46,13 @@ pub(super) async fn sign_out(
     (Hold::SignedOut, Ok(SignedOut { account, profile, revocation, detail }))
 }
 
+async fn is_damaged(broker: &Broker, id: &AccountId) -> bool {
+    match broker.vault.get(id.as_str()).await {
+        Err(VaultError::Store(error)) => matches!(*error, StoreError::Damaged(_)),
+        _ => false,
+    }
+}
+
 /// Gives a grant back to the provider, as far as that goes.
 pub(crate) async fn revoke(provider: Option<&Provider>, grant: Option<&Grant>) -> (Revocation, Option<String>) {
     let (token, hint) = match grant.map(|grant| &grant.credential) {
@@ -51,6 +63,11 @@ pub(crate) async fn revoke(provider: Option<&Provider>, grant: Option<&Grant>) -
     let Some(provider) = provider else {
         return (Revocation::Failed, Some("its profile is not in the configuration any more".into()));
     };
+    // A grant is never sent to another than it came from.
+    if !grant.is_some_and(|grant| grant.belongs_to(&provider.profile)) {
+        let why = "the profile's client or issuer has changed since this account signed in";
+        return (Revocation::Failed, Some(why.into()));
+    }
     match provider.revoke(token, hint).await {
         Ok(true) => (Revocation::Revoked, None),
         Ok(false) => {

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use broker_ipc::api::Reloaded;
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::Broker;
 use crate::account::Command;
@@ -121,12 +122,15 @@ impl Broker {
         }
         for card in self.accounts.cards().into_iter().filter(|card| changed.contains(&card.profile)) {
             let provider = self.profiles().providers.get(&card.profile).cloned();
-            if let Some(mailbox) = self.accounts.mailbox(&card.id) {
+            // At once, so that nobody who asks under the new profile is answered under the old one.
+            if let Some(mailbox) = self.accounts.mailbox(&card.id)
+                && let Err(TrySendError::Full(command)) = mailbox.try_send(Command::Reconfigure { provider })
+            {
                 // A full mailbox is drained in a moment; the task must not be left with the old profile.
                 let stop = self.stop.clone();
                 self.tasks.spawn(async move {
                     tokio::select! {
-                        sent = mailbox.send(Command::Reconfigure { provider }) => drop(sent),
+                        sent = mailbox.send(command) => drop(sent),
                         () = stop.cancelled() => {}
                     }
                 });
