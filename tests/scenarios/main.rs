@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is the report")]
 
 mod accounts;
+mod corners;
 mod crash;
 mod endings;
 mod entra;
@@ -11,7 +12,7 @@ mod freshness;
 mod index;
 mod outage;
 mod reload;
-mod review;
+
 mod rotation;
 mod shutdown;
 mod sign_in;

@@ -3,6 +3,7 @@
 use broker_oauth::identity::Identity;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::secret::{AccessToken, RefreshToken};
+use broker_oauth::token::Target;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,6 +24,8 @@ pub(crate) struct Grant {
     pub issuer: String,
     /// Who the user is.
     pub identity: Identity,
+    /// What it is for, beyond the scopes, when it is nothing but an access token.
+    pub target: Target,
     /// What was granted.
     pub scope: ScopeSet,
     /// What was asked for when signing in.
@@ -141,6 +144,9 @@ impl Grant {
             local_id: self.identity.local_id.clone(),
             tenant: self.identity.tenant.clone(),
             username: self.identity.username.clone(),
+            target_tenant: self.target.tenant.clone(),
+            target_resource: self.target.resource.clone(),
+            target_audience: self.target.audience.clone(),
             scope: self.scope.to_string(),
             asked: self.asked.to_string(),
             signed_in_at: self.signed_in_at.as_second(),
@@ -183,6 +189,11 @@ impl Grant {
                 tenant: record.tenant.take(),
                 username: record.username.take(),
             },
+            target: Target {
+                tenant: record.target_tenant.take(),
+                resource: record.target_resource.take(),
+                audience: record.target_audience.take(),
+            },
             scope: ScopeSet::parse(&record.scope),
             asked: ScopeSet::parse(&record.asked),
             credential,
@@ -208,6 +219,12 @@ struct Record {
     tenant: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     username: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_resource: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_audience: Option<String>,
     scope: String,
     asked: String,
     signed_in_at: i64,
@@ -244,6 +261,7 @@ mod tests {
             client_id: "cli".into(),
             issuer: "https://a.example".into(),
             identity,
+            target: Target { resource: Some("urn:files".into()), ..Target::default() },
             scope: ScopeSet::parse("a b"),
             asked: ScopeSet::parse("a b c"),
             credential,

@@ -50,7 +50,7 @@ const EXAMPLES: &str = "\
 Examples:
   brokerd                                   run with the default configuration and endpoint
   brokerd --check-config                    is the configuration right?
-  brokerd --store memory --socket ./b.sock  try something out; nothing is kept";
+  brokerd --store memory --socket ~/.try/b  try something out; nothing is kept";
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Store {

@@ -60,7 +60,9 @@ impl Gates {
 
     fn close(&self, url: &url::Url, seconds: u64) {
         let until = Instant::now() + Duration::from_secs(seconds);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_string(), until);
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = gates.entry(url.to_string()).or_insert(until);
+        *gate = until.max(*gate);
     }
 }
 

@@ -66,13 +66,13 @@ fn signed_in(account: &AccountRef, profile: &str) {
 
 fn print(token: &TokenResponse, format: TokenFormat) -> Result<(), Failure> {
     let secret = token.access_token.expose_secret();
-    if format != TokenFormat::Json && !is_printable(secret) {
+    if format != TokenFormat::Json && !(is_printable(secret) && is_printable(&token.token_type)) {
         let what = "the token has characters that no token may have (RFC 6749 §A.12)";
         return Err(ClientError::Protocol(what.to_owned()).into());
     }
     match format {
         TokenFormat::Token => output::line(secret),
-        TokenFormat::Header => output::line(&format!("Authorization: Bearer {secret}")),
+        TokenFormat::Header => output::line(&format!("Authorization: {} {secret}", token.token_type)),
         TokenFormat::Json => output::json(token),
     }
 }

@@ -112,6 +112,10 @@ async fn fly_with(broker: &Broker, provider: &Provider, grant: Grant, ask: &Ask)
             let refresh = refresh.clone();
             fly_refresh(broker, provider, grant, refresh, ask).await
         }
+        Credential::LongLived(_) if ask.target != grant.target => {
+            let refusal = Refusal::sign_in("the sign-in is for another resource, audience or tenant");
+            (Hold::Saved(Held::new(grant)), Err(refusal))
+        }
         Credential::LongLived(token) => {
             let token = Arc::new(long_lived(&grant, token.clone(), ask, broker.clock.now()));
             (Hold::Saved(Held::new(grant)), Ok(token))
@@ -194,7 +198,6 @@ async fn succeed(broker: &Broker, mut grant: Grant, mut refresh: Refresh, respon
         refresh.previous = Some(std::mem::replace(&mut refresh.token, new));
     }
     grant.credential = Credential::Refresh(refresh);
-    grant.scope = grant.scope.union(&response.token.scope);
     let token = Arc::new(response.token);
     if !changed {
         return (Hold::Saved(Held::new(grant)), Ok(token));
@@ -228,7 +231,7 @@ fn long_lived(
         token_type: "Bearer".into(),
         scope: grant.scope.clone(),
         asked: ask.scopes.clone(),
-        target: ask.target.clone(),
+        target: grant.target.clone(),
         issued_at: now,
         expires_at: None,
         refresh_at: None,

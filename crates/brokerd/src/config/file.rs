@@ -47,6 +47,12 @@ pub(super) fn check_owner(_file: &File) -> Result<(), String> {
     Ok(())
 }
 
+/// Looks whether a file is there and nobody else could have written it.
+pub(super) fn check_file(path: &Path) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))
+}
+
 /// Reads a file with a secret in it; one that others may read is refused.
 pub(super) fn read_secret(path: &Path) -> Result<zeroize::Zeroizing<String>, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -11,7 +11,7 @@ use broker_oauth::token::Target;
 use serde::Deserialize;
 use url::Url;
 
-use super::file::read_secret;
+use super::file::{check_file, read_secret};
 
 /// As the file has it; `keys::PROFILE` names the same fields.
 #[derive(Deserialize)]
@@ -136,6 +136,10 @@ impl Profile {
             },
             None => None,
         };
+        let ca_file = raw.ca_file.as_ref().map(|file| directory.join(file));
+        if let Some(Err(why)) = ca_file.as_deref().map(check_file) {
+            return wrong(format!("ca_file: {why}"), "who writes it decides whom brokerd trusts: chmod go-w it");
+        }
         let registration = Registration { provider, client_id, client_secret, scopes: scopes(&raw.scopes)? };
         Ok(Self {
             name: name.into(),
@@ -143,7 +147,7 @@ impl Profile {
             authority,
             target: Target { tenant: None, resource: raw.resource, audience: raw.audience },
             default_account: raw.default_account,
-            transport: Transport { ca_file: raw.ca_file.map(|file| directory.join(file)), proxy: proxy(raw.proxy)? },
+            transport: Transport { ca_file, proxy: proxy(raw.proxy)? },
         })
     }
 }

@@ -20,6 +20,8 @@ use crate::localapi;
 
 /// hyper answers a head that does not fit with a bare 431; one a little too large is to read what is wrong with it.
 const HEAD_BUFFER: usize = 4 * MAX_HEAD;
+/// What a head ends in, and a chunked body (RFC 9112 §7.1).
+const EMPTY_LINE: &[u8; 4] = b"\r\n\r\n";
 /// Far enough away to mean never.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
@@ -45,7 +47,7 @@ struct Inner {
     received: usize,
     /// Bytes of its head, once the empty line has come.
     head: Option<usize>,
-    /// The last bytes, to find that line across reads.
+    /// The last bytes, to find that line across reads and at the end of a chunked body.
     tail: [u8; 4],
 }
 
@@ -86,12 +88,10 @@ impl State {
         }
         for byte in bytes {
             inner.received += 1;
-            if inner.head.is_none() {
-                inner.tail.rotate_left(1);
-                inner.tail[3] = *byte;
-                if inner.tail == *b"\r\n\r\n" {
-                    inner.head = Some(inner.received);
-                }
+            inner.tail.rotate_left(1);
+            inner.tail[3] = *byte;
+            if inner.head.is_none() && inner.tail == *EMPTY_LINE {
+                inner.head = Some(inner.received);
             }
         }
         true
@@ -104,7 +104,8 @@ impl State {
         inner.turn = Turn::Serving;
         match (inner.head, body) {
             (Some(head), Some(body)) => inner.received <= head + body,
-            (Some(_), None) => true,
+            // A chunked body ends in an empty line as well; what follows it, as a rule, does not.
+            (Some(_), None) => inner.tail == *EMPTY_LINE,
             (None, _) => false,
         }
     }

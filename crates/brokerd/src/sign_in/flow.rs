@@ -36,6 +36,8 @@ pub(super) async fn fly(
     cancel: CancellationToken,
 ) {
     let flow = Flow { broker: &broker, id: &id, wish: &wish, progress: &progress, cancel: &cancel };
+    // Whatever becomes of this task, nobody joins a sign-in that nobody flies.
+    let _pending = Pending { broker: &broker, id: &id };
     let Some(landing) = flow.run().await else {
         tracing::info!(profile = wish.provider.profile.name, prompt = id, "sign-in abandoned: nobody waits for it");
         broker.events.prompt_ended(&id, "abandoned");
@@ -46,6 +48,18 @@ pub(super) async fn fly(
     tracing::info!(profile = wish.provider.profile.name, prompt = id, outcome, "sign-in ended");
     broker.events.prompt_ended(&id, outcome);
     progress.send_replace(Progress::Landed(landing));
+}
+
+/// The sign-in's place among those that can be joined.
+struct Pending<'f> {
+    broker: &'f Broker,
+    id: &'f str,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.broker.sign_ins.remove(self.id);
+    }
 }
 
 struct Flow<'f> {
@@ -193,6 +207,7 @@ impl Flow<'_> {
             profile: profile.name.clone(),
             client_id: profile.registration.client_id.clone(),
             issuer: profile.issuer(),
+            target: self.wish.target.clone(),
             scope: response.token.scope.clone(),
             asked: response.token.asked.clone(),
             credential,
