@@ -34,7 +34,7 @@ pub(crate) enum Command {
 Examples:
   brokerctl get-token                          the default profile's
   brokerctl get-token work -s User.Read        another profile's, for one scope
-  curl -H \"$(brokerctl get-token -o header)\" https://graph.microsoft.com/v1.0/me
+  brokerctl get-token -o header | curl --header @- https://graph.microsoft.com/v1.0/me
   brokerctl get-token --no-prompt || exit      in a script that nobody watches")]
     GetToken(GetToken),
     /// Sign in, whether or not there is a sign-in already

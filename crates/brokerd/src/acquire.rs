@@ -124,7 +124,13 @@ impl Caller {
                     Err(refusal) => refusal,
                 },
                 Some(_) => Refusal::sign_in("a sign-in was asked for"),
-                None => Refusal::sign_in(format!("nobody is signed in under profile {}", provider.profile.name)),
+                None => match self.name(&provider) {
+                    Some(name) => Refusal::sign_in(format!(
+                        "nobody is signed in as {name} under profile {}",
+                        provider.profile.name
+                    )),
+                    None => Refusal::sign_in(format!("nobody is signed in under profile {}", provider.profile.name)),
+                },
             };
             if refusal.remedy != Remedy::SignIn || self.request.interaction == Some(Interaction::Never) {
                 return Err(refusal.under(&provider.profile.name));

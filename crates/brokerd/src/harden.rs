@@ -30,6 +30,33 @@ fn hide_memory() {
 #[cfg(not(unix))]
 fn hide_memory() {}
 
+/// Makes sure that no other daemon uses this state directory, for as long as the file returned is open. `None` where the
+/// directory cannot be used at all: then the index is not kept either, and `status` says so.
+pub fn alone(state_dir: &std::path::Path) -> Result<Option<std::fs::File>, std::io::Error> {
+    use std::fs::TryLockError;
+
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let opened = builder.recursive(true).create(state_dir).and_then(|()| {
+        std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(state_dir.join("brokerd.lock"))
+    });
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(state_dir = %state_dir.display(), %error, "the state directory cannot be used");
+            return Ok(None);
+        }
+    };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(std::io::Error::other(format!(
+            "another brokerd of this user keeps its sign-ins with {}; stop it, or give this one its own XDG_STATE_HOME and store",
+            state_dir.display()
+        ))),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
+    }
+}
+
 /// As many connections as the descriptors allow, less a reserve for providers, the store and the log; the limit is raised
 /// as far as the system lets the user.
 pub fn connections() -> usize {

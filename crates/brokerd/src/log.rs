@@ -1,6 +1,8 @@
 //! Structured logs on stderr. `BROKERD_LOG` chooses what: `info` by default, or a filter such as `debug` or
 //! `brokerd=trace,hyper=info`.
 
+use std::io;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -13,11 +15,28 @@ pub fn start() {
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(|| Unfailing(io::stderr()))
+        .with_ansi(false)
         .with_target(true)
+        .log_internal_errors(false)
         .init();
     if let Some(error) = wrong {
         tracing::warn!(%error, "BROKERD_LOG cannot be read; logging at info");
+    }
+}
+
+/// A log that cannot be written (a full disk, a terminal that closed) loses lines, and nothing else: a sign-in must not end
+/// because nobody can be told of it.
+struct Unfailing<W>(W);
+
+impl<W: io::Write> io::Write for Unfailing<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        drop(self.0.write_all(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        drop(self.0.flush());
+        Ok(())
     }
 }

@@ -102,6 +102,8 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     let outcome = runtime.block_on(async {
         let listener = Listener::bind(&endpoint)?;
+        // Two daemons with one store would spend each other's refresh tokens, whatever their endpoints.
+        let _alone = if in_memory { None } else { harden::alone(&paths::state_dir())? };
         let vault = Vault::spawn(store).context("no thread for the keyring")?;
         let parts = Parts {
             clock: Clock::system(),
@@ -192,8 +194,10 @@ impl Signals {
     }
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this command's answer is for a person")]
+#[expect(clippy::print_stderr, reason = "this command's answer is for a person")]
 fn check_config(path: &std::path::Path) -> ExitCode {
+    use std::io::Write as _;
+
     let config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => {
@@ -201,18 +205,19 @@ fn check_config(path: &std::path::Path) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    println!("{}: right", path.display());
-    println!("store: {:?}", config.store.kind);
+    let mut told = vec![format!("{}: right", path.display()), format!("store: {:?}", config.store.kind)];
     for (name, profile) in &config.profiles {
         let default = if config.default_profile.as_ref() == Some(name) { ", the default" } else { "" };
         let registration = &profile.registration;
-        println!(
+        told.push(format!(
             "profile {name}{default}: {} at {}, client {}, scopes {}",
             registration.provider.as_str(),
             profile.issuer(),
             registration.client_id,
             registration.scopes
-        );
+        ));
     }
+    // Whoever stops reading has read enough.
+    drop(writeln!(std::io::stdout(), "{}", told.join("\n")));
     ExitCode::SUCCESS
 }
