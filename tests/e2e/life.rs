@@ -111,6 +111,19 @@ async fn a_second_daemon_refuses_and_says_who_is_there() {
     assert_eq!(stage.json("status -o json").await["pid"], pid);
 }
 
+/// With one store they would spend each other's refresh tokens.
+#[tokio::test]
+async fn a_second_daemon_at_another_endpoint_refuses_to_share_the_store() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    let elsewhere = stage.home.socket().with_file_name("other.sock");
+    let mut second = stage.home.command(&binaries().brokerd);
+    second.arg("--store").arg("kernel").arg("--socket").arg(elsewhere);
+    let output = tokio::time::timeout(PATIENCE, second.output()).await.expect("it ends").expect("a process");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("another brokerd of this user"), "{told}");
+}
+
 #[tokio::test]
 async fn a_stale_socket_is_replaced_and_anything_else_is_not() {
     let stage = Stage::new().await;

@@ -40,3 +40,29 @@ impl<W: io::Write> io::Write for Unfailing<W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    struct Full;
+
+    impl io::Write for Full {
+        fn write(&mut self, _line: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_under_the_log_is_no_error() {
+        let mut log = Unfailing(Full);
+        assert_eq!(log.write(b"line").unwrap(), 4);
+        log.flush().unwrap();
+    }
+}
