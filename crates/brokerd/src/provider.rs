@@ -1,12 +1,13 @@
 //! One profile's authorization server: its endpoints, found once, and the exchanges a sign-in and a refresh need.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod discovery;
+mod gates;
+
+use std::sync::{Arc, Mutex};
 
 use broker_oauth::device::{self, AuthorizationParameters, DeviceAuthorization};
 use broker_oauth::failure::Failure;
-use broker_oauth::metadata::{self, Endpoints, MetadataError};
+use broker_oauth::metadata::Endpoints;
 use broker_oauth::refresh::{RefreshParameters, refresh_request};
 use broker_oauth::revoke::{TokenTypeHint, revocation_request, revocation_response};
 use broker_oauth::scope::ScopeSet;
@@ -15,12 +16,10 @@ use broker_oauth::token::{Target, TokenResponse, refresh_response, token_respons
 use broker_oauth::wire::{ProviderRequest, ProviderResponse};
 use tokio::time::Instant;
 
+pub(crate) use self::gates::Gates;
 use crate::clock::Clock;
-use crate::config::{Authority, Profile};
+use crate::config::Profile;
 use crate::outbound::{Outbound, OutboundError};
-
-/// Metadata changes rarely, and a daemon lives long.
-const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// Why an exchange gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,30 +41,6 @@ pub(crate) enum Fault {
     Refused(#[from] Failure),
 }
 
-/// What providers asked for with `Retry-After`, by token endpoint: it binds everybody behind the same one.
-#[derive(Clone, Default)]
-pub(crate) struct Gates(Arc<Mutex<HashMap<String, Instant>>>);
-
-impl Gates {
-    fn check(&self, url: &url::Url) -> Result<(), Fault> {
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(until) = gates.get(url.as_str()) else { return Ok(()) };
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            gates.remove(url.as_str());
-            return Ok(());
-        }
-        Err(Fault::Waiting { retry_after: left.as_secs() + 1 })
-    }
-
-    fn close(&self, url: &url::Url, seconds: u64) {
-        let until = Instant::now() + Duration::from_secs(seconds);
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate = gates.entry(url.to_string()).or_insert(until);
-        *gate = until.max(*gate);
-    }
-}
-
 /// A profile's authorization server.
 pub(crate) struct Provider {
     /// The profile.
@@ -80,19 +55,6 @@ impl Provider {
     /// Nothing is sent before it is needed.
     pub(crate) fn new(profile: Arc<Profile>, outbound: Outbound, gates: Gates, clock: Clock) -> Self {
         Self { profile, outbound, gates, clock, discovered: Mutex::new(None) }
-    }
-
-    /// Returns the endpoints; the first time, and once a day, by asking the issuer.
-    pub(crate) async fn endpoints(&self, tenant: Option<&str>) -> Result<Endpoints, Fault> {
-        match &self.profile.authority {
-            Authority::Explicit { endpoints, .. } => Ok(endpoints.clone()),
-            Authority::Entra { authority, tenant: own } => {
-                let tenant = tenant.unwrap_or(own);
-                metadata::entra_endpoints(authority, tenant)
-                    .ok_or_else(|| Fault::Misconfigured(format!("tenant {tenant:?} is neither an id nor a domain")))
-            }
-            Authority::Issuer { name, url } => self.discover(name, url).await,
-        }
     }
 
     /// RFC 8628 §3.1.
@@ -187,70 +149,6 @@ impl Provider {
                 Err(Fault::Unreachable(why))
             }
             Err(OutboundError::Transport(why)) => Err(Fault::Misconfigured(why)),
-        }
-    }
-
-    async fn discover(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
-        let known = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
-            Some((endpoints, found)) if found.elapsed() < METADATA_LIFE => Ok(endpoints),
-            // What was true yesterday is a better guess than what stands in for the provider today.
-            Some((endpoints, _)) => Ok(self.ask_issuer(issuer, url).await.unwrap_or(endpoints)),
-            None => self.ask_issuer(issuer, url).await,
-        }
-    }
-
-    async fn ask_issuer(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
-        let mut passing = None;
-        for url in metadata::discovery_urls(url) {
-            let response = self.fetch(&ProviderRequest::get(url)).await?;
-            let document = response.object().filter(|_| response.status == 200);
-            if let Some(document) = document.filter(|document| document.contains_key("issuer")) {
-                let endpoints = metadata::endpoints(issuer, &document).map_err(|error| misread(&error))?;
-                let found = Some((endpoints.clone(), Instant::now()));
-                *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = found;
-                return Ok(endpoints);
-            }
-            if response.status != 404 {
-                passing.get_or_insert(Failure::not_oauth(&response));
-            }
-        }
-        Err(match passing {
-            Some(failure) => failure.into(),
-            None => Fault::Misconfigured(format!("there is no provider metadata at the issuer {issuer}")),
-        })
-    }
-}
-
-fn misread(error: &MetadataError) -> Fault {
-    Fault::Misconfigured(error.to_string())
-}
-
-impl Provider {
-    /// Looks whether the provider answers, and for what it answers. Reads its metadata anew where it has some.
-    pub(crate) async fn probe(&self) -> Result<Endpoints, Fault> {
-        let endpoints = self.endpoints(None).await?;
-        let url = match &self.profile.authority {
-            Authority::Issuer { .. } => return Ok(endpoints),
-            // Entra's document says whether the tenant exists; a token endpoint says something to a GET, at least.
-            Authority::Entra { authority, tenant } => {
-                let mut url = authority.clone();
-                url.set_path(&format!(
-                    "{}/{tenant}/v2.0/.well-known/openid-configuration",
-                    authority.path().trim_end_matches('/')
-                ));
-                url
-            }
-            Authority::Explicit { endpoints, .. } => endpoints.token.clone(),
-        };
-        let response = self.fetch(&ProviderRequest::get(url)).await?;
-        match response.object() {
-            Some(object)
-                if object.contains_key("error") && matches!(self.profile.authority, Authority::Entra { .. }) =>
-            {
-                Err(Failure::oauth(&response, &object).into())
-            }
-            _ => Ok(endpoints),
         }
     }
 }

@@ -1,16 +1,18 @@
 //! A profile: a client registration as the file has it, and as the daemon uses it.
 
+mod authority;
+mod transport;
+
 use std::path::{Path, PathBuf};
 
-use broker_oauth::metadata::{ENTRA_PUBLIC, Endpoints, entra_endpoints};
 use broker_oauth::registration::{Provider, Registration};
 use broker_oauth::scope::{ScopeSet, is_scope_token};
 use broker_oauth::secret::ClientSecret;
-use broker_oauth::text::is_https_or_loopback;
 use broker_oauth::token::Target;
 use serde::Deserialize;
-use url::Url;
 
+pub use self::authority::Authority;
+pub use self::transport::Transport;
 use super::file::{check_file, read_secret};
 
 /// As the file has it; `keys::PROFILE` names the same fields.
@@ -52,41 +54,6 @@ pub struct Profile {
     pub transport: Transport,
 }
 
-/// Where a profile's endpoints come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authority {
-    /// Discovery at an issuer.
-    Issuer {
-        /// To the letter, because metadata must repeat it so.
-        name: String,
-        /// The same, parsed.
-        url: Url,
-    },
-    /// Entra's templates.
-    Entra {
-        /// The cloud.
-        authority: Url,
-        /// An id, a domain, or `organizations`, `common`, `consumers`.
-        tenant: String,
-    },
-    /// Endpoints from the file.
-    Explicit {
-        /// The issuer, or the token endpoint where none is named.
-        name: String,
-        /// The endpoints.
-        endpoints: Endpoints,
-    },
-}
-
-/// How a provider is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Transport {
-    /// CA certificates trusted beside the platform's (PEM).
-    pub ca_file: Option<PathBuf>,
-    /// An HTTP proxy.
-    pub proxy: Option<String>,
-}
-
 /// What is wrong with a profile.
 pub(super) struct Wrong {
     pub(super) message: String,
@@ -123,8 +90,8 @@ impl Profile {
         }
         let provider = provider(&raw)?;
         let authority = match provider {
-            Provider::Entra => entra(&raw)?,
-            Provider::Oidc => oidc(&raw)?,
+            Provider::Entra => authority::entra(&raw)?,
+            Provider::Oidc => authority::oidc(&raw)?,
         };
         let Some(client_id) = raw.client_id.clone().filter(|id| !id.is_empty()) else {
             return wrong("client_id is missing", "add the id under which the application is registered");
@@ -147,7 +114,7 @@ impl Profile {
             authority,
             target: Target { tenant: None, resource: raw.resource, audience: raw.audience },
             default_account: raw.default_account,
-            transport: Transport { ca_file, proxy: proxy(raw.proxy)? },
+            transport: Transport { ca_file, proxy: transport::proxy(raw.proxy)? },
         })
     }
 }
@@ -164,65 +131,11 @@ fn provider(raw: &RawProfile) -> Result<Provider, Wrong> {
     }
 }
 
-fn entra(raw: &RawProfile) -> Result<Authority, Wrong> {
-    if raw.issuer.is_some() || raw.token_endpoint.is_some() || raw.device_authorization_endpoint.is_some() {
-        return wrong("with provider = \"entra\" the endpoints follow from tenant", "leave out issuer and endpoints");
-    }
-    let Some(tenant) = raw.tenant.clone() else {
-        return wrong("tenant is missing", "add the tenant's id or domain, or \"organizations\" for any");
-    };
-    let authority = url("authority", raw.authority.as_deref().unwrap_or(ENTRA_PUBLIC))?;
-    if entra_endpoints(&authority, &tenant).is_none() {
-        return wrong(format!("tenant {tenant:?} is neither an id nor a domain"), "use the tenant's id or domain");
-    }
-    Ok(Authority::Entra { authority, tenant })
-}
-
-fn oidc(raw: &RawProfile) -> Result<Authority, Wrong> {
-    if raw.tenant.is_some() || raw.authority.is_some() {
-        return wrong("tenant and authority belong to provider = \"entra\"", "add that, or leave them out");
-    }
-    let endpoint = |name, value: &Option<String>| value.as_deref().map(|value| url(name, value)).transpose();
-    if let Some(token) = endpoint("token_endpoint", &raw.token_endpoint)? {
-        let endpoints = Endpoints {
-            device_authorization: endpoint("device_authorization_endpoint", &raw.device_authorization_endpoint)?,
-            revocation: endpoint("revocation_endpoint", &raw.revocation_endpoint)?,
-            token,
-        };
-        let name = raw.issuer.clone().unwrap_or_else(|| endpoints.token.to_string());
-        return Ok(Authority::Explicit { name, endpoints });
-    }
-    if raw.device_authorization_endpoint.is_some() || raw.revocation_endpoint.is_some() {
-        return wrong("token_endpoint is missing beside the other endpoints", "add it, or leave all to discovery");
-    }
-    let Some(name) = raw.issuer.clone() else {
-        return wrong("issuer is missing", "add the provider's issuer URL, or token_endpoint and the others");
-    };
-    Ok(Authority::Issuer { url: url("issuer", &name)?, name })
-}
-
-fn url(key: &str, value: &str) -> Result<Url, Wrong> {
-    match Url::parse(value) {
-        Ok(url) if is_https_or_loopback(&url) && url.fragment().is_none() && url.username().is_empty() => Ok(url),
-        Ok(_) => wrong(format!("{key} {value:?} is not https"), "use https; plain http is for this machine only"),
-        Err(error) => wrong(format!("{key} {value:?} is no URL: {error}"), "write it as https://host/path"),
-    }
-}
-
 fn scopes(list: &[String]) -> Result<ScopeSet, Wrong> {
     match list.iter().find(|scope| !is_scope_token(scope)) {
         Some(bad) => {
             wrong(format!("scope {bad:?} has a character no scope may have"), "list each scope as its own string")
         }
         None => Ok(list.iter().map(String::as_str).collect()),
-    }
-}
-
-fn proxy(raw: Option<String>) -> Result<Option<String>, Wrong> {
-    match raw {
-        Some(proxy) if !Url::parse(&proxy).is_ok_and(|url| url.scheme() == "http" && url.has_host()) => {
-            wrong("proxy is no http:// URL", "write it as http://host:port")
-        }
-        proxy => Ok(proxy),
     }
 }

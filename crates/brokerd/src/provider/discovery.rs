@@ -1,0 +1,92 @@
+//! Where a profile's endpoints are: from the file, from a template, or by asking the issuer (RFC 8414, OpenID Connect Discovery).
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use broker_oauth::failure::Failure;
+use broker_oauth::metadata::{self, Endpoints, MetadataError};
+use broker_oauth::wire::ProviderRequest;
+use tokio::time::Instant;
+
+use super::{Fault, Provider};
+use crate::config::Authority;
+
+/// Metadata changes rarely, and a daemon lives long.
+const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+impl Provider {
+    /// Returns the endpoints; the first time, and once a day, by asking the issuer.
+    pub(crate) async fn endpoints(&self, tenant: Option<&str>) -> Result<Endpoints, Fault> {
+        match &self.profile.authority {
+            Authority::Explicit { endpoints, .. } => Ok(endpoints.clone()),
+            Authority::Entra { authority, tenant: own } => {
+                let tenant = tenant.unwrap_or(own);
+                metadata::entra_endpoints(authority, tenant)
+                    .ok_or_else(|| Fault::Misconfigured(format!("tenant {tenant:?} is neither an id nor a domain")))
+            }
+            Authority::Issuer { name, url } => self.discover(name, url).await,
+        }
+    }
+
+    async fn discover(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
+        let known = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some((endpoints, found)) if found.elapsed() < METADATA_LIFE => Ok(endpoints),
+            // What was true yesterday is a better guess than what stands in for the provider today.
+            Some((endpoints, _)) => Ok(self.ask_issuer(issuer, url).await.unwrap_or(endpoints)),
+            None => self.ask_issuer(issuer, url).await,
+        }
+    }
+
+    async fn ask_issuer(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
+        let mut passing = None;
+        for url in metadata::discovery_urls(url) {
+            let response = self.fetch(&ProviderRequest::get(url)).await?;
+            let document = response.object().filter(|_| response.status == 200);
+            if let Some(document) = document.filter(|document| document.contains_key("issuer")) {
+                let endpoints = metadata::endpoints(issuer, &document).map_err(|error| misread(&error))?;
+                let found = Some((endpoints.clone(), Instant::now()));
+                *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                return Ok(endpoints);
+            }
+            if response.status != 404 {
+                passing.get_or_insert(Failure::not_oauth(&response));
+            }
+        }
+        Err(match passing {
+            Some(failure) => failure.into(),
+            None => Fault::Misconfigured(format!("there is no provider metadata at the issuer {issuer}")),
+        })
+    }
+
+    /// Looks whether the provider answers, and for what it answers. Reads its metadata anew where it has some.
+    pub(crate) async fn probe(&self) -> Result<Endpoints, Fault> {
+        let endpoints = self.endpoints(None).await?;
+        let url = match &self.profile.authority {
+            Authority::Issuer { .. } => return Ok(endpoints),
+            // Entra's document says whether the tenant exists; a token endpoint says something to a GET, at least.
+            Authority::Entra { authority, tenant } => {
+                let mut url = authority.clone();
+                url.set_path(&format!(
+                    "{}/{tenant}/v2.0/.well-known/openid-configuration",
+                    authority.path().trim_end_matches('/')
+                ));
+                url
+            }
+            Authority::Explicit { endpoints, .. } => endpoints.token.clone(),
+        };
+        let response = self.fetch(&ProviderRequest::get(url)).await?;
+        match response.object() {
+            Some(object)
+                if object.contains_key("error") && matches!(self.profile.authority, Authority::Entra { .. }) =>
+            {
+                Err(Failure::oauth(&response, &object).into())
+            }
+            _ => Ok(endpoints),
+        }
+    }
+}
+
+fn misread(error: &MetadataError) -> Fault {
+    Fault::Misconfigured(error.to_string())
+}
