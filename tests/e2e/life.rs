@@ -10,7 +10,7 @@ use support::fake_as::{Endpoint, Fault, Gate, Grant, Options, Rotation};
 use support::processes::{Daemon, binaries};
 use tokio::time::{self, Instant};
 
-use crate::stage::{PATIENCE, Stage, options, prompted, prompted_again};
+use crate::stage::{PATIENCE, Stage, codes, options, prompted};
 
 #[tokio::test]
 async fn a_killed_daemon_goes_on_with_the_rotated_refresh_token() {
@@ -183,18 +183,20 @@ async fn a_prompt_outlives_the_daemon_that_showed_it() {
         let stage = Stage::new().await;
         let daemon = stage.daemon().await;
         let mut asked = stage.spawn("get-token");
-        let first = prompted(&mut asked).await;
+        let code = prompted(&mut asked).await;
+        stage.server.wait_for_count(Grant::DeviceCode, 1).await;
         if kill {
             daemon.kill9().await;
         } else {
             assert!(daemon.sigterm().await.success());
         }
         let daemon = stage.daemon().await;
-        let second = prompted_again(&mut asked, &first).await;
-        stage.server.approve(&second, "alice");
+        stage.server.approve(&code, "alice");
         let output = asked.finish().await;
-        assert_eq!(output.code, Some(0), "{output:?}");
+        assert_eq!((output.code, codes(&output.stderr)), (Some(0), vec![code]), "{output:?}");
         assert!(stage.server.access_token(output.stdout.trim_end()).is_some());
+        assert_eq!(stage.server.count(Endpoint::DeviceAuthorization), 1);
+        stage.ok("get-token --force-refresh").await;
         assert!(daemon.sigterm().await.success());
     }
 }

@@ -11,8 +11,8 @@ mod fake_as;
 mod freshness;
 mod index;
 mod outage;
+mod prompt_survives;
 mod reload;
-
 mod rotation;
 mod shutdown;
 mod sign_in;

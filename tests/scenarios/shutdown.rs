@@ -85,21 +85,6 @@ async fn whoever_waits_for_a_prompt_or_a_hanging_keyring_is_told_at_once_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_finds_the_daemon_again_and_sees_a_prompt_of_its_own() {
-    let mut rig = Rig::start();
-    let mut call = rig.call(&interactive());
-    let old = call.prompt().await;
-    let (new, ()) = tokio::join!(call.prompt(), async {
-        rig.stop().await;
-        rig.pass(s(5)).await;
-        rig.run();
-    });
-    assert_ne!(old.id, new.id);
-    rig.fake.approve(&new.user_code, "alice");
-    call.token().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_hanging_provider_and_a_hanging_keyring_do_not_hold_up_the_exit() {
     let mut rig = Rig::start();
     rig.sign_in("alice").await;

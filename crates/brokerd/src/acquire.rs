@@ -115,6 +115,9 @@ impl Caller {
     async fn acquire(self) -> Result<Acquired, Refusal> {
         let provider = self.broker.provider(self.request.profile.as_deref())?;
         let mut ask = self.ask(&provider)?;
+        if self.request.interaction != Some(Interaction::Never) {
+            self.broker.sign_ins.recovered().await;
+        }
         let mut who = self.resolve(&provider).await?;
         let mut must_sign_in = self.goal == Goal::SignIn;
         for _ in 0..MAX_SIGN_INS {

@@ -72,13 +72,14 @@ pub struct Broker {
 impl Broker {
     /// Wires the parts and starts the accounts' tasks. Must be called inside a runtime.
     pub fn start(parts: Parts) -> Arc<Self> {
+        let sign_ins = SignIns::open(parts.state_dir.clone());
         let (accounts, complaint) = Accounts::open(parts.state_dir);
         let store_at_start = parts.config.as_ref().map(|config| config.store.clone()).unwrap_or_default();
         let broker = Arc::new(Self {
             clock: parts.clock,
             vault: parts.vault,
             accounts,
-            sign_ins: SignIns::default(),
+            sign_ins,
             events: Events::default(),
             notices: Notices::default(),
             tasks: TaskTracker::new(),
@@ -96,6 +97,7 @@ impl Broker {
             broker.notices.add(complaint);
         }
         broker.put_in_force(parts.config);
+        broker.sign_ins.recover(&broker);
         broker.reconcile();
         broker
     }

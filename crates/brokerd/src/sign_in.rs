@@ -1,25 +1,36 @@
 //! Device sign-ins (RFC 8628): a flight each, from the device authorization request to the saved grant.
 //!
 //! A sign-in belongs to its profile until the provider has said who the user is; then its grant is handed to that
-//! account's task. It lives exactly as long as somebody waits for it.
+//! account's task. It lives exactly as long as somebody waits for it; after a restart of the daemon it gives its clients half
+//! a minute to come back ([`resume`]).
 
+mod ending;
 mod flow;
+mod kept;
+mod marks;
+mod resume;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_ipc::api::{DevicePrompt, Requester};
+use broker_oauth::device::DeviceAuthorization;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::token::Target;
-use tokio::sync::watch;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::kept::prompt_of;
+use self::marks::Marks;
 use crate::broker::Broker;
 use crate::flight::{Progress, Prompt, Waiter, channel};
 use crate::grant::AccountId;
 use crate::provider::Provider;
 
 /// Who must sign in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Bound {
     /// Anybody.
     Anybody,
@@ -69,10 +80,20 @@ impl Wish {
     }
 }
 
+/// A sign-in that a daemon before this one began.
+struct Kept {
+    /// Its codes, with the life they have left.
+    authorization: DeviceAuthorization,
+    /// Whether it has been polled.
+    polled: bool,
+}
+
 /// The sign-ins pending now. One mutex, never held over an await.
-#[derive(Default)]
 pub(crate) struct SignIns {
     pending: Mutex<Vec<Pending>>,
+    pub(crate) marks: Marks,
+    /// Whether those of the daemon before this one have been found again.
+    recovered: watch::Sender<bool>,
 }
 
 struct Pending {
@@ -80,9 +101,16 @@ struct Pending {
     wish: Wish,
     progress: watch::Sender<Progress>,
     cancel: CancellationToken,
+    /// Somebody waits, who may be the first since a restart.
+    joined: Arc<Notify>,
 }
 
 impl SignIns {
+    /// Reads the marks in `directory`; `None` keeps them in memory.
+    pub(crate) fn open(directory: Option<PathBuf>) -> Self {
+        Self { pending: Mutex::default(), marks: Marks::open(directory), recovered: watch::Sender::new(false) }
+    }
+
     fn pending(&self) -> MutexGuard<'_, Vec<Pending>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,15 +121,16 @@ impl SignIns {
     pub(crate) fn join_or_start(&self, broker: &Arc<Broker>, wish: Wish) -> Waiter {
         let mut pending = self.pending();
         if let Some(found) = pending.iter().find(|pending| wish.is_served_by(&pending.wish)) {
-            return found.progress.subscribe();
+            let waiter = found.progress.subscribe();
+            found.joined.notify_one();
+            return waiter;
         }
-        let (progress, waiter) = channel();
-        let cancel = CancellationToken::new();
-        let id = random_id();
-        let flow = flow::fly(Arc::clone(broker), id.clone(), wish.clone(), progress.clone(), cancel.clone());
-        pending.push(Pending { id, wish, progress, cancel });
-        broker.tasks.spawn(flow);
-        waiter
+        start(broker, &mut pending, random_id(), wish, None)
+    }
+
+    /// Goes on with a sign-in of the daemon before this one.
+    fn resume(&self, broker: &Arc<Broker>, id: String, wish: Wish, kept: Kept) {
+        drop(start(broker, &mut self.pending(), id, wish, Some(kept)));
     }
 
     /// Takes a sign-in out if nobody waits for it any more. Under the same lock as joining, so nobody is stranded.
@@ -153,6 +182,15 @@ impl SignIns {
         };
         self.pending().iter().map(summary).collect()
     }
+}
+
+fn start(broker: &Arc<Broker>, pending: &mut Vec<Pending>, id: String, wish: Wish, kept: Option<Kept>) -> Waiter {
+    let (progress, waiter) = channel();
+    let (cancel, joined) = (CancellationToken::new(), Arc::default());
+    let reins = flow::Reins { progress: progress.clone(), cancel: cancel.clone(), joined: Arc::clone(&joined) };
+    broker.tasks.spawn(flow::fly(Arc::clone(broker), id.clone(), wish.clone(), kept, reins));
+    pending.push(Pending { id, wish, progress, cancel, joined });
+    waiter
 }
 
 /// 128 random bits, URL-safe.

@@ -126,7 +126,7 @@ pub(super) fn write_private(path: &Path, text: &str) {
 pub(super) fn copy(from: &TempDir) -> TempDir {
     let to = tempfile::tempdir().expect("a directory for temporary files");
     std::fs::create_dir(to.path().join("state")).expect("the directory is ours");
-    for name in ["config.toml", "state/accounts.json"] {
+    for name in ["config.toml", "state/accounts.json", "state/prompts.json"] {
         if let Ok(text) = std::fs::read_to_string(from.path().join(name)) {
             write_private(&to.path().join(name), &text);
         }

@@ -1,6 +1,5 @@
 //! `accounts.json`: replaced whole, mode 0600, no secret in it. It is a hint, so it is not synced to disk.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -44,7 +43,8 @@ impl Index {
     /// Replaces it. A failure is remembered and told in `status`; the sign-ins do not depend on it.
     pub(super) fn write(&mut self, cards: &[&Card]) {
         let Some(directory) = &self.directory else { return };
-        self.complaint = write(directory, cards).err().map(|error| {
+        let contents = Contents { version: 1, accounts: cards.to_vec() };
+        self.complaint = crate::paths::replace(directory, FILE, &contents).err().map(|error| {
             let path = directory.join(FILE);
             tracing::warn!(path = %path.display(), %error, "the index of accounts cannot be written");
             format!("the index of accounts cannot be written to {}: {error}", path.display())
@@ -62,19 +62,6 @@ fn read(directory: &Path) -> Result<Vec<Card>, String> {
     serde_json::from_slice::<Contents<Card>>(&text).map(|contents| contents.accounts).map_err(|error| {
         format!("the index of accounts in {} was unreadable and is made anew: {error}", path.display())
     })
-}
-
-fn write(directory: &Path, cards: &[&Card]) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(directory)?;
-    // A temporary file of that crate is 0600 from the start.
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    serde_json::to_writer_pretty(&mut file, &Contents { version: 1, accounts: cards.to_vec() })?;
-    file.flush()?;
-    file.persist(directory.join(FILE))?;
-    Ok(())
 }
 
 #[cfg(test)]

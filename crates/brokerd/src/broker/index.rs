@@ -9,6 +9,7 @@ use super::Broker;
 use crate::account::Command;
 use crate::explain::Refusal;
 use crate::grant::{AccountId, Grant};
+use crate::sign_in::prompt_of;
 
 /// Whether the index has been held against the store.
 pub(super) struct Reconciled {
@@ -70,7 +71,8 @@ impl Broker {
         let keys = self.vault.list().await.map_err(|error| error.body())?;
         self.tell_store();
         let stored: Option<Vec<AccountId>> =
-            keys.map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
+            keys.as_ref().map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
+        self.sweep(keys.as_deref().unwrap_or_default()).await;
         for id in stored.iter().flatten() {
             if self.accounts.card(id).is_none() && self.take_in(id).await {
                 self.tell(id, Command::Load).await;
@@ -90,6 +92,14 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// Deletes the records of prompts that nobody knows any more: their marks are lost.
+    async fn sweep(&self, keys: &[String]) {
+        let unknown = |key: &&String| prompt_of(key).is_some_and(|id| !self.sign_ins.marks.contains(id));
+        for key in keys.iter().filter(unknown) {
+            drop(self.vault.delete(key).await);
+        }
     }
 
     /// Says which store it is and how long sign-ins last there. One that forgets is worth a notice.

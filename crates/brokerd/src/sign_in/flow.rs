@@ -2,6 +2,7 @@
 //!
 //! 1. The store must take writes, or the user would sign in for nothing.
 //! 2. Device authorization request and response (RFC 8628 §3.1, §3.2); the prompt goes to everybody who waits.
+//!    Before anybody sees it, it is kept in the vault, for a daemon that comes after this one.
 //! 3. Wait and poll (§3.4, §3.5) until the user is done, the code runs out, the prompt is cancelled, or nobody waits.
 //! 4. The user has consented: from here to the save, nobody's leaving matters.
 
@@ -9,45 +10,54 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_ipc::api::DevicePrompt;
-use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_ipc::error::ErrorCode;
 use broker_oauth::device::{AuthorizationParameters, DeviceAuthorization, DeviceFlow, Polled, Step};
 use broker_oauth::failure::PollVerdict;
 use broker_oauth::token::TokenResponse;
 use jiff::SignedDuration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bound, Wish, show};
-use crate::account::revoke;
+use super::ending::{cancelled, declined, expired, used_up, with_provider};
+use super::resume::{COMEBACK, forget};
+use super::{Kept, Wish, kept, show};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::explain::{self, Refusal};
 use crate::flight::{Landing, Progress, Prompt};
-use crate::grant::{AccountId, Credential, Grant, Refresh};
 use crate::provider::Fault;
 
 /// Runs a sign-in to its end and tells everybody who waits.
-pub(super) async fn fly(
-    broker: Arc<Broker>,
-    id: String,
-    wish: Wish,
-    progress: watch::Sender<Progress>,
-    cancel: CancellationToken,
-) {
-    let flow = Flow { broker: &broker, id: &id, wish: &wish, progress: &progress, cancel: &cancel };
+pub(super) async fn fly(broker: Arc<Broker>, id: String, wish: Wish, kept: Option<Kept>, reins: Reins) {
+    let flow = Flow { broker: &broker, id: &id, wish: &wish, reins: &reins };
     // Whatever becomes of this task, nobody joins a sign-in that nobody flies.
     let _pending = Pending { broker: &broker, id: &id };
-    let Some(landing) = flow.run().await else {
+    let Some(landing) = flow.run(kept).await else {
         tracing::info!(profile = wish.provider.profile.name, prompt = id, "sign-in abandoned: nobody waits for it");
         broker.events.prompt_ended(&id, "abandoned");
-        return;
+        return forget(&broker, &id).await;
     };
     broker.sign_ins.remove(&id);
+    let leaving = matches!(&landing, Err(refusal) if refusal.body.error == ErrorCode::ShuttingDown);
     let outcome = landing.as_ref().err().map_or("signed_in", |refusal| refusal.body.error.as_str());
     tracing::info!(profile = wish.provider.profile.name, prompt = id, outcome, "sign-in ended");
     broker.events.prompt_ended(&id, outcome);
-    progress.send_replace(Progress::Landed(landing));
+    reins.progress.send_replace(Progress::Landed(landing));
+    // The daemon after this one goes on with it.
+    if !leaving {
+        forget(&broker, &id).await;
+    }
+}
+
+/// What others do to a sign-in while it flies.
+pub(super) struct Reins {
+    /// Its waiters.
+    pub(super) progress: watch::Sender<Progress>,
+    /// Cancelled by a person.
+    pub(super) cancel: CancellationToken,
+    /// Somebody joined.
+    pub(super) joined: Arc<Notify>,
 }
 
 /// The sign-in's place among those that can be joined.
@@ -62,56 +72,84 @@ impl Drop for Pending<'_> {
     }
 }
 
-struct Flow<'f> {
-    broker: &'f Arc<Broker>,
-    id: &'f str,
-    wish: &'f Wish,
-    progress: &'f watch::Sender<Progress>,
-    cancel: &'f CancellationToken,
+pub(super) struct Flow<'f> {
+    pub(super) broker: &'f Arc<Broker>,
+    pub(super) id: &'f str,
+    pub(super) wish: &'f Wish,
+    reins: &'f Reins,
 }
 
-/// Why a wait between two polls ended.
-enum Woken {
-    Time,
+/// How a wait ended that was not to its end.
+enum Cut {
     Abandoned,
     Cancelled,
     Stopping,
 }
 
+impl Cut {
+    /// `None`: abandoned.
+    fn landing(&self) -> Option<Landing> {
+        match self {
+            Self::Abandoned => None,
+            Self::Cancelled => Some(Err(cancelled())),
+            Self::Stopping => Some(Err(Refusal::shutting_down())),
+        }
+    }
+}
+
 impl Flow<'_> {
     /// `None`: abandoned.
-    async fn run(&self) -> Option<Landing> {
-        // Nobody has seen a code yet: an answer that is not waited for is lost to nobody.
-        let authorized = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(cancelled()),
-            () = self.broker.stop.cancelled() => Err(Refusal::shutting_down()),
-            authorized = self.authorize() => authorized,
-        };
-        let authorization = match authorized {
-            Ok(authorization) => authorization,
-            Err(refusal) => return Some(Err(refusal)),
+    async fn run(&self, kept: Option<Kept>) -> Option<Landing> {
+        let (authorization, polled) = match kept {
+            Some(kept) => {
+                self.show(&kept.authorization);
+                if let Err(cut) = self.comeback().await {
+                    return cut.landing();
+                }
+                (kept.authorization, kept.polled)
+            }
+            // Nobody has seen a code yet: an answer that is not waited for is lost to nobody.
+            None => match self.interruptible(self.authorize()).await {
+                Ok(Ok(authorization)) => {
+                    self.keep(&authorization).await;
+                    self.show(&authorization);
+                    (authorization, false)
+                }
+                Ok(Err(refusal)) | Err(refusal) => return Some(Err(refusal)),
+            },
         };
         let started = Instant::now();
-        self.show(&authorization);
         let mut flow = DeviceFlow::new(&authorization);
+        // What the last poll of the daemon before this one was answered is not known.
+        let mut lost = polled;
         loop {
             match flow.step(started.elapsed()) {
                 Step::Expired => return Some(Err(expired())),
-                Step::WaitUntil(until) => match self.wait(started + until).await {
-                    Woken::Time => {}
-                    Woken::Abandoned => return None,
-                    Woken::Cancelled => return Some(Err(cancelled())),
-                    Woken::Stopping => return Some(Err(Refusal::shutting_down())),
-                },
-                Step::Poll => match self.poll(&authorization).await {
+                Step::WaitUntil(until) => {
+                    if let Err(cut) = self.wait(started + until).await {
+                        return cut.landing();
+                    }
+                }
+                Step::Poll => match self.poll(&authorization, flow.interval()).await {
                     Ok(response) => return Some(self.consented(response).await),
-                    Err(fault) => match self.verdict(&fault) {
-                        Ok(polled) => flow.polled(polled, started.elapsed()),
+                    Err(fault) => match self.verdict(&fault, lost) {
+                        Ok(polled) => {
+                            lost &= matches!(polled, Polled::Failed { .. });
+                            flow.polled(polled, started.elapsed());
+                        }
                         Err(refusal) => return Some(Err(refusal)),
                     },
                 },
             }
+        }
+    }
+
+    async fn interruptible<T>(&self, work: impl Future<Output = T>) -> Result<T, Refusal> {
+        tokio::select! {
+            biased;
+            () = self.reins.cancel.cancelled() => Err(cancelled()),
+            () = self.broker.stop.cancelled() => Err(Refusal::shutting_down()),
+            done = work => Ok(done),
         }
     }
 
@@ -127,6 +165,17 @@ impl Flow<'_> {
         };
         let authorized = wish.provider.authorize_device(parameters).await;
         authorized.map_err(|fault| explain::fault(&fault, &wish.provider.profile))
+    }
+
+    /// Keeps the prompt for a daemon that comes after this one. A store that does not take it costs only that.
+    async fn keep(&self, authorization: &DeviceAuthorization) {
+        let expires_in = SignedDuration::try_from(authorization.expires_in).unwrap_or_default();
+        let record = kept::to_record(self.wish, authorization, self.broker.clock.now() + expires_in);
+        // The mark first: a record without one would be swept away.
+        self.broker.sign_ins.marks.add(self.id, authorization.interval);
+        if let Err(error) = self.broker.vault.put(&kept::key(self.id), record).await {
+            tracing::warn!(prompt = self.id, %error, "the prompt would not outlive a restart");
+        }
     }
 
     fn show(&self, authorization: &DeviceAuthorization) {
@@ -154,28 +203,43 @@ impl Flow<'_> {
             "a person must sign in"
         );
         self.broker.events.prompt_started(prompt.clone());
-        show(self.progress, Prompt::new(prompt, expires_at));
+        show(&self.reins.progress, Prompt::new(prompt, expires_at));
     }
 
-    async fn wait(&self, until: Instant) -> Woken {
+    async fn wait(&self, until: Instant) -> Result<(), Cut> {
         loop {
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => return Woken::Cancelled,
-                () = self.broker.stop.cancelled() => return Woken::Stopping,
+                () = self.reins.cancel.cancelled() => return Err(Cut::Cancelled),
+                () = self.broker.stop.cancelled() => return Err(Cut::Stopping),
                 // Somebody may have joined since the last one left: only the registry's lock can tell.
-                () = self.progress.closed() => if self.broker.sign_ins.abandon(self.id) { return Woken::Abandoned },
-                () = tokio::time::sleep_until(until) => return Woken::Time,
+                () = self.reins.progress.closed() => if self.broker.sign_ins.abandon(self.id) { return Err(Cut::Abandoned) },
+                () = tokio::time::sleep_until(until) => return Ok(()),
             }
         }
     }
 
-    async fn poll(&self, authorization: &DeviceAuthorization) -> Result<TokenResponse, Fault> {
+    /// Waits for a client of the daemon before this one.
+    async fn comeback(&self) -> Result<(), Cut> {
+        tokio::select! {
+            biased;
+            () = self.reins.cancel.cancelled() => Err(Cut::Cancelled),
+            () = self.broker.stop.cancelled() => Err(Cut::Stopping),
+            () = self.reins.joined.notified() => Ok(()),
+            () = tokio::time::sleep(COMEBACK) => {
+                // Somebody may have joined just now: only the registry's lock can tell.
+                if self.broker.sign_ins.abandon(self.id) { Err(Cut::Abandoned) } else { Ok(()) }
+            }
+        }
+    }
+
+    async fn poll(&self, authorization: &DeviceAuthorization, interval: Duration) -> Result<TokenResponse, Fault> {
+        self.broker.sign_ins.marks.polling(self.id, interval);
         let asked = self.wish.provider.profile.registration.sign_in_scopes(&self.wish.scopes);
         self.wish.provider.poll(&authorization.device_code, &asked, &self.wish.target).await
     }
 
-    fn verdict(&self, fault: &Fault) -> Result<Polled, Refusal> {
+    fn verdict(&self, fault: &Fault, lost: bool) -> Result<Polled, Refusal> {
         let explained = || explain::fault(fault, &self.wish.provider.profile);
         let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         match fault {
@@ -187,77 +251,10 @@ impl Flow<'_> {
                 PollVerdict::SlowDown { interval } => Ok(Polled::SlowDown(seconds(interval))),
                 PollVerdict::KeepTrying => Ok(Polled::Failed { retry_after: seconds(failure.retry_after()) }),
                 PollVerdict::Declined => Err(with_provider(declined(), explained())),
+                PollVerdict::Expired if lost => Err(with_provider(used_up(), explained())),
                 PollVerdict::Expired => Err(with_provider(expired(), explained())),
                 PollVerdict::Ended(_) => Err(explained()),
             },
         }
     }
-
-    /// The user has consented.
-    async fn consented(&self, response: TokenResponse) -> Landing {
-        let profile = &self.wish.provider.profile;
-        let identity = response.identity.unwrap_or_default();
-        let id = AccountId::derive(&profile.name, &profile.issuer(), &identity);
-        let credential = match (response.refresh_token, response.token.expires_at) {
-            (Some(token), _) => Credential::Refresh(Refresh::new(token)),
-            (None, None) => Credential::LongLived(response.token.access_token.clone()),
-            (None, Some(_)) => Credential::Transient,
-        };
-        let grant = Grant {
-            profile: profile.name.clone(),
-            client_id: profile.registration.client_id.clone(),
-            issuer: profile.issuer(),
-            target: self.wish.target.clone(),
-            scope: response.token.scope.clone(),
-            asked: response.token.asked.clone(),
-            credential,
-            signed_in_at: self.broker.clock.now(),
-            id,
-            identity,
-        };
-        let expected = match &self.wish.bound {
-            Bound::Anybody => true,
-            Bound::Account(expected) => *expected == grant.id,
-            Bound::Name(name) => grant.identity.answers_to(name),
-        };
-        if !expected {
-            return Err(self.mismatch(&grant).await);
-        }
-        self.broker.adopt(grant, Arc::new(response.token)).await
-    }
-
-    /// Somebody else signed in: nothing is stored, and the grant is given back.
-    async fn mismatch(&self, grant: &Grant) -> Refusal {
-        let (revocation, _) = revoke(Some(&self.wish.provider), Some(grant)).await;
-        tracing::info!(profile = grant.profile, ?revocation, "somebody else signed in than was asked for");
-        let expected = self.wish.account_name.as_deref().unwrap_or("the account asked for");
-        let description = format!("{} signed in, and {expected} was asked for; nothing was stored", grant.username());
-        ErrorBody::new(ErrorCode::AccountMismatch, description)
-            .with_hint("sign in as that user (a private window helps), or ask for the other account")
-            .into()
-    }
-}
-
-fn expired() -> Refusal {
-    ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out before the sign-in was finished")
-        .with_hint(
-            "ask again for a new code; if the page showed a refusal, a policy of the provider may forbid device codes",
-        )
-        .into()
-}
-
-fn declined() -> Refusal {
-    ErrorBody::new(ErrorCode::AccessDenied, "the sign-in was declined in the browser")
-        .with_hint("ask again to get a new code")
-        .into()
-}
-
-fn cancelled() -> Refusal {
-    ErrorBody::new(ErrorCode::Cancelled, "the sign-in was cancelled").with_hint("ask again to get a new code").into()
-}
-
-/// Our own words, with the provider's beside them.
-fn with_provider(mut refusal: Refusal, explained: Refusal) -> Refusal {
-    refusal.body.provider = explained.body.provider;
-    refusal
 }

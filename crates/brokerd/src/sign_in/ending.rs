@@ -1,0 +1,98 @@
+//! How a device flow ends: with a grant to be saved, or with a refusal in our words.
+
+use std::sync::Arc;
+
+use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_oauth::token::TokenResponse;
+
+use super::Bound;
+use super::flow::Flow;
+use super::resume::forget;
+use crate::account::revoke;
+use crate::explain::Refusal;
+use crate::flight::Landing;
+use crate::grant::{AccountId, Credential, Grant, Refresh};
+
+impl Flow<'_> {
+    /// The user has consented.
+    pub(super) async fn consented(&self, response: TokenResponse) -> Landing {
+        // Before the grant is saved: polled once more, the code could end it at the provider.
+        if !self.broker.sign_ins.marks.end(self.id) {
+            forget(self.broker, self.id).await;
+        }
+        let profile = &self.wish.provider.profile;
+        let identity = response.identity.unwrap_or_default();
+        let id = AccountId::derive(&profile.name, &profile.issuer(), &identity);
+        let credential = match (response.refresh_token, response.token.expires_at) {
+            (Some(token), _) => Credential::Refresh(Refresh::new(token)),
+            (None, None) => Credential::LongLived(response.token.access_token.clone()),
+            (None, Some(_)) => Credential::Transient,
+        };
+        let grant = Grant {
+            profile: profile.name.clone(),
+            client_id: profile.registration.client_id.clone(),
+            issuer: profile.issuer(),
+            target: self.wish.target.clone(),
+            scope: response.token.scope.clone(),
+            asked: response.token.asked.clone(),
+            credential,
+            signed_in_at: self.broker.clock.now(),
+            id,
+            identity,
+        };
+        let expected = match &self.wish.bound {
+            Bound::Anybody => true,
+            Bound::Account(expected) => *expected == grant.id,
+            Bound::Name(name) => grant.identity.answers_to(name),
+        };
+        if !expected {
+            return Err(self.mismatch(&grant).await);
+        }
+        self.broker.adopt(grant, Arc::new(response.token)).await
+    }
+
+    /// Somebody else signed in: nothing is stored, and the grant is given back.
+    async fn mismatch(&self, grant: &Grant) -> Refusal {
+        let (revocation, _) = revoke(Some(&self.wish.provider), Some(grant)).await;
+        tracing::info!(profile = grant.profile, ?revocation, "somebody else signed in than was asked for");
+        let expected = self.wish.account_name.as_deref().unwrap_or("the account asked for");
+        let description = format!("{} signed in, and {expected} was asked for; nothing was stored", grant.username());
+        ErrorBody::new(ErrorCode::AccountMismatch, description)
+            .with_hint("sign in as that user (a private window helps), or ask for the other account")
+            .into()
+    }
+}
+
+pub(super) fn expired() -> Refusal {
+    ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out before the sign-in was finished")
+        .with_hint(
+            "ask again for a new code; if the page showed a refusal, a policy of the provider may forbid device codes",
+        )
+        .into()
+}
+
+/// The provider knows nothing of a code whose time is not over and whose last poll's answer may have been lost.
+pub(super) fn used_up() -> Refusal {
+    ErrorBody::new(
+        ErrorCode::ExpiredToken,
+        "the code is used up: the sign-in may have been finished while brokerd restarted, and its answer was lost",
+    )
+    .with_hint("ask again for a new code")
+    .into()
+}
+
+pub(super) fn declined() -> Refusal {
+    ErrorBody::new(ErrorCode::AccessDenied, "the sign-in was declined in the browser")
+        .with_hint("ask again to get a new code")
+        .into()
+}
+
+pub(super) fn cancelled() -> Refusal {
+    ErrorBody::new(ErrorCode::Cancelled, "the sign-in was cancelled").with_hint("ask again to get a new code").into()
+}
+
+/// Our own words, with the provider's beside them.
+pub(super) fn with_provider(mut refusal: Refusal, explained: Refusal) -> Refusal {
+    refusal.body.provider = explained.body.provider;
+    refusal
+}
