@@ -150,3 +150,21 @@ async fn the_doctor_looks_at_what_only_the_daemon_can() {
     assert_eq!(unwell.code, Some(1), "{unwell:?}");
     assert!(unwell.stdout.contains("NOT OK") && unwell.stdout.contains("hint:"), "{}", unwell.stdout);
 }
+
+#[tokio::test]
+async fn a_rejected_token_is_replaced_once_and_never_named() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    let refused = stage.sign_in("alice").await;
+    let mut got = Vec::new();
+    for _ in 0..2 {
+        let output = stage.ctl().stdin(format!("{refused}\n")).run(["get-token", "--rejected"]).await;
+        assert_eq!(output.code, Some(0), "{output:?}");
+        got.push(output.stdout.trim_end().to_owned());
+    }
+    assert!(got[0] == got[1] && got[0] != refused);
+    assert_eq!(stage.refreshes(), 1);
+    let empty = stage.run("get-token --rejected").await;
+    assert_eq!((empty.code, empty.stdout.as_str()), (Some(1), ""), "{empty:?}");
+    assert!(empty.stderr.contains("stdin"), "{}", empty.stderr);
+}

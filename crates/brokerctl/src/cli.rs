@@ -35,6 +35,7 @@ Examples:
   brokerctl get-token                          the default profile's
   brokerctl get-token work -s User.Read        another profile's, for one scope
   brokerctl get-token -o header | curl --header @- https://graph.microsoft.com/v1.0/me
+  brokerctl get-token --rejected <token-file   a server has answered 401 to that one
   brokerctl get-token --no-prompt || exit      in a script that nobody watches")]
     GetToken(GetToken),
     /// Sign in, whether or not there is a sign-in already
@@ -149,6 +150,9 @@ pub(crate) struct GetToken {
     /// Get a new one even if the one at hand would do
     #[arg(long)]
     pub(crate) force_refresh: bool,
+    /// The token on stdin was refused by whom it is for: forget exactly that one, and get another
+    #[arg(long)]
+    pub(crate) rejected: bool,
     /// Fail with exit code 3 instead of asking the user to sign in
     #[arg(long)]
     pub(crate) no_prompt: bool,

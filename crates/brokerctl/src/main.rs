@@ -8,6 +8,7 @@ mod failure;
 mod locale;
 mod output;
 mod prompt;
+mod rejected;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time;
 
@@ -21,6 +21,7 @@ pub struct Ctl<'a> {
     home: &'a Home,
     program: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    stdin: Option<Vec<u8>>,
     stderr: Stderr,
     limit: Duration,
 }
@@ -48,6 +49,7 @@ impl<'a> Ctl<'a> {
             home,
             program: binaries.brokerctl.clone(),
             environment: Vec::new(),
+            stdin: None,
             stderr: Stderr::Capture,
             limit: Duration::from_secs(60),
         }
@@ -57,6 +59,13 @@ impl<'a> Ctl<'a> {
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.as_ref().into(), value.as_ref().into()));
+        self
+    }
+
+    /// Gives it something to read; otherwise its stdin is empty.
+    #[must_use]
+    pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(text.into());
         self
     }
 
@@ -89,11 +98,16 @@ impl<'a> Ctl<'a> {
         let mut command: Command = self.home.command(&self.program);
         command.arg("--socket").arg(self.home.socket()).args(arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(match self.stderr {
+        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(match self.stderr {
             Stderr::Capture | Stderr::Echo => Stdio::piped(),
             Stderr::Inherit => Stdio::inherit(),
         });
         let mut child = command.spawn()?;
+        if let (Some(text), Some(mut stdin)) = (self.stdin.clone(), child.stdin.take()) {
+            #[expect(clippy::disallowed_methods, reason = "it ends with the process it feeds")]
+            drop(tokio::spawn(async move { stdin.write_all(&text).await }));
+        }
         let stdout = Stream::new(child.stdout.take(), false);
         let stderr = Stream::new(child.stderr.take(), self.stderr == Stderr::Echo);
         Ok(Running { child, stdout, stderr, limit: self.limit, canary: Arc::clone(self.home.canary()) })

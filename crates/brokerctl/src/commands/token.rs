@@ -6,13 +6,16 @@ use secrecy::ExposeSecret;
 
 use crate::cli::{Ask, GetToken, Login, TokenFormat};
 use crate::failure::{Failure, say};
-use crate::{clean, locale, output, prompt};
+use crate::{clean, locale, output, prompt, rejected};
 
 /// `brokerctl get-token`
 pub(crate) fn get(client: &Client, options: &GetToken) -> Result<(), Failure> {
     let mut request = request(&options.ask);
     request.min_validity = options.min_validity.map(|validity| validity.as_secs());
     request.force_refresh = options.force_refresh;
+    if options.rejected {
+        request.reject_token_sha256 = Some(rejected::read(std::io::stdin().lock())?);
+    }
     if options.no_prompt {
         request.interaction = Some(Interaction::Never);
     } else {

@@ -1,0 +1,46 @@
+//! `--rejected`: the token that a resource refused, from stdin. An argument or a variable would show it to other processes.
+
+use std::io::Read;
+
+use broker_client::{ErrorBody, ErrorCode};
+use secrecy::zeroize::Zeroizing;
+use sha2::{Digest, Sha256};
+
+use crate::failure::Failure;
+
+/// Longer than any token.
+const MOST: u64 = 2 * 1024 * 1024;
+
+/// Reads the token and returns its hash, as `reject_token_sha256` has it.
+pub(crate) fn read(from: impl Read) -> Result<String, Failure> {
+    let mut text = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    from.take(MOST).read_to_end(&mut text)?;
+    let token = text.trim_ascii();
+    if token.is_empty() {
+        let nothing = ErrorBody::new(ErrorCode::BadRequest, "--rejected reads a token from stdin, and there was none");
+        return Err(nothing
+            .with_hint("pass the token that was refused: brokerctl get-token --rejected <token-file")
+            .into());
+    }
+    Ok(hex(&Sha256::digest(token)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_hashed_without_the_line_break_that_get_token_prints() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        for text in ["abc", "abc\n", "abc\r\n"] {
+            assert_eq!(read(text.as_bytes()).unwrap(), abc);
+        }
+        assert!(read("\n".as_bytes()).is_err());
+    }
+}
