@@ -10,6 +10,7 @@
 mod table;
 
 pub use self::table::TABLE;
+use crate::failure::ErrorResponse;
 
 /// A row of the table.
 ///
@@ -77,10 +78,23 @@ pub fn row(number: i64) -> Option<&'static Aadsts> {
     TABLE.binary_search_by_key(&number, |row| row.number).ok().map(|at| &TABLE[at])
 }
 
-/// The row that explains an answer best: of its known numbers the first that is not generic, else the first.
-pub fn explaining(numbers: &[i64]) -> Option<&'static Aadsts> {
-    let known = || numbers.iter().filter_map(|number| row(*number));
-    known().find(|row| !GENERIC.contains(&row.number)).or_else(|| known().next())
+/// The row that explains an answer best: of its known numbers the first that is not generic, else what its `suberror` or
+/// `error` stands for, else the first.
+pub fn explaining(response: &ErrorResponse) -> Option<&'static Aadsts> {
+    let known = || response.error_codes.iter().filter_map(|number| row(*number));
+    let word = response.suberror.as_deref().unwrap_or(&response.error);
+    known().find(|row| !GENERIC.contains(&row.number)).or_else(|| meant_by(word)).or_else(|| known().next())
+}
+
+/// The row that says what a `suberror` says, whatever the number.
+fn meant_by(word: &str) -> Option<&'static Aadsts> {
+    row(match word {
+        "consent_required" => 65_001,
+        "user_password_expired" => 50_055,
+        "token_expired" => 70_043,
+        "device_authentication_failed" => 50_155,
+        _ => return None,
+    })
 }
 
 /// The longest life a policy allows a sign-in, in seconds, from the text of AADSTS70043: "... the maximum allowed lifetime
@@ -145,16 +159,26 @@ mod tests {
 
     #[test]
     fn the_most_specific_known_number_explains() {
-        for (numbers, want) in [
-            (&[][..], None),
-            (&[1, 2], None),
-            (&[50_076], Some(50_076)),
-            (&[1, 50_076], Some(50_076)),
-            (&[70_000, 50_076], Some(50_076)),
-            (&[9_002_313, 1], Some(9_002_313)),
-            (&[53_003, 50_076], Some(53_003)),
+        for (numbers, suberror, want) in [
+            (&[][..], None, None),
+            (&[1, 2], None, None),
+            (&[50_076], None, Some(50_076)),
+            (&[1, 50_076], None, Some(50_076)),
+            (&[70_000, 50_076], None, Some(50_076)),
+            (&[53_003, 50_076], None, Some(53_003)),
+            (&[9_002_313, 1], None, Some(9_002_313)),
+            (&[1], Some("consent_required"), Some(65_001)),
+            (&[70_000], Some("token_expired"), Some(70_043)),
+            (&[50_076], Some("consent_required"), Some(50_076)),
+            (&[70_000], Some("bad_token"), Some(70_000)),
         ] {
-            assert_eq!(explaining(numbers).map(|row| row.number), want, "{numbers:?}");
+            let response = ErrorResponse {
+                error: "invalid_grant".into(),
+                suberror: suberror.map(str::to_owned),
+                error_codes: numbers.to_vec(),
+                ..ErrorResponse::default()
+            };
+            assert_eq!(explaining(&response).map(|row| row.number), want, "{numbers:?} {suberror:?}");
         }
     }
 

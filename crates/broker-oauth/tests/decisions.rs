@@ -1,5 +1,5 @@
 //! What each refusal means, row by row: for the grant, for the person, in a refresh and in a poll.
-#![expect(clippy::unwrap_used, reason = "tests and their helpers")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests and their helpers")]
 
 use broker_oauth::classification::Classification;
 use broker_oauth::failure::PollVerdict::{Ended, Expired, KeepTrying};

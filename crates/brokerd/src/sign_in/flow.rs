@@ -22,7 +22,8 @@ use super::{Bound, Wish, show};
 use crate::account::revoke;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
-use crate::explain::{self, Refusal};
+use crate::correlation::{CorrelationId, Trail};
+use crate::explain::{self, Refusal, Subject};
 use crate::flight::{Landing, Progress, Prompt};
 use crate::grant::{AccountId, Credential, Grant, Refresh};
 use crate::provider::Fault;
@@ -38,14 +39,20 @@ pub(super) async fn fly(
     let flow = Flow { broker: &broker, id: &id, wish: &wish, progress: &progress, cancel: &cancel };
     // Whatever becomes of this task, nobody joins a sign-in that nobody flies.
     let _pending = Pending { broker: &broker, id: &id };
-    let Some(landing) = flow.run().await else {
-        tracing::info!(profile = wish.provider.profile.name, prompt = id, "sign-in abandoned: nobody waits for it");
+    let mut trail = Trail::new();
+    let Some(mut landing) = flow.run(&mut trail).await else {
+        let (profile, correlation_id) = (&wish.provider.profile.name, trail.id());
+        tracing::info!(profile, prompt = id, correlation_id, "sign-in abandoned: nobody waits for it");
         broker.events.prompt_ended(&id, "abandoned");
         return;
     };
     broker.sign_ins.remove(&id);
+    if let Err(refusal) = &mut landing {
+        trail.mark(&mut refusal.body);
+    }
     let outcome = landing.as_ref().err().map_or("signed_in", |refusal| refusal.body.error.as_str());
-    tracing::info!(profile = wish.provider.profile.name, prompt = id, outcome, "sign-in ended");
+    let (profile, correlation_id) = (&wish.provider.profile.name, trail.id());
+    tracing::info!(profile, prompt = id, outcome, correlation_id, "sign-in ended");
     broker.events.prompt_ended(&id, outcome);
     progress.send_replace(Progress::Landed(landing));
 }
@@ -80,13 +87,13 @@ enum Woken {
 
 impl Flow<'_> {
     /// `None`: abandoned.
-    async fn run(&self) -> Option<Landing> {
+    async fn run(&self, trail: &mut Trail) -> Option<Landing> {
         // Nobody has seen a code yet: an answer that is not waited for is lost to nobody.
         let authorized = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(cancelled()),
             () = self.broker.stop.cancelled() => Err(Refusal::shutting_down()),
-            authorized = self.authorize() => authorized,
+            authorized = self.authorize(trail) => authorized,
         };
         let authorization = match authorized {
             Ok(authorization) => authorization,
@@ -97,27 +104,31 @@ impl Flow<'_> {
         let mut flow = DeviceFlow::new(&authorization);
         loop {
             match flow.step(started.elapsed()) {
-                Step::Expired => return Some(Err(expired())),
+                Step::Expired => return Some(Err(explain::expired(&self.wish.provider.profile, None))),
                 Step::WaitUntil(until) => match self.wait(started + until).await {
                     Woken::Time => {}
                     Woken::Abandoned => return None,
                     Woken::Cancelled => return Some(Err(cancelled())),
                     Woken::Stopping => return Some(Err(Refusal::shutting_down())),
                 },
-                Step::Poll => match self.poll(&authorization).await {
+                Step::Poll => match self.poll(&authorization, trail.sent()).await {
                     Ok(response) => return Some(self.consented(response).await),
-                    Err(fault) => match self.verdict(&fault) {
-                        Ok(polled) => flow.polled(polled, started.elapsed()),
-                        Err(refusal) => return Some(Err(refusal)),
-                    },
+                    Err(fault) => {
+                        trail.hear(&fault);
+                        match self.verdict(&fault) {
+                            Ok(polled) => flow.polled(polled, started.elapsed()),
+                            Err(refusal) => return Some(Err(refusal)),
+                        }
+                    }
                 },
             }
         }
     }
 
-    async fn authorize(&self) -> Result<DeviceAuthorization, Refusal> {
+    async fn authorize(&self, trail: &mut Trail) -> Result<DeviceAuthorization, Refusal> {
         self.broker.vault.check().await.map_err(|error| error.body())?;
         let wish = self.wish;
+        trail.begin(wish.provider.profile.registration.provider.takes_request_ids());
         let scopes = wish.provider.profile.registration.sign_in_scopes(&wish.scopes);
         let parameters = AuthorizationParameters {
             scopes: &scopes,
@@ -125,8 +136,11 @@ impl Flow<'_> {
             claims: wish.claims.as_deref(),
             locale: wish.locale.as_deref(),
         };
-        let authorized = wish.provider.authorize_device(parameters).await;
-        authorized.map_err(|fault| explain::fault(&fault, &wish.provider.profile))
+        let authorized = wish.provider.authorize_device(parameters, trail.sent()).await;
+        authorized.map_err(|fault| {
+            trail.hear(&fault);
+            explain::fault(&fault, self.subject())
+        })
     }
 
     fn show(&self, authorization: &DeviceAuthorization) {
@@ -170,13 +184,22 @@ impl Flow<'_> {
         }
     }
 
-    async fn poll(&self, authorization: &DeviceAuthorization) -> Result<TokenResponse, Fault> {
+    async fn poll(&self, authorization: &DeviceAuthorization, id: &CorrelationId) -> Result<TokenResponse, Fault> {
         let asked = self.wish.provider.profile.registration.sign_in_scopes(&self.wish.scopes);
-        self.wish.provider.poll(&authorization.device_code, &asked, &self.wish.target).await
+        self.wish.provider.poll(&authorization.device_code, &asked, &self.wish.target, id).await
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            account: self.wish.account_name.as_deref(),
+            tenant: self.wish.target.tenant.as_deref(),
+            scopes: Some(&self.wish.scopes),
+            ..Subject::from(&self.wish.provider.profile)
+        }
     }
 
     fn verdict(&self, fault: &Fault) -> Result<Polled, Refusal> {
-        let explained = || explain::fault(fault, &self.wish.provider.profile);
+        let explained = || explain::fault(fault, self.subject());
         let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         match fault {
             Fault::Unreachable(_) => Ok(Polled::Failed { retry_after: None }),
@@ -186,8 +209,8 @@ impl Flow<'_> {
                 PollVerdict::Pending => Ok(Polled::Pending),
                 PollVerdict::SlowDown { interval } => Ok(Polled::SlowDown(seconds(interval))),
                 PollVerdict::KeepTrying => Ok(Polled::Failed { retry_after: seconds(failure.retry_after()) }),
-                PollVerdict::Declined => Err(with_provider(declined(), explained())),
-                PollVerdict::Expired => Err(with_provider(expired(), explained())),
+                PollVerdict::Declined => Err(explain::declined(&self.subject(), failure)),
+                PollVerdict::Expired => Err(explain::expired(self.subject(), Some(failure))),
                 PollVerdict::Ended(_) => Err(explained()),
             },
         }
@@ -238,26 +261,6 @@ impl Flow<'_> {
     }
 }
 
-fn expired() -> Refusal {
-    ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out before the sign-in was finished")
-        .with_hint(
-            "ask again for a new code; if the page showed a refusal, a policy of the provider may forbid device codes",
-        )
-        .into()
-}
-
-fn declined() -> Refusal {
-    ErrorBody::new(ErrorCode::AccessDenied, "the sign-in was declined in the browser")
-        .with_hint("ask again to get a new code")
-        .into()
-}
-
 fn cancelled() -> Refusal {
     ErrorBody::new(ErrorCode::Cancelled, "the sign-in was cancelled").with_hint("ask again to get a new code").into()
-}
-
-/// Our own words, with the provider's beside them.
-fn with_provider(mut refusal: Refusal, explained: Refusal) -> Refusal {
-    refusal.body.provider = explained.body.provider;
-    refusal
 }
