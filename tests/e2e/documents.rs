@@ -167,6 +167,7 @@ fn provider_error() -> ProviderError {
         error: some("invalid_grant"),
         error_description: some("text"),
         suberror: some("bad_token"),
+        classification: some("none"),
         error_codes: vec![1],
         correlation_id: some("c"),
         trace_id: some("t"),

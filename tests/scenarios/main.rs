@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is the report")]
 
+mod aadsts;
 mod accounts;
 mod corners;
 mod crash;
 mod endings;
 mod entra;
+mod errors_page;
 mod fake_as;
 mod freshness;
 mod index;
@@ -21,5 +23,6 @@ mod silence;
 mod single_flight;
 mod step_up;
 mod stuck_store;
+mod support_ids;
 mod watch;
 mod wire;

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 /// Declares the codes once; the table below is the whole truth about status and exit code.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal, $exit:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $status:literal, $exit:literal;)*) => {
         /// What went wrong, for programs. Stable: codes are added, never renamed.
         ///
         /// A client that meets a code it does not know reads [`ErrorCode::Unknown`] and goes by the HTTP status.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {
-            $($(#[$doc])* $variant,)*
+            $($(#[doc = $doc])* $variant,)*
             /// A code of a newer daemon.
             Unknown,
         }
@@ -33,6 +33,14 @@ macro_rules! codes {
             /// Returns `brokerctl`'s exit code for it.
             pub const fn exit_code(self) -> u8 {
                 match self { $(Self::$variant => $exit,)* Self::Unknown => 1 }
+            }
+
+            /// Returns what it means, in one sentence or two.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),*).trim_ascii_start(),)*
+                    Self::Unknown => "A code of a newer daemon.",
+                }
             }
 
             /// Reads a code; one this version does not know is [`ErrorCode::Unknown`].
@@ -179,10 +187,14 @@ pub struct ProviderError {
     /// Entra's `suberror`, for instance `message_only`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suberror: Option<String>,
+    /// MSAL's classification of the `suberror`: `basic_action`, `additional_action`, `message_only`, `consent_required`,
+    /// `user_password_expired`, or `none` for any other. Absent where nothing tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<String>,
     /// Entra's AADSTS numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub error_codes: Vec<i64>,
-    /// The id to give to support.
+    /// The id to give to support: of a sign-in that of its first answer, whatever the last one said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
     /// Entra's trace id.

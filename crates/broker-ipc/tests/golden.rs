@@ -56,7 +56,7 @@ fn failure() -> Value {
         "accounts": [{"id": "x", "username": "ada"}],
         "provider": {
             "error": "invalid_grant", "error_description": "d", "suberror": "message_only",
-            "error_codes": [53003], "correlation_id": "c", "trace_id": "t", "timestamp": "2026",
+            "classification": "message_only", "error_codes": [53003], "correlation_id": "c", "trace_id": "t", "timestamp": "2026",
             "claims": {"access_token": {}}
         }
     })

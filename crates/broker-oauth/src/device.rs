@@ -136,7 +136,7 @@ pub(crate) fn client_fields<'a>(
         let pair = format!("{}:{}", encode(&registration.client_id), encode(secret.expose()));
         format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)).into()
     });
-    ProviderRequest { url, form: Some(form), authorization }
+    ProviderRequest { url, form: Some(form), authorization, request_id: None }
 }
 
 /// What to do now.

@@ -1,10 +1,11 @@
 //! What a refusal means: for the grant, and for the user.
 //!
 //! Behaviour comes from `error`, `suberror` and `claims`. Microsoft's AADSTS numbers are read only where its documents tie
-//! the fate of a refresh token to them and nothing else in the answer does.
+//! the fate of a refresh token to them and nothing else in the answer does; what they mean is in [`crate::aadsts`].
 
 use serde_json::{Map, Value};
 
+use crate::aadsts::{self, Fate};
 use crate::text::clean;
 use crate::wire::{ProviderResponse, text};
 
@@ -97,9 +98,10 @@ impl Failure {
                 | "token_expired"
                 | "bad_verification_code"
                 | "incorrect_device_code" => PollVerdict::Expired,
-                "invalid_grant" if response.suberror.is_none() => PollVerdict::Expired,
                 _ => match response.verdict() {
                     Verdict::Transient | Verdict::Throttled => PollVerdict::KeepTrying,
+                    // What a poll sends is the device code: it is that which is dead.
+                    Verdict::GrantDead => PollVerdict::Expired,
                     verdict => PollVerdict::Ended(verdict),
                 },
             },
@@ -169,9 +171,6 @@ pub enum PollVerdict {
     Ended(Verdict),
 }
 
-/// AADSTS numbers with which Microsoft documents or shows the refresh token itself to be dead.
-const DEAD: [i64; 11] = [50_173, 70_008, 70_000, 700_082, 700_084, 530_036, 9_002_313, 50_132, 50_133, 700_003, 50_034];
-
 impl ErrorResponse {
     fn verdict(&self) -> Verdict {
         match self.error.as_str() {
@@ -180,7 +179,14 @@ impl ErrorResponse {
             // Whatever it says: a gateway's words, or a server's that is not well.
             _ if self.status >= 500 => Verdict::Transient,
             "invalid_grant" => self.invalid_grant(),
-            "interaction_required" | "login_required" | "consent_required" => Verdict::InteractionRequired,
+            // The words of OpenID Connect Core §3.1.2.6, and those that MSAL reads so.
+            "interaction_required"
+            | "login_required"
+            | "consent_required"
+            | "account_selection_required"
+            | "bad_token"
+            | "ui_not_allowed"
+            | "interrupted_user" => Verdict::InteractionRequired,
             "access_denied" | "authorization_declined" => Verdict::Declined,
             "invalid_client"
             | "unauthorized_client"
@@ -202,12 +208,31 @@ impl ErrorResponse {
         if self.status == 429 { Verdict::Throttled } else { Verdict::Transient }
     }
 
+    /// MSAL takes every `invalid_grant` for a call for a person, but for two suberrors, and keeps the token. We end those
+    /// that are dead, so that they are never sent again.
     fn invalid_grant(&self) -> Verdict {
+        let fates = || self.error_codes.iter().filter_map(|code| aadsts::row(*code)).map(|row| row.fate);
         let dead = match self.suberror.as_deref() {
-            Some("message_only") => return Verdict::Blocked,
-            Some(suberror) => suberror == "bad_token",
+            // An app protection policy asks for a managed app: no person can make this one that.
+            Some("message_only" | "protection_policy_required") => return Verdict::Blocked,
+            // It was issued to another client. It is good for that one.
+            Some("client_mismatch") => return Verdict::Misconfigured,
+            // Entra says so too of a user one tenant does not know or has disabled: another tenant may serve.
+            Some("bad_token") => !fates().any(|fate| fate == Fate::AliveElsewhere),
+            Some(
+                "basic_action"
+                | "additional_action"
+                | "consent_required"
+                | "user_password_expired"
+                | "token_expired"
+                | "device_authentication_failed",
+            ) => false,
+            // A challenge can be met.
+            _ if self.claims.is_some() => false,
             // A provider without numbers has nothing more to say than RFC 6749 does: the grant is invalid.
-            None => self.error_codes.is_empty() || self.error_codes.iter().any(|code| DEAD.contains(code)),
+            None if self.error_codes.is_empty() => true,
+            // Nothing else tells.
+            _ => fates().any(|fate| fate == Fate::Dead) && !fates().any(|fate| fate == Fate::AliveElsewhere),
         };
         if dead { Verdict::GrantDead } else { Verdict::InteractionRequired }
     }

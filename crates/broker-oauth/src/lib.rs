@@ -9,6 +9,8 @@
 //! | [`token`] | what a token response says | RFC 6749 §5.1 |
 //! | [`identity`] | who signed in | OpenID Connect Core §2 |
 //! | [`failure`] | what a refusal means for the grant and for the user | RFC 6749 §5.2, RFC 8628 §3.5 |
+//! | [`aadsts`] | what Microsoft Entra's numbers mean | `docs/ERRORS.md` |
+//! | [`classification`] | what kind of sign-in would help, in MSAL's words | |
 //! | [`revoke`] | how a grant is given back | RFC 7009 |
 //! | [`scope`] | which scopes cover which | RFC 6749 §3.3 |
 //! | [`wire`] | requests and responses as values | |
@@ -17,6 +19,8 @@
 //!
 //! Nothing here opens a socket or reads a clock, so every rule is tested by moving a variable.
 
+pub mod aadsts;
+pub mod classification;
 pub mod device;
 pub mod failure;
 pub mod identity;

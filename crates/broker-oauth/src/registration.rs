@@ -35,6 +35,11 @@ impl Provider {
         matches!(self, Self::Entra)
     }
 
+    /// Whether requests carry an id that its support can look for.
+    pub fn takes_request_ids(self) -> bool {
+        matches!(self, Self::Entra)
+    }
+
     /// Whether `client_info=1` is asked for, which names the user's home account.
     pub(crate) fn asks_client_info(self) -> bool {
         matches!(self, Self::Entra)

@@ -17,12 +17,14 @@ pub struct ProviderRequest {
     pub form: Option<Form>,
     /// `Authorization: Basic …`, for confidential clients (RFC 6749 §2.3.1).
     pub authorization: Option<SecretString>,
+    /// `client-request-id`: what the provider's support finds the request by, where the provider takes one.
+    pub request_id: Option<String>,
 }
 
 impl ProviderRequest {
     /// A GET.
     pub fn get(url: Url) -> Self {
-        Self { url, form: None, authorization: None }
+        Self { url, form: None, authorization: None, request_id: None }
     }
 }
 

@@ -120,6 +120,7 @@ impl Caller {
         }
         let mut who = self.resolve(&provider).await?;
         let mut must_sign_in = self.goal == Goal::SignIn;
+        let mut signed_in = false;
         for _ in 0..MAX_SIGN_INS {
             let refusal = match &who {
                 Some(card) if !must_sign_in => match self.silent(card, &ask).await {
@@ -135,7 +136,13 @@ impl Caller {
                     None => Refusal::sign_in(format!("nobody is signed in under profile {}", provider.profile.name)),
                 },
             };
-            if refusal.remedy != Remedy::SignIn || self.request.interaction == Some(Interaction::Never) {
+            let helps = match refusal.remedy {
+                Remedy::SignIn => true,
+                // Where a device code is not expected to do, one person asked in vain is enough.
+                Remedy::SignInOnce => !signed_in,
+                Remedy::Time | Remedy::None => false,
+            };
+            if !helps || self.request.interaction == Some(Interaction::Never) {
                 return Err(refusal.under(&provider.profile.name));
             }
             let landed = self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?;
@@ -147,6 +154,7 @@ impl Caller {
             // What others asked for came first; our own comes by a refresh. The claims have been passed on.
             who = Some(card);
             must_sign_in = false;
+            signed_in = true;
             ask.force = false;
         }
         Err(Refusal::sign_in("the provider keeps asking for another sign-in").under(&provider.profile.name))

@@ -1,13 +1,24 @@
 //! From what went wrong to what the caller is told: a code, one line of what happened, one of what to do.
 //!
-//! The one place where an OAuth error becomes an error of the LocalAPI.
+//! The one place where an OAuth error becomes an error of the LocalAPI. The provider's own text goes into `provider` and
+//! nowhere else: what a caller reads first is ours. Which words, is in [`words`].
+
+mod words;
+
+use std::sync::Arc;
 
 use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
+use broker_oauth::aadsts::{self, About};
+use broker_oauth::classification::Classification;
 use broker_oauth::failure::{ErrorResponse, Failure, Verdict};
+use broker_oauth::registration::Provider as Dialect;
+use broker_oauth::scope::ScopeSet;
 
 use crate::config::Profile;
 use crate::provider::Fault;
 use crate::vault::VaultError;
+
+const SIGN_IN: &str = "run: brokerctl login";
 
 /// Why a caller gets no token, and what could help.
 #[derive(Clone, Debug)]
@@ -23,6 +34,8 @@ pub(crate) struct Refusal {
 pub(crate) enum Remedy {
     /// A person signing in.
     SignIn,
+    /// The same, though the provider says that a device code will not do: tried once for a request, never in a loop.
+    SignInOnce,
     /// Time: a token that is still valid may be served meanwhile.
     Time,
     /// Neither.
@@ -32,13 +45,13 @@ pub(crate) enum Remedy {
 impl Refusal {
     /// A person must sign in.
     pub(crate) fn sign_in(description: impl Into<String>) -> Self {
-        let body = ErrorBody::new(ErrorCode::InteractionRequired, description).with_hint("run: brokerctl login");
+        let body = ErrorBody::new(ErrorCode::InteractionRequired, description).with_hint(SIGN_IN);
         Self { body, remedy: Remedy::SignIn }
     }
 
-    /// The same, with the command that helps where signing in does.
+    /// The same, with the command that helps where signing in does and nothing more is said.
     pub(crate) fn under(mut self, profile: &str) -> Self {
-        if self.remedy == Remedy::SignIn {
+        if self.body.hint.as_deref() == Some(SIGN_IN) {
             self.body.hint = Some(format!("run: brokerctl login {profile}"));
         }
         self
@@ -71,8 +84,35 @@ impl From<VaultError> for Refusal {
     }
 }
 
+/// Whom and what a refusal is about, to name it.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'s> {
+    /// The profile.
+    pub profile: &'s Profile,
+    /// The account's name, where there is one.
+    pub account: Option<&'s str>,
+    /// The tenant asked for, where it is not the profile's.
+    pub tenant: Option<&'s str>,
+    /// The scopes asked for.
+    pub scopes: Option<&'s ScopeSet>,
+}
+
+impl<'s> From<&'s Profile> for Subject<'s> {
+    fn from(profile: &'s Profile) -> Self {
+        Self { profile, account: None, tenant: None, scopes: None }
+    }
+}
+
+impl<'s> From<&'s Arc<Profile>> for Subject<'s> {
+    fn from(profile: &'s Arc<Profile>) -> Self {
+        Self::from(&**profile)
+    }
+}
+
 /// Explains a fault of an exchange with a profile's provider.
-pub(crate) fn fault(fault: &Fault, profile: &Profile) -> Refusal {
+pub(crate) fn fault<'s>(fault: &Fault, subject: impl Into<Subject<'s>>) -> Refusal {
+    let subject = subject.into();
+    let profile = subject.profile;
     let name = &profile.name;
     match fault {
         Fault::Unreachable(why) => Refusal {
@@ -90,51 +130,59 @@ pub(crate) fn fault(fault: &Fault, profile: &Profile) -> Refusal {
             ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {why}"))
                 .with_hint("mend the profile in the configuration, then: brokerctl reload"),
         ),
-        Fault::Refused(failure) => refused(failure, profile),
+        Fault::Refused(failure) => refused(failure, &subject),
     }
 }
 
-fn refused(failure: &Failure, profile: &Profile) -> Refusal {
-    let name = &profile.name;
+fn refused(failure: &Failure, subject: &Subject<'_>) -> Refusal {
+    let profile = subject.profile;
     let verdict = failure.verdict();
-    let mut body = match verdict {
-        Verdict::Transient | Verdict::NotOAuth => not_oauth(failure, profile),
-        Verdict::Throttled => throttled(profile, failure.retry_after()),
-        Verdict::GrantDead => ErrorBody::new(
-            ErrorCode::InteractionRequired,
-            format!(
-                "the sign-in under profile {name} has ended: the provider does not accept its refresh token any more"
-            ),
-        )
-        .with_hint("run: brokerctl login"),
-        Verdict::InteractionRequired => ErrorBody::new(
-            ErrorCode::InteractionRequired,
-            format!("the provider wants a person to sign in again under profile {name}"),
-        )
-        .with_hint("run: brokerctl login"),
-        Verdict::Blocked => {
-            ErrorBody::new(ErrorCode::Blocked, format!("a policy of the provider blocks this under profile {name}"))
-                .with_hint("asking again cannot help: give the ids below to your administrator")
-        }
-        Verdict::Declined => ErrorBody::new(ErrorCode::AccessDenied, "the sign-in was declined"),
-        Verdict::Misconfigured => misconfigured(failure, profile),
+    let explained = match failure {
+        Failure::OAuth(response) => words::of(response, verdict, subject),
+        _ => None,
     };
+    let mut body = match (verdict, explained) {
+        (Verdict::Throttled, _) => throttled(profile, failure.retry_after()),
+        (_, Some((what, hint))) => {
+            ErrorBody::new(code(verdict), format!("profile {}: {what}", profile.name)).with_hint(hint)
+        }
+        (_, None) => not_oauth(failure, profile),
+    };
+    if matches!(verdict, Verdict::Transient | Verdict::NotOAuth) {
+        body.retry_after = failure.retry_after();
+    }
+    let mut remedy = remedy(verdict);
     if let Failure::OAuth(response) = failure {
         body.provider = Some(Box::new(provider_error(response)));
+        if remedy == Remedy::SignIn && aadsts::explaining(response).is_some_and(|row| row.about == About::OtherFlow) {
+            remedy = Remedy::SignInOnce;
+        }
     }
-    let remedy = match verdict {
-        Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth => Remedy::Time,
-        Verdict::GrantDead | Verdict::InteractionRequired => Remedy::SignIn,
-        Verdict::Blocked | Verdict::Declined | Verdict::Misconfigured => Remedy::None,
-    };
     Refusal { body, remedy }
 }
 
+fn code(verdict: Verdict) -> ErrorCode {
+    match verdict {
+        Verdict::Transient | Verdict::NotOAuth => ErrorCode::ProviderError,
+        Verdict::Throttled => ErrorCode::Throttled,
+        Verdict::GrantDead | Verdict::InteractionRequired => ErrorCode::InteractionRequired,
+        Verdict::Blocked => ErrorCode::Blocked,
+        Verdict::Declined => ErrorCode::AccessDenied,
+        Verdict::Misconfigured => ErrorCode::Configuration,
+    }
+}
+
+fn remedy(verdict: Verdict) -> Remedy {
+    match verdict {
+        Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth => Remedy::Time,
+        Verdict::GrantDead | Verdict::InteractionRequired => Remedy::SignIn,
+        Verdict::Blocked | Verdict::Declined | Verdict::Misconfigured => Remedy::None,
+    }
+}
+
 fn not_oauth(failure: &Failure, profile: &Profile) -> ErrorBody {
-    let mut body = ErrorBody::new(ErrorCode::ProviderError, format!("profile {}: {failure}", profile.name))
-        .with_hint("a captive portal, a proxy or an outage; the sign-in is kept, try again later");
-    body.retry_after = failure.retry_after();
-    body
+    ErrorBody::new(ErrorCode::ProviderError, format!("profile {}: {failure}", profile.name))
+        .with_hint("a captive portal, a proxy or an outage; the sign-in is kept, try again later")
 }
 
 fn throttled(profile: &Profile, retry_after: Option<u64>) -> ErrorBody {
@@ -148,46 +196,38 @@ fn throttled(profile: &Profile, retry_after: Option<u64>) -> ErrorBody {
     body
 }
 
-/// What is wrong, by the one thing in the configuration that must change.
-fn misconfigured(failure: &Failure, profile: &Profile) -> ErrorBody {
-    let name = &profile.name;
-    let client = &profile.registration.client_id;
-    let Failure::OAuth(response) = failure else {
-        return ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {failure}"));
+/// The device code ran out: by our clock, or by what the provider said to a poll.
+pub(crate) fn expired<'s>(subject: impl Into<Subject<'s>>, said: Option<&Failure>) -> Refusal {
+    let subject = subject.into();
+    // Conditional Access shows its refusal to the person alone; who polls is told "pending" until the end.
+    let unseen = if subject.profile.registration.provider == Dialect::Entra {
+        "ask again for a new code; if the page in the browser refused (Conditional Access says AADSTS53003 there and \
+         only there), a policy forbids it: give the page's ids to an administrator"
+    } else {
+        "ask again for a new code; if the page showed a refusal, a policy of the provider may forbid device codes"
     };
-    let code = |code: i64| response.error_codes.contains(&code);
-    let (what, hint) = match response.error.as_str() {
-        _ if code(90_002) => {
-            (format!("the tenant does not exist: {}", profile.issuer()), "check tenant in the profile")
+    let mut body =
+        ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out before the sign-in was finished").with_hint(unseen);
+    if let Some(Failure::OAuth(response)) = said {
+        if let Some((what, hint)) = words::of_code(response, &subject) {
+            body = ErrorBody::new(ErrorCode::ExpiredToken, what).with_hint(hint);
         }
-        _ if code(700_016) => {
-            (format!("client_id {client} is not known in this tenant"), "check client_id and tenant in the profile")
+        body.provider = Some(Box::new(provider_error(response)));
+    }
+    body.into()
+}
+
+/// The user said no in the browser.
+pub(crate) fn declined(subject: &Subject<'_>, said: &Failure) -> Refusal {
+    let mut body = ErrorBody::new(ErrorCode::AccessDenied, "the sign-in was declined in the browser")
+        .with_hint("ask again to get a new code");
+    if let Failure::OAuth(response) = said {
+        if let Some((what, hint)) = words::of_code(response, subject) {
+            body = ErrorBody::new(ErrorCode::AccessDenied, what).with_hint(hint);
         }
-        _ if code(7_000_218) => (
-            format!("client_id {client} is not registered as a public client"),
-            "in the app registration, under Authentication, allow public client flows",
-        ),
-        _ if code(50_059) => {
-            ("the tenant cannot be told from the request".into(), "set tenant to the id or domain of yours")
-        }
-        "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => (
-            format!("the provider does not accept client_id {client}"),
-            "check client_id (and client_secret_file) in the profile",
-        ),
-        "device_flow_disabled" | "unsupported_grant_type" => (
-            format!("the provider does not let client_id {client} use the device flow"),
-            "enable it in the client's registration",
-        ),
-        "invalid_scope" => ("the provider does not accept the scopes".into(), "check the scopes asked for"),
-        "invalid_target" | "invalid_resource" => {
-            ("the provider does not know the resource".into(), "check resource and scopes")
-        }
-        "invalid_tenant" => (format!("the tenant is wrong: {}", profile.issuer()), "check tenant in the profile"),
-        _ => {
-            ("the provider does not accept the request".into(), "check client_id, scopes and endpoints in the profile")
-        }
-    };
-    ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {what}")).with_hint(hint)
+        body.provider = Some(Box::new(provider_error(response)));
+    }
+    body.into()
 }
 
 fn provider_error(response: &ErrorResponse) -> ProviderError {
@@ -195,6 +235,7 @@ fn provider_error(response: &ErrorResponse) -> ProviderError {
         error: Some(response.error.clone()),
         error_description: response.description.clone(),
         suberror: response.suberror.clone(),
+        classification: Classification::of(response).map(|class| class.as_str().to_owned()),
         error_codes: response.error_codes.clone(),
         correlation_id: response.correlation_id.clone(),
         trace_id: response.trace_id.clone(),

@@ -8,6 +8,7 @@ pub(crate) mod acquire;
 pub mod broker;
 pub mod clock;
 pub mod config;
+pub(crate) mod correlation;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod flight;

@@ -103,6 +103,9 @@ fn http_request(request: &ProviderRequest) -> Result<http::Request<Full<Bytes>>,
         value.set_sensitive(true);
         builder = builder.header(http::header::AUTHORIZATION, value);
     }
+    if let Some(id) = &request.request_id {
+        builder = builder.header("client-request-id", id).header("return-client-request-id", "true");
+    }
     let built = match &request.form {
         None => builder.body(Full::default()),
         Some(form) => builder

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 pub(crate) use self::gates::Gates;
 use crate::clock::Clock;
 use crate::config::Profile;
+use crate::correlation::CorrelationId;
 use crate::outbound::{Outbound, OutboundError};
 
 /// Why an exchange gave nothing.
@@ -61,11 +62,12 @@ impl Provider {
     pub(crate) async fn authorize_device(
         &self,
         parameters: AuthorizationParameters<'_>,
+        id: &CorrelationId,
     ) -> Result<DeviceAuthorization, Fault> {
         let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
         let request = device::authorization_request(&self.profile.registration, &endpoints, parameters)
             .ok_or_else(|| Fault::Misconfigured("the provider has no device authorization endpoint".into()))?;
-        Ok(device::authorization_response(&self.send(&request).await?)?)
+        Ok(device::authorization_response(&self.send(&self.marked(request, id)).await?)?)
     }
 
     /// RFC 8628 §3.4.
@@ -74,9 +76,10 @@ impl Provider {
         code: &DeviceCode,
         asked: &ScopeSet,
         target: &Target,
+        id: &CorrelationId,
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(target.tenant.as_deref()).await?;
-        let request = device::poll_request(&self.profile.registration, &endpoints, code);
+        let request = self.marked(device::poll_request(&self.profile.registration, &endpoints, code), id);
         let response = self.send(&request).await?;
         self.discreet(&response, code.expose(), |response| token_response(response, asked, target, self.clock.now()))
     }
@@ -95,6 +98,7 @@ impl Provider {
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
         let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
+        let request = self.marked(request, &CorrelationId::random());
         let response = self.send(&request).await?;
         let (target, now) = (parameters.target, self.clock.now());
         self.discreet(&response, refresh_token.expose(), |response| refresh_response(response, asked, target, now))
@@ -109,6 +113,13 @@ impl Provider {
         let response = self.send(&request).await?;
         self.discreet(&response, token, revocation_response)?;
         Ok(true)
+    }
+
+    /// The same request with an id that the provider's support can find it by.
+    fn marked(&self, mut request: ProviderRequest, id: &CorrelationId) -> ProviderRequest {
+        let takes = self.profile.registration.provider.takes_request_ids();
+        request.request_id = takes.then(|| id.to_string());
+        request
     }
 
     /// Reads an answer. A refusal that quotes what was sent is read without that: it is told to callers.
@@ -145,7 +156,8 @@ impl Provider {
                 Ok(response)
             }
             Err(OutboundError::Unreachable(why)) => {
-                tracing::info!(profile, path, why, elapsed_ms, "provider unreachable");
+                let correlation_id = request.request_id.as_deref();
+                tracing::info!(profile, path, why, elapsed_ms, correlation_id, "provider unreachable");
                 Err(Fault::Unreachable(why))
             }
             Err(OutboundError::Transport(why)) => Err(Fault::Misconfigured(why)),

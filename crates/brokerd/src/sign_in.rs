@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::kept::prompt_of;
 use self::marks::Marks;
 use crate::broker::Broker;
+use crate::correlation::Trail;
 use crate::flight::{Progress, Prompt, Waiter, channel};
 use crate::grant::AccountId;
 use crate::provider::Provider;
@@ -86,6 +87,14 @@ struct Kept {
     authorization: DeviceAuthorization,
     /// Whether it has been polled.
     polled: bool,
+    /// What the provider's support knows it by.
+    correlation_id: Option<String>,
+}
+
+impl Kept {
+    fn trail(&self) -> Trail {
+        self.correlation_id.clone().map_or_else(Trail::new, Trail::resumed)
+    }
 }
 
 /// The sign-ins pending now. One mutex, never held over an await.

@@ -18,7 +18,7 @@ use broker_oauth::token::{IssuedToken, TokenResponse};
 use super::Ask;
 use super::hold::{Held, Hold, load, save, save_again};
 use crate::broker::Broker;
-use crate::explain::{self, Refusal};
+use crate::explain::{self, Refusal, Subject};
 use crate::grant::{AccountId, Credential, Grant, Refresh};
 use crate::provider::{Fault, Provider};
 
@@ -154,7 +154,7 @@ async fn fly_refresh(
 ) -> (Hold, Outcome) {
     // Before the intent: what will not be sent need not be written.
     if let Err(fault) = provider.may_refresh(&ask.target).await {
-        return fail(broker, provider, grant, &fault).await;
+        return fail(broker, provider, grant, ask, &fault).await;
     }
     if refresh.rotates != Some(false) {
         refresh.intent = Some(broker.clock.now());
@@ -177,7 +177,7 @@ async fn fly_refresh(
     }
     match answer {
         Ok(response) => succeed(broker, grant, refresh, response).await,
-        Err(fault) => fail(broker, provider, grant, &fault).await,
+        Err(fault) => fail(broker, provider, grant, ask, &fault).await,
     }
 }
 
@@ -206,8 +206,14 @@ async fn succeed(broker: &Broker, mut grant: Grant, mut refresh: Refresh, respon
     (hold, saved.map(|()| token))
 }
 
-async fn fail(broker: &Broker, provider: &Provider, mut grant: Grant, fault: &Fault) -> (Hold, Outcome) {
-    let refusal = explain::fault(fault, &provider.profile);
+async fn fail(broker: &Broker, provider: &Provider, mut grant: Grant, ask: &Ask, fault: &Fault) -> (Hold, Outcome) {
+    let subject = Subject {
+        account: grant.identity.username.as_deref(),
+        tenant: ask.target.tenant.as_deref(),
+        scopes: Some(&ask.scopes),
+        ..Subject::from(&provider.profile)
+    };
+    let refusal = explain::fault(fault, subject);
     if let Fault::Refused(failure) = fault
         && failure.verdict() == Verdict::GrantDead
     {

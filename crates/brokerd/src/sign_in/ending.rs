@@ -63,14 +63,6 @@ impl Flow<'_> {
     }
 }
 
-pub(super) fn expired() -> Refusal {
-    ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out before the sign-in was finished")
-        .with_hint(
-            "ask again for a new code; if the page showed a refusal, a policy of the provider may forbid device codes",
-        )
-        .into()
-}
-
 /// The provider knows nothing of a code whose time is not over and whose last poll's answer may have been lost.
 pub(super) fn used_up() -> Refusal {
     ErrorBody::new(
@@ -79,12 +71,6 @@ pub(super) fn used_up() -> Refusal {
     )
     .with_hint("ask again for a new code")
     .into()
-}
-
-pub(super) fn declined() -> Refusal {
-    ErrorBody::new(ErrorCode::AccessDenied, "the sign-in was declined in the browser")
-        .with_hint("ask again to get a new code")
-        .into()
 }
 
 pub(super) fn cancelled() -> Refusal {

@@ -19,12 +19,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::ending::{cancelled, declined, expired, used_up, with_provider};
+use super::ending::{cancelled, used_up, with_provider};
 use super::resume::{COMEBACK, forget};
 use super::{Kept, Wish, kept, show};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
-use crate::explain::{self, Refusal};
+use crate::correlation::{CorrelationId, Trail};
+use crate::explain::{self, Refusal, Subject};
 use crate::flight::{Landing, Progress, Prompt};
 use crate::provider::Fault;
 
@@ -33,15 +34,21 @@ pub(super) async fn fly(broker: Arc<Broker>, id: String, wish: Wish, kept: Optio
     let flow = Flow { broker: &broker, id: &id, wish: &wish, reins: &reins };
     // Whatever becomes of this task, nobody joins a sign-in that nobody flies.
     let _pending = Pending { broker: &broker, id: &id };
-    let Some(landing) = flow.run(kept).await else {
-        tracing::info!(profile = wish.provider.profile.name, prompt = id, "sign-in abandoned: nobody waits for it");
+    let mut trail = kept.as_ref().map_or_else(Trail::new, Kept::trail);
+    let Some(mut landing) = flow.run(kept, &mut trail).await else {
+        let (profile, correlation_id) = (&wish.provider.profile.name, trail.id());
+        tracing::info!(profile, prompt = id, correlation_id, "sign-in abandoned: nobody waits for it");
         broker.events.prompt_ended(&id, "abandoned");
         return forget(&broker, &id).await;
     };
     broker.sign_ins.remove(&id);
     let leaving = matches!(&landing, Err(refusal) if refusal.body.error == ErrorCode::ShuttingDown);
+    if let Err(refusal) = &mut landing {
+        trail.mark(&mut refusal.body);
+    }
     let outcome = landing.as_ref().err().map_or("signed_in", |refusal| refusal.body.error.as_str());
-    tracing::info!(profile = wish.provider.profile.name, prompt = id, outcome, "sign-in ended");
+    let (profile, correlation_id) = (&wish.provider.profile.name, trail.id());
+    tracing::info!(profile, prompt = id, outcome, correlation_id, "sign-in ended");
     broker.events.prompt_ended(&id, outcome);
     reins.progress.send_replace(Progress::Landed(landing));
     // The daemon after this one goes on with it.
@@ -99,7 +106,7 @@ impl Cut {
 
 impl Flow<'_> {
     /// `None`: abandoned.
-    async fn run(&self, kept: Option<Kept>) -> Option<Landing> {
+    async fn run(&self, kept: Option<Kept>, trail: &mut Trail) -> Option<Landing> {
         let (authorization, polled) = match kept {
             Some(kept) => {
                 self.show(&kept.authorization);
@@ -109,9 +116,9 @@ impl Flow<'_> {
                 (kept.authorization, kept.polled)
             }
             // Nobody has seen a code yet: an answer that is not waited for is lost to nobody.
-            None => match self.interruptible(self.authorize()).await {
+            None => match self.interruptible(self.authorize(trail)).await {
                 Ok(Ok(authorization)) => {
-                    self.keep(&authorization).await;
+                    self.keep(&authorization, trail).await;
                     self.show(&authorization);
                     (authorization, false)
                 }
@@ -124,21 +131,24 @@ impl Flow<'_> {
         let mut lost = polled;
         loop {
             match flow.step(started.elapsed()) {
-                Step::Expired => return Some(Err(expired())),
+                Step::Expired => return Some(Err(explain::expired(&self.wish.provider.profile, None))),
                 Step::WaitUntil(until) => {
                     if let Err(cut) = self.wait(started + until).await {
                         return cut.landing();
                     }
                 }
-                Step::Poll => match self.poll(&authorization, flow.interval()).await {
+                Step::Poll => match self.poll(&authorization, flow.interval(), trail.sent()).await {
                     Ok(response) => return Some(self.consented(response).await),
-                    Err(fault) => match self.verdict(&fault, lost) {
-                        Ok(polled) => {
-                            lost &= matches!(polled, Polled::Failed { .. });
-                            flow.polled(polled, started.elapsed());
+                    Err(fault) => {
+                        trail.hear(&fault);
+                        match self.verdict(&fault, lost) {
+                            Ok(polled) => {
+                                lost &= matches!(polled, Polled::Failed { .. });
+                                flow.polled(polled, started.elapsed());
+                            }
+                            Err(refusal) => return Some(Err(refusal)),
                         }
-                        Err(refusal) => return Some(Err(refusal)),
-                    },
+                    }
                 },
             }
         }
@@ -153,9 +163,10 @@ impl Flow<'_> {
         }
     }
 
-    async fn authorize(&self) -> Result<DeviceAuthorization, Refusal> {
+    async fn authorize(&self, trail: &mut Trail) -> Result<DeviceAuthorization, Refusal> {
         self.broker.vault.check().await.map_err(|error| error.body())?;
         let wish = self.wish;
+        trail.begin(wish.provider.profile.registration.provider.takes_request_ids());
         let scopes = wish.provider.profile.registration.sign_in_scopes(&wish.scopes);
         let parameters = AuthorizationParameters {
             scopes: &scopes,
@@ -163,14 +174,18 @@ impl Flow<'_> {
             claims: wish.claims.as_deref(),
             locale: wish.locale.as_deref(),
         };
-        let authorized = wish.provider.authorize_device(parameters).await;
-        authorized.map_err(|fault| explain::fault(&fault, &wish.provider.profile))
+        let authorized = wish.provider.authorize_device(parameters, trail.sent()).await;
+        authorized.map_err(|fault| {
+            trail.hear(&fault);
+            explain::fault(&fault, self.subject())
+        })
     }
 
     /// Keeps the prompt for a daemon that comes after this one. A store that does not take it costs only that.
-    async fn keep(&self, authorization: &DeviceAuthorization) {
+    async fn keep(&self, authorization: &DeviceAuthorization, trail: &Trail) {
         let expires_in = SignedDuration::try_from(authorization.expires_in).unwrap_or_default();
-        let record = kept::to_record(self.wish, authorization, self.broker.clock.now() + expires_in);
+        let expires_at = self.broker.clock.now() + expires_in;
+        let record = kept::to_record(self.wish, authorization, expires_at, trail.id());
         // The mark first: a record without one would be swept away.
         self.broker.sign_ins.marks.add(self.id, authorization.interval);
         if let Err(error) = self.broker.vault.put(&kept::key(self.id), record).await {
@@ -233,14 +248,28 @@ impl Flow<'_> {
         }
     }
 
-    async fn poll(&self, authorization: &DeviceAuthorization, interval: Duration) -> Result<TokenResponse, Fault> {
+    async fn poll(
+        &self,
+        authorization: &DeviceAuthorization,
+        interval: Duration,
+        id: &CorrelationId,
+    ) -> Result<TokenResponse, Fault> {
         self.broker.sign_ins.marks.polling(self.id, interval);
         let asked = self.wish.provider.profile.registration.sign_in_scopes(&self.wish.scopes);
-        self.wish.provider.poll(&authorization.device_code, &asked, &self.wish.target).await
+        self.wish.provider.poll(&authorization.device_code, &asked, &self.wish.target, id).await
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            account: self.wish.account_name.as_deref(),
+            tenant: self.wish.target.tenant.as_deref(),
+            scopes: Some(&self.wish.scopes),
+            ..Subject::from(&self.wish.provider.profile)
+        }
     }
 
     fn verdict(&self, fault: &Fault, lost: bool) -> Result<Polled, Refusal> {
-        let explained = || explain::fault(fault, &self.wish.provider.profile);
+        let explained = || explain::fault(fault, self.subject());
         let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         match fault {
             Fault::Unreachable(_) => Ok(Polled::Failed { retry_after: None }),
@@ -250,9 +279,9 @@ impl Flow<'_> {
                 PollVerdict::Pending => Ok(Polled::Pending),
                 PollVerdict::SlowDown { interval } => Ok(Polled::SlowDown(seconds(interval))),
                 PollVerdict::KeepTrying => Ok(Polled::Failed { retry_after: seconds(failure.retry_after()) }),
-                PollVerdict::Declined => Err(with_provider(declined(), explained())),
+                PollVerdict::Declined => Err(explain::declined(&self.subject(), failure)),
                 PollVerdict::Expired if lost => Err(with_provider(used_up(), explained())),
-                PollVerdict::Expired => Err(with_provider(expired(), explained())),
+                PollVerdict::Expired => Err(explain::expired(self.subject(), Some(failure))),
                 PollVerdict::Ended(_) => Err(explained()),
             },
         }

@@ -14,7 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Bound, Wish};
+use super::marks::Mark;
+use super::{Bound, Kept, Wish};
 use crate::broker::Broker;
 
 const PREFIX: &str = "prompt-";
@@ -56,6 +57,8 @@ struct Record {
     requested_by: Requester,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
 }
 
 impl Drop for Record {
@@ -65,7 +68,12 @@ impl Drop for Record {
 }
 
 /// The record of a prompt that runs out at `expires_at`, as JSON.
-pub(super) fn to_record(wish: &Wish, authorization: &DeviceAuthorization, expires_at: Timestamp) -> Zeroizing<String> {
+pub(super) fn to_record(
+    wish: &Wish,
+    authorization: &DeviceAuthorization,
+    expires_at: Timestamp,
+    correlation_id: Option<&str>,
+) -> Zeroizing<String> {
     let profile = &wish.provider.profile;
     let record = Record {
         profile: profile.name.clone(),
@@ -85,14 +93,15 @@ pub(super) fn to_record(wish: &Wish, authorization: &DeviceAuthorization, expire
         locale: wish.locale.clone(),
         requested_by: wish.requested_by.clone(),
         account_name: wish.account_name.clone(),
+        correlation_id: correlation_id.map(str::to_owned),
     };
     // Plain strings and numbers: serialisation has nothing to fail on.
     Zeroizing::new(serde_json::to_string(&record).unwrap_or_default())
 }
 
-/// Reads a record; `interval` is what the polling had come to. `None` if it cannot be gone on with: it is no record of this
+/// Reads a record; the mark says what its polling had come to. `None` if it cannot be gone on with: it is no record of this
 /// version's, its codes have run out, or its profile leads elsewhere now.
-pub(super) fn from_record(broker: &Broker, text: &str, interval: Duration) -> Option<(Wish, DeviceAuthorization)> {
+pub(super) fn from_record(broker: &Broker, text: &str, mark: &Mark) -> Option<(Wish, Kept)> {
     let mut record: Record = serde_json::from_str(text).ok()?;
     let expires_at = Timestamp::from_second(record.expires_at).ok()?;
     let left = expires_at.duration_since(broker.clock.now());
@@ -109,8 +118,9 @@ pub(super) fn from_record(broker: &Broker, text: &str, interval: Duration) -> Op
         verification_uri: std::mem::take(&mut record.verification_uri),
         verification_uri_complete: record.verification_uri_complete.take(),
         expires_in: Duration::try_from(left).ok()?,
-        interval,
+        interval: mark.interval(),
     };
+    let kept = Kept { authorization, polled: mark.polled, correlation_id: record.correlation_id.take() };
     let wish = Wish {
         provider,
         bound: record.bound.clone(),
@@ -125,5 +135,5 @@ pub(super) fn from_record(broker: &Broker, text: &str, interval: Duration) -> Op
         requested_by: record.requested_by.clone(),
         account_name: record.account_name.take(),
     };
-    Some((wish, authorization))
+    Some((wish, kept))
 }

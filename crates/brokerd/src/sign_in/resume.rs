@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::marks::Mark;
-use super::{Kept, SignIns, kept};
+use super::{SignIns, kept};
 use crate::broker::Broker;
 
 /// How long a prompt waits for its clients to come back; they try for as long.
@@ -57,9 +57,9 @@ impl Drop for Recovered<'_> {
 async fn take_up(broker: &Arc<Broker>, id: String, mark: Mark) {
     if !mark.over
         && let Ok(Some(record)) = broker.vault.get(&kept::key(&id)).await
-        && let Some((wish, authorization)) = kept::from_record(broker, &record, mark.interval())
+        && let Some((wish, kept)) = kept::from_record(broker, &record, &mark)
     {
-        broker.sign_ins.resume(broker, id, wish, Kept { authorization, polled: mark.polled });
+        broker.sign_ins.resume(broker, id, wish, kept);
         return;
     }
     forget(broker, &id).await;
