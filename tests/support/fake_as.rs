@@ -19,6 +19,7 @@ mod options;
 mod page;
 mod random;
 mod state;
+mod tls;
 mod token;
 
 use std::io;
@@ -36,6 +37,7 @@ pub use self::fault::{Endpoint, Fault, Gate, Grant, Select};
 pub use self::journal::{AccessToken, Family, Issued, Request, Revoked};
 pub use self::options::{Client, Discovery, ENTRA_CLIENT_ID, Options, RefreshTokens, Rotation, Tenant, User};
 use self::state::State;
+pub use self::tls::Ca;
 
 /// A running authorization server; clones are handles to the same one.
 #[derive(Clone)]
