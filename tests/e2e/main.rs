@@ -25,6 +25,8 @@ mod main_job;
 mod prompts;
 #[cfg(unix)]
 mod real_keyring;
+#[cfg(unix)]
+mod real_msal;
 mod real_parts;
 #[cfg(test)]
 mod real_parts_selftest;

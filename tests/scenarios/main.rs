@@ -8,6 +8,7 @@ mod crash;
 mod endings;
 mod entra;
 mod fake_as;
+mod fake_as_entra;
 mod freshness;
 mod index;
 mod outage;

@@ -10,6 +10,7 @@
 
 mod client;
 mod device;
+mod entra;
 mod failure;
 mod fault;
 mod http;
