@@ -2,6 +2,8 @@
 #![cfg_attr(test, expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests and their helpers"))]
 
 #[cfg(unix)]
+mod ca_file;
+#[cfg(unix)]
 mod commands;
 #[cfg(unix)]
 mod crowd;
@@ -23,6 +25,8 @@ mod main_job;
 mod prompts;
 #[cfg(unix)]
 mod real_keyring;
+#[cfg(unix)]
+mod real_msal;
 mod real_parts;
 #[cfg(test)]
 mod real_parts_selftest;

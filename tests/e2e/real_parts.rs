@@ -39,7 +39,7 @@ pub(crate) fn skip(test: &str, reason: &str) -> Result<()> {
 }
 
 /// Returns what `tests/run` says about a part, or skips the test.
-fn part(variable: &str, test: &str) -> Result<Option<PathBuf>> {
+pub(crate) fn part(variable: &str, test: &str) -> Result<Option<PathBuf>> {
     match env::var_os(variable) {
         Some(value) if !value.is_empty() => Ok(Some(value.into())),
         _ => {

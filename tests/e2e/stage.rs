@@ -29,7 +29,11 @@ impl Stage {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let server = FakeAs::listen(options).await.expect("a server on loopback");
+        Self::at(FakeAs::listen(options).await.expect("a server on loopback"))
+    }
+
+    /// The same with a server that runs already.
+    pub(crate) fn at(server: FakeAs) -> Self {
         let home = Home::new();
         home.canary().watch(&server);
         home.write(KEY_FILE, &[b'7'; 64]).expect("a key");

@@ -10,6 +10,7 @@ mod endings;
 mod entra;
 mod errors_page;
 mod fake_as;
+mod fake_as_entra;
 mod freshness;
 mod index;
 mod outage;

@@ -10,6 +10,7 @@
 
 mod client;
 mod device;
+mod entra;
 mod failure;
 mod fault;
 mod http;
@@ -19,6 +20,7 @@ mod options;
 mod page;
 mod random;
 mod state;
+mod tls;
 mod token;
 
 use std::io;
@@ -36,6 +38,7 @@ pub use self::fault::{Endpoint, Fault, Gate, Grant, Select};
 pub use self::journal::{AccessToken, Family, Issued, Request, Revoked};
 pub use self::options::{Client, Discovery, ENTRA_CLIENT_ID, Options, RefreshTokens, Rotation, Tenant, User};
 use self::state::State;
+pub use self::tls::Ca;
 
 /// A running authorization server; clones are handles to the same one.
 #[derive(Clone)]

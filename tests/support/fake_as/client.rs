@@ -4,13 +4,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded;
 
-use super::failure::Failure;
+use super::failure::{Failure, Secret};
+use super::fault::{Endpoint, Grant};
 use super::journal::{Request, lookup};
-use super::state::State;
+use super::state::{Call, Dialect, State};
 
 impl State {
     /// Returns the client id of a request whose client is known and has proved what it must.
-    pub(super) fn authenticate(&self, request: &Request) -> Result<String, Failure> {
+    ///
+    /// Microsoft Entra gives a device code to a client that ought to prove itself, and lets it poll: the refusal comes
+    /// when the user has consented.
+    pub(super) fn authenticate(&self, request: &Request, dialect: &Dialect) -> Result<String, Failure> {
         let (id, secret) = credentials(request)?;
         let Some(client) = self.options.clients.iter().find(|client| client.id == id) else {
             return Err(Failure::UnknownClient(id));
@@ -18,11 +22,26 @@ impl State {
         match (&client.secret, secret) {
             (None, None) => Ok(id),
             (Some(expected), Some(given)) if *expected == given => Ok(id),
-            (None, Some(_)) => Err(Failure::InvalidClient("a public client cannot send a client secret".into())),
-            (Some(_), None) => Err(Failure::InvalidClient("the client must authenticate".into())),
-            (Some(_), Some(_)) => Err(Failure::InvalidClient("wrong client secret".into())),
+            (None, Some(_)) => Err(Failure::Secret(Secret::Unwanted)),
+            (Some(_), None) if matches!(dialect, Dialect::Entra(_)) && belongs_to_a_device_flow(request) => Ok(id),
+            (Some(_), None) => Err(Failure::Secret(Secret::Missing)),
+            (Some(_), Some(_)) => Err(Failure::Secret(Secret::Wrong)),
         }
     }
+
+    /// Refuses what [`authenticate`](Self::authenticate) let pass until here.
+    pub(super) fn demand_secret(&self, call: &Call<'_>) -> Result<(), Failure> {
+        let client = self.options.clients.iter().find(|client| client.id == call.client_id);
+        let confidential = client.is_some_and(|client| client.secret.is_some());
+        if matches!(call.dialect, Dialect::Entra(_)) && confidential && lookup(call.form, "client_secret").is_none() {
+            return Err(Failure::Secret(Secret::Missing));
+        }
+        Ok(())
+    }
+}
+
+fn belongs_to_a_device_flow(request: &Request) -> bool {
+    request.is(Endpoint::DeviceAuthorization) || request.is(Grant::DeviceCode)
 }
 
 fn credentials(request: &Request) -> Result<(String, Option<String>), Failure> {

@@ -126,9 +126,12 @@ impl State {
             Stage::Denied => return Err(Failure::AccessDenied),
             Stage::Pending | Stage::Redeemed { .. } => return Err(Failure::AuthorizationPending),
         };
-        let family = self.families.len();
-        device.stage = Stage::Redeemed { family };
         let (asked, audience) = (device.scope.clone(), device.audience.clone());
+        self.demand_secret(call)?;
+        let family = self.families.len();
+        if let Some(device) = self.devices.get_mut(code) {
+            device.stage = Stage::Redeemed { family };
+        }
         let scope = self.grantable(asked);
         self.families.push(Family {
             user,

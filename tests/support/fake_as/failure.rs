@@ -7,6 +7,8 @@ use super::random;
 /// When every failure of the Microsoft Entra dialect happened: that of the exchange the wording was taken from.
 pub(super) const TIMESTAMP: &str = "2025-02-19 03:40:30Z";
 
+type Aadsts = (u16, &'static str, Option<u32>, Option<&'static str>, String);
+
 /// Why a request is refused.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -17,6 +19,7 @@ pub(super) enum Failure {
     InvalidGrant(Dead),
     InvalidRequest(String),
     InvalidScope(String),
+    Secret(Secret),
     SlowDown,
     UnknownClient(String),
     UnknownDeviceCode,
@@ -34,6 +37,14 @@ pub(super) enum Dead {
     WrongClient,
 }
 
+/// What is wrong with a client secret.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Secret {
+    Missing,
+    Unwanted,
+    Wrong,
+}
+
 impl Failure {
     /// Returns status and body as the RFCs have them.
     pub(super) fn oauth(&self) -> (u16, Value) {
@@ -45,6 +56,7 @@ impl Failure {
             Self::InvalidGrant(dead) => (400, "invalid_grant", format!("{dead:?}").to_lowercase()),
             Self::InvalidRequest(why) => (400, "invalid_request", why.clone()),
             Self::InvalidScope(scope) => (400, "invalid_scope", format!("not granted: {scope}")),
+            Self::Secret(secret) => (401, "invalid_client", secret.words().into()),
             Self::SlowDown => (400, "slow_down", "polled faster than the interval".into()),
             Self::UnknownClient(id) => (401, "invalid_client", format!("unknown client {id}")),
             Self::UnknownDeviceCode => (400, "invalid_grant", "unknown device code".into()),
@@ -58,29 +70,32 @@ impl Failure {
     pub(super) fn entra(&self, correlation_id: &str) -> (u16, Value) {
         let (status, error, number, suberror, text) = self.aadsts();
         let trace_id = random::uuid();
+        let prefix = number.map(|number| format!("AADSTS{number}: ")).unwrap_or_default();
         let mut body = json!({
             "error": error,
             "error_description": format!(
-                "AADSTS{number}: {text} Trace ID: {trace_id} Correlation ID: {correlation_id} \
-                 Timestamp: {TIMESTAMP}"
+                "{prefix}{text} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {TIMESTAMP}"
             ),
-            "error_codes": [number],
             "timestamp": TIMESTAMP,
             "trace_id": trace_id,
             "correlation_id": correlation_id,
-            "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
         });
+        if let Some(number) = number {
+            body["error_codes"] = json!([number]);
+            body["error_uri"] = format!("https://login.microsoftonline.com/error?code={number}").into();
+        }
         if let Some(suberror) = suberror {
             body["suberror"] = suberror.into();
         }
         (status, body)
     }
 
-    /// Returns status, `error`, number, `suberror` and text.
-    fn aadsts(&self) -> (u16, &'static str, u32, Option<&'static str>, String) {
-        let plain = |error, number, text: &str| (400, error, number, None, text.to_owned());
+    /// Returns status, `error`, number, `suberror` and text. Where no exchange is on record, there is no number.
+    fn aadsts(&self) -> Aadsts {
+        let unnumbered = |error, text: &str| (400, error, None, None, text.to_owned());
+        let plain = |error, number: u32, text: &str| (400, error, Some(number), None, text.to_owned());
         match self {
-            Self::AccessDenied => plain("authorization_declined", 70_000, "The user declined."),
+            Self::AccessDenied => unnumbered("authorization_declined", "The user declined."),
             Self::AuthorizationPending => plain(
                 "authorization_pending",
                 70_016,
@@ -92,11 +107,12 @@ impl Failure {
                 "The provided value for the input parameter 'device_code' is not valid. This device code has \
                  expired.",
             ),
-            Self::InvalidClient(why) => (401, "invalid_client", 7_000_218, None, format!("{why}.")),
+            Self::InvalidClient(why) => (401, "invalid_client", None, None, format!("{why}.")),
+            Self::Secret(secret) => secret.aadsts(),
             Self::InvalidGrant(dead) => dead.aadsts(),
             Self::InvalidRequest(why) => plain("invalid_request", 900_144, &format!("{why}.")),
             Self::InvalidScope(scope) => plain("invalid_scope", 70_011, &format!("The scope {scope} is not valid.")),
-            Self::SlowDown => plain("slow_down", 70_016, "Polled faster than the interval."),
+            Self::SlowDown => unnumbered("slow_down", "Polled faster than the interval."),
             Self::UnknownClient(id) => plain(
                 "unauthorized_client",
                 700_016,
@@ -117,14 +133,38 @@ impl Failure {
     }
 }
 
+impl Secret {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Missing => "the client must authenticate",
+            Self::Unwanted => "a public client cannot send a client secret",
+            Self::Wrong => "wrong client secret",
+        }
+    }
+
+    fn aadsts(self) -> Aadsts {
+        let (number, text) = match self {
+            Self::Missing => (
+                7_000_218,
+                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            ),
+            Self::Unwanted => {
+                (700_025, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.")
+            }
+            Self::Wrong => (7_000_215, "Invalid client secret provided."),
+        };
+        (401, "invalid_client", Some(number), None, text.into())
+    }
+}
+
 impl Dead {
-    fn aadsts(self) -> (u16, &'static str, u32, Option<&'static str>, String) {
+    fn aadsts(self) -> Aadsts {
         let (number, suberror, text) = match self {
             Self::Expired => (700_082, Some("bad_token"), "The refresh token has expired due to inactivity."),
             Self::Revoked => (50_173, Some("bad_token"), "The provided grant has expired due to it being revoked."),
             Self::Spent | Self::WrongClient => (70_000, None, "Provided grant is invalid or malformed."),
             Self::Unknown => (9_002_313, None, "Invalid request. Request is malformed or invalid."),
         };
-        (400, "invalid_grant", number, suberror, text.into())
+        (400, "invalid_grant", Some(number), suberror, text.into())
     }
 }

@@ -158,6 +158,10 @@ impl State {
                     Reply::json(status, &body)
                 }
             },
+            Route::EntraInstance if !post => {
+                let (status, body) = self.instance_discovery(&request);
+                Reply::json(status, &body)
+            }
             Route::DevicePage if post => self.device_page_decision(&request.form, now).into(),
             Route::DevicePage => self.device_page(&request, now).into(),
             Route::DeviceAuthorization { tenant } if post => {
@@ -182,7 +186,7 @@ impl State {
         let dialect = tenant.map_or(Ok(Dialect::OAuth), |name| self.tenant(name).map(Dialect::Entra));
         let answer = dialect.and_then(|dialect| {
             check_form(request)?;
-            let client_id = self.authenticate(request)?;
+            let client_id = self.authenticate(request, &dialect)?;
             let call = Call {
                 now,
                 dialect: &dialect,
@@ -236,7 +240,7 @@ impl Route {
         match self {
             Self::DeviceAuthorization { .. } => Endpoint::DeviceAuthorization,
             Self::DevicePage => Endpoint::DevicePage,
-            Self::EntraMetadata { .. } | Self::Metadata => Endpoint::Discovery,
+            Self::EntraInstance | Self::EntraMetadata { .. } | Self::Metadata => Endpoint::Discovery,
             Self::Revocation => Endpoint::Revocation,
             Self::Token { .. } => Endpoint::Token,
             Self::Unknown => Endpoint::Unknown,

@@ -11,6 +11,7 @@ use super::token;
 pub(super) enum Route {
     DeviceAuthorization { tenant: Option<String> },
     DevicePage,
+    EntraInstance,
     EntraMetadata { tenant: String },
     Metadata,
     Revocation,
@@ -33,6 +34,7 @@ impl State {
         }
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments[..] {
+            ["common", "discovery", "instance"] => Route::EntraInstance,
             [tenant, "oauth2", "v2.0", "devicecode"] => Route::DeviceAuthorization { tenant: Some(tenant.into()) },
             [tenant, "oauth2", "v2.0", "token"] => Route::Token { tenant: Some(tenant.into()) },
             [tenant, "v2.0", ".well-known", "openid-configuration"] => Route::EntraMetadata { tenant: tenant.into() },
@@ -81,6 +83,7 @@ impl State {
         let origin = self.origin();
         let mut document = json!({
             "issuer": format!("{origin}/{}/v2.0", tenant.id),
+            "authorization_endpoint": format!("{origin}/{asked}/oauth2/v2.0/authorize"),
             "device_authorization_endpoint": format!("{origin}/{asked}/oauth2/v2.0/devicecode"),
             "token_endpoint": format!("{origin}/{asked}/oauth2/v2.0/token"),
             "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],

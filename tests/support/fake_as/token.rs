@@ -30,7 +30,7 @@ impl State {
         let (index, spent) = (token.family, token.spent);
         let expired = call.now >= token.last_used + self.options.refresh_token_lifetime;
         let family = &self.families[index];
-        if family.client_id != call.client_id {
+        if family.client_id != call.client_id && !self.of_one_family(&family.client_id, call) {
             return dead(Dead::WrongClient);
         }
         if self.is_reuse(call, spent) {
@@ -151,18 +151,6 @@ impl State {
         }
         let value = jwt(&claims);
         self.remember("id_token", value)
-    }
-
-    /// Adds what Microsoft Entra adds, and leaves `offline_access` out of the scope as it does.
-    fn speak_entra(&self, call: &Call<'_>, user: &User, scope: &[String], answer: &mut Value) {
-        let scope: Vec<&str> = scope.iter().map(String::as_str).filter(|name| *name != "offline_access").collect();
-        answer["scope"] = scope.join(" ").into();
-        answer["ext_expires_in"] = answer["expires_in"].clone();
-        if call.required("client_info").is_ok_and(|value| value == "1") {
-            let home = &self.options.tenants.first().expect("everybody has a home tenant").id;
-            let client_info = json!({"uid": user.sub, "utid": home}).to_string();
-            answer["client_info"] = URL_SAFE_NO_PAD.encode(client_info).into();
-        }
     }
 
     /// RFC 7009 §2: whatever the token was, afterwards it is not; an unknown one is no error.

@@ -1,0 +1,114 @@
+//! TLS on loopback, by a certificate authority that is made for a test and dies with it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::{FakeAs, Options, http};
+
+/// An authority that nobody trusts until told to: `ca_file` of a profile, `verify=` of Python's requests.
+pub struct Ca {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Ca {
+    /// Makes one. It is good for a day, and its certificates for one name: `localhost`.
+    pub fn new() -> Self {
+        Self::generate().unwrap_or_else(|error| panic!("a certificate authority: {error}"))
+    }
+
+    /// Returns its certificate as PEM.
+    pub fn pem(&self) -> String {
+        pem("CERTIFICATE", self.issuer.der())
+    }
+
+    fn generate() -> Result<Self, rcgen::Error> {
+        let mut params = params("broker tests")?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    }
+
+    /// Returns a server's configuration, with a key of its own.
+    fn server(&self) -> io::Result<rustls::ServerConfig> {
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let mut params = params("localhost").map_err(io::Error::other)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
+        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
+        let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(io::Error::other)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        builder.and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key)).map_err(io::Error::other)
+    }
+}
+
+impl Default for Ca {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FakeAs {
+    /// A server on a free loopback port that speaks TLS; its issuer is at `https://localhost:PORT`, with the path of the
+    /// issuer given.
+    pub async fn listen_tls(mut options: Options, ca: &Ca) -> io::Result<Self> {
+        let acceptor = TlsAcceptor::from(Arc::new(ca.server()?));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let path = url::Url::parse(&options.issuer).map_err(io::Error::other)?;
+        let path = path.path().trim_end_matches('/');
+        options.issuer = format!("https://localhost:{}{path}", listener.local_addr()?.port());
+        options.patience = options.patience.min(Duration::from_secs(30));
+        let server = Self::new(options);
+        server.inner.tasks.spawn(server.clone().serve_tls(listener, acceptor));
+        Ok(server)
+    }
+
+    async fn serve_tls(self, listener: TcpListener, acceptor: TlsAcceptor) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                continue;
+            };
+            if self.with(|state| state.connections.refused) {
+                continue;
+            }
+            let (server, acceptor) = (self.clone(), acceptor.clone());
+            self.inner.tasks.spawn(async move {
+                // A client that does not trust us leaves here: no request, and none in the log.
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    http::serve(server, stream).await;
+                }
+            });
+        }
+    }
+}
+
+/// What both certificates have in common.
+#[expect(clippy::disallowed_methods, reason = "a certificate is good by the wall clock of whoever looks at it")]
+fn params(name: &str) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    let now = SystemTime::now();
+    params.not_before = (now - HALF_A_DAY).into();
+    params.not_after = (now + HALF_A_DAY).into();
+    Ok(params)
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line) + "\n");
+    format!("-----BEGIN {label}-----\n{}-----END {label}-----\n", lines.collect::<String>())
+}
+
+const HALF_A_DAY: Duration = Duration::from_secs(12 * 3600);
