@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is the report")]
 
 mod accounts;
+mod claims;
 mod corners;
 mod crash;
 mod endings;

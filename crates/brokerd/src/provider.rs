@@ -63,6 +63,8 @@ impl Provider {
         parameters: AuthorizationParameters<'_>,
     ) -> Result<DeviceAuthorization, Fault> {
         let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let claims = self.claims(parameters.claims);
+        let parameters = AuthorizationParameters { claims: claims.as_deref(), ..parameters };
         let request = device::authorization_request(&self.profile.registration, &endpoints, parameters)
             .ok_or_else(|| Fault::Misconfigured("the provider has no device authorization endpoint".into()))?;
         Ok(device::authorization_response(&self.send(&request).await?)?)
@@ -74,9 +76,11 @@ impl Provider {
         code: &DeviceCode,
         asked: &ScopeSet,
         target: &Target,
+        claims: Option<&str>,
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(target.tenant.as_deref()).await?;
-        let request = device::poll_request(&self.profile.registration, &endpoints, code);
+        let claims = self.claims(claims);
+        let request = device::poll_request(&self.profile.registration, &endpoints, code, claims.as_deref());
         let response = self.send(&request).await?;
         self.discreet(&response, code.expose(), |response| token_response(response, asked, target, self.clock.now()))
     }
@@ -94,6 +98,8 @@ impl Provider {
         parameters: RefreshParameters<'_>,
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let claims = self.claims(parameters.claims);
+        let parameters = RefreshParameters { claims: claims.as_deref(), ..parameters };
         let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
         let response = self.send(&request).await?;
         let (target, now) = (parameters.target, self.clock.now());
@@ -109,6 +115,11 @@ impl Provider {
         let response = self.send(&request).await?;
         self.discreet(&response, token, revocation_response)?;
         Ok(true)
+    }
+
+    /// A challenge, and what the client can do.
+    fn claims(&self, challenge: Option<&str>) -> Option<String> {
+        broker_oauth::claims::merged(challenge, &self.profile.silent.client_capabilities)
     }
 
     /// Reads an answer. A refusal that quotes what was sent is read without that: it is told to callers.

@@ -17,6 +17,7 @@ pub(super) const PROFILE: &[&str] = &[
     "audience",
     "resource",
     "default_account",
+    "client_capabilities",
     "ca_file",
     "proxy",
     "device_authorization_endpoint",

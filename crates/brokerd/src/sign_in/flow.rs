@@ -172,7 +172,8 @@ impl Flow<'_> {
 
     async fn poll(&self, authorization: &DeviceAuthorization) -> Result<TokenResponse, Fault> {
         let asked = self.wish.provider.profile.registration.sign_in_scopes(&self.wish.scopes);
-        self.wish.provider.poll(&authorization.device_code, &asked, &self.wish.target).await
+        let (target, claims) = (&self.wish.target, self.wish.claims.as_deref());
+        self.wish.provider.poll(&authorization.device_code, &asked, target, claims).await
     }
 
     fn verdict(&self, fault: &Fault) -> Result<Polled, Refusal> {

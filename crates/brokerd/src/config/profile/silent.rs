@@ -1,0 +1,23 @@
+//! How a profile's tokens come without a person: what is on by request only.
+
+use broker_oauth::registration::Provider;
+use broker_oauth::scope::is_scope_token;
+
+use super::{RawProfile, Wrong, wrong};
+
+/// What a profile asks for beyond the ordinary.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Silent {
+    /// What the client tells Entra it can do; `CP1`: handle claims challenges.
+    pub client_capabilities: Vec<String>,
+}
+
+pub(super) fn silent(raw: &RawProfile, provider: Provider) -> Result<Silent, Wrong> {
+    if provider != Provider::Entra && !raw.client_capabilities.is_empty() {
+        return wrong("client_capabilities belongs to provider = \"entra\"", "add that, or leave it out");
+    }
+    if let Some(bad) = raw.client_capabilities.iter().find(|name| !is_scope_token(name)) {
+        return wrong(format!("client_capabilities: {bad:?} is no capability"), "the one there is, is \"CP1\"");
+    }
+    Ok(Silent { client_capabilities: raw.client_capabilities.clone() })
+}
