@@ -10,6 +10,7 @@ mod endings;
 mod entra;
 mod fake_as;
 mod freshness;
+mod grace;
 mod index;
 mod outage;
 mod reload;

@@ -44,6 +44,8 @@ pub struct IssuedToken {
     pub issued_at: Timestamp,
     /// When it dies, by our clock; `None` for never.
     pub expires_at: Option<Timestamp>,
+    /// Until when it may serve beyond that while the provider is away (Entra's `ext_expires_in`), by our clock.
+    pub extended_expires_at: Option<Timestamp>,
     /// When the provider suggests to refresh it (`refresh_in`).
     pub refresh_at: Option<Timestamp>,
     /// The ID token that came with it.
@@ -114,6 +116,7 @@ fn read(
             target: target.clone(),
             issued_at: now,
             expires_at,
+            extended_expires_at: extended(&object, expires_at, now),
             refresh_at,
             id_token: text(&object, "id_token").map(IdToken::new),
         },
@@ -154,6 +157,12 @@ fn life(object: &Map<String, Value>, refreshable: bool, now: Timestamp) -> (Opti
     // One that is due from birth would be refreshed behind every caller.
     let refresh_in = refresh_in.map(|(secs, life)| secs.max(LEAST_REFRESH_IN.min(life / 2)));
     (expires_in.and_then(after), refresh_in.and_then(after))
+}
+
+/// Counted from now like `expires_in`, and not from the end of the ordinary life, which would be far too long.
+fn extended(object: &Map<String, Value>, expires_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let life = SignedDuration::from_secs(i64::try_from(seconds(object, "ext_expires_in")?).ok()?);
+    now.checked_add(life).ok().filter(|end| expires_at.is_some_and(|expires_at| *end > expires_at))
 }
 
 #[cfg(test)]
@@ -197,6 +206,18 @@ mod tests {
         assert_eq!(life_of(&json!(null), true), Some(300));
         assert_eq!(life_of(&json!(null), false), None);
         assert!(life_of(&json!(1e300), true).unwrap() > 0);
+    }
+
+    #[test]
+    fn an_extended_life_counts_from_the_issue_and_is_one_only_if_it_is_longer() {
+        let extended = |expires_in: Value, ext: Value| {
+            let body = json!({"access_token": "t", "expires_in": expires_in, "ext_expires_in": ext});
+            read(&body).unwrap().token.extended_expires_at.map(Timestamp::as_second)
+        };
+        assert_eq!(extended(json!(3600), json!("7200")), Some(7200));
+        for (expires_in, ext) in [(json!(3600), json!(3600)), (json!(3600), json!(-1)), (json!(null), json!(7200))] {
+            assert_eq!(extended(expires_in, ext), None);
+        }
     }
 
     #[test]

@@ -46,8 +46,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 pub(crate) enum Command {
     /// A token, please.
     Token { ask: Ask, reply: oneshot::Sender<Answer> },
-    /// The provider is away: is there a token that still lives?
-    Standby { ask: Ask, reply: oneshot::Sender<Option<Arc<IssuedToken>>> },
+    /// No refresh for now: is there a token that still lives? With `grace`, the provider is away, and one past its end may do.
+    Standby { ask: Ask, grace: bool, reply: oneshot::Sender<Option<Served>> },
     /// A sign-in brought a new grant.
     Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
     /// End the sign-in.
@@ -66,6 +66,14 @@ pub(crate) struct Description {
     pub account: api::Account,
     /// Its refreshes, in the air and waiting for their turn.
     pub flights: Vec<api::FlightSummary>,
+}
+
+/// The answer to [`Command::Standby`].
+pub(crate) struct Served {
+    /// The token.
+    pub token: Arc<IssuedToken>,
+    /// Whether it is past its end, and serves by the longer life it was issued with.
+    pub extended: bool,
 }
 
 /// The answer to [`Command::Token`].
@@ -156,9 +164,7 @@ impl Account {
                 let answer = self.admit(ask);
                 drop(reply.send(answer));
             }
-            Command::Standby { ask, reply } => {
-                drop(reply.send(self.best(&ask, |judged| judged != Freshness::Expired)));
-            }
+            Command::Standby { ask, grace, reply } => drop(reply.send(self.standby(&ask, grace))),
             Command::Adopt { grant, token, reply } => self.queue.push_back(Job::Adopt { grant, token, reply }),
             Command::SignOut { reply } => self.queue.push_back(Job::SignOut { reply }),
             Command::Describe { reply } => drop(reply.send(self.describe())),
@@ -211,6 +217,22 @@ impl Account {
     fn best(&self, ask: &Ask, good: impl Fn(Freshness) -> bool) -> Option<Arc<IssuedToken>> {
         let case = self.provider.as_ref()?.profile.registration.provider.scope_case();
         self.cache.best(ask, case, self.broker.clock.now(), good)
+    }
+
+    /// What serves until a refresh is possible again.
+    fn standby(&self, ask: &Ask, grace: bool) -> Option<Served> {
+        if let Some(token) = self.best(ask, |judged| judged != Freshness::Expired) {
+            return Some(Served { token, extended: false });
+        }
+        let profile = &self.provider.as_ref()?.profile;
+        // Who has said more than "a token" gets what was asked for, or nothing.
+        if !grace || !profile.silent.outage_grace || !ask.is_soft() || ask.reject.is_some() {
+            return None;
+        }
+        let case = profile.registration.provider.scope_case();
+        let token = self.cache.best_in_grace(ask, case, self.broker.clock.now())?;
+        tracing::info!(account = %self.id, "the provider is away: an expired token serves by its extended life");
+        Some(Served { token, extended: true })
     }
 
     /// Remembers a failure, and how long to leave the provider and the store in peace when nobody waits.

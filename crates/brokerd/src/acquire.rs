@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::account::{Answer, Ask, Command};
+use crate::account::{Answer, Ask, Command, Served};
 use crate::accounts::Card;
 use crate::broker::Broker;
 use crate::explain::{Refusal, Remedy};
@@ -52,6 +52,8 @@ pub(crate) struct Acquired {
     pub account: AccountRef,
     /// The token.
     pub token: Arc<IssuedToken>,
+    /// Whether it is past its end, and serves by the longer life it was issued with.
+    pub extended: bool,
 }
 
 /// The next thing a caller is told.
@@ -120,7 +122,7 @@ impl Caller {
         for _ in 0..MAX_SIGN_INS {
             let refusal = match &who {
                 Some(card) if !must_sign_in => match self.silent(card, &ask).await {
-                    Ok(token) => return Ok(acquired(&provider, card, token)),
+                    Ok(served) => return Ok(acquired(&provider, card, served)),
                     Err(refusal) => refusal,
                 },
                 Some(_) => Refusal::sign_in("a sign-in was asked for"),
@@ -139,7 +141,7 @@ impl Caller {
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
             let case = provider.profile.registration.provider.scope_case();
             if ask.is_served_by(&landed.token, case) {
-                return Ok(acquired(&provider, &card, landed.token));
+                return Ok(acquired(&provider, &card, in_time(landed.token)));
             }
             // What others asked for came first; our own comes by a refresh. The claims have been passed on.
             who = Some(card);
@@ -222,29 +224,33 @@ impl Caller {
     }
 
     /// Without a person: from memory, or by a refresh.
-    async fn silent(&self, card: &Card, ask: &Ask) -> Result<Arc<IssuedToken>, Refusal> {
+    async fn silent(&self, card: &Card, ask: &Ask) -> Result<Served, Refusal> {
         let (reply, answer) = oneshot::channel();
         if !self.broker.tell(&card.id, Command::Token { ask: ask.clone(), reply }).await {
             return Err(self.gone());
         }
         let waiter = match answer.await {
-            Ok(Answer::Now(token)) => return Ok(token),
+            Ok(Answer::Now(token)) => return Ok(in_time(token)),
             Ok(Answer::Wait(waiter)) => waiter,
             Err(_) => return Err(self.gone()),
         };
         match flight::wait(waiter, None).await {
-            Ok(landed) => Ok(landed.token),
+            Ok(landed) => Ok(in_time(landed.token)),
             Err(refusal) if refusal.remedy == Remedy::Time && ask.is_soft() => {
-                self.standby(card, ask).await.ok_or(refusal)
+                self.standby(card, ask, &refusal).await.ok_or(refusal)
             }
             Err(refusal) => Err(refusal),
         }
     }
 
-    /// The provider is away: a token that is still valid will do.
-    async fn standby(&self, card: &Card, ask: &Ask) -> Option<Arc<IssuedToken>> {
+    /// The provider or the store is away: a token that is still valid will do. A locked keyring is no outage that could
+    /// lengthen a token's life: it opens when its user wants.
+    async fn standby(&self, card: &Card, ask: &Ask, why: &Refusal) -> Option<Served> {
+        use ErrorCode::{ProviderError, ProviderUnreachable, Throttled};
+
+        let grace = matches!(why.body.error, ProviderError | ProviderUnreachable | Throttled);
         let (reply, answer) = oneshot::channel();
-        self.broker.tell(&card.id, Command::Standby { ask: ask.clone(), reply }).await;
+        self.broker.tell(&card.id, Command::Standby { ask: ask.clone(), grace, reply }).await;
         answer.await.ok().flatten()
     }
 
@@ -290,8 +296,14 @@ impl Caller {
     }
 }
 
-fn acquired(provider: &Provider, card: &Card, token: Arc<IssuedToken>) -> Acquired {
-    Acquired { profile: provider.profile.name.clone(), account: card.reference(), token }
+fn acquired(provider: &Provider, card: &Card, served: Served) -> Acquired {
+    let Served { token, extended } = served;
+    Acquired { profile: provider.profile.name.clone(), account: card.reference(), token, extended }
+}
+
+/// A token that serves within its own life.
+fn in_time(token: Arc<IssuedToken>) -> Served {
+    Served { token, extended: false }
 }
 
 fn is_lower_hex_sha256(text: &str) -> bool {

@@ -234,6 +234,7 @@ fn long_lived(
         target: grant.target.clone(),
         issued_at: now,
         expires_at: None,
+        extended_expires_at: None,
         refresh_at: None,
         id_token: None,
     }

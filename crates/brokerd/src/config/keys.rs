@@ -18,6 +18,7 @@ pub(super) const PROFILE: &[&str] = &[
     "resource",
     "default_account",
     "client_capabilities",
+    "outage_grace",
     "ca_file",
     "proxy",
     "device_authorization_endpoint",

@@ -34,6 +34,8 @@ pub(super) struct RawProfile {
     default_account: Option<String>,
     #[serde(default)]
     client_capabilities: Vec<String>,
+    #[serde(default)]
+    outage_grace: bool,
     ca_file: Option<PathBuf>,
     proxy: Option<String>,
     device_authorization_endpoint: Option<String>,

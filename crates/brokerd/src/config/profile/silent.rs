@@ -10,6 +10,8 @@ use super::{RawProfile, Wrong, wrong};
 pub struct Silent {
     /// What the client tells Entra it can do; `CP1`: handle claims challenges.
     pub client_capabilities: Vec<String>,
+    /// Whether a token serves to the end of its extended life while the provider is away.
+    pub outage_grace: bool,
 }
 
 pub(super) fn silent(raw: &RawProfile, provider: Provider) -> Result<Silent, Wrong> {
@@ -19,5 +21,5 @@ pub(super) fn silent(raw: &RawProfile, provider: Provider) -> Result<Silent, Wro
     if let Some(bad) = raw.client_capabilities.iter().find(|name| !is_scope_token(name)) {
         return wrong(format!("client_capabilities: {bad:?} is no capability"), "the one there is, is \"CP1\"");
     }
-    Ok(Silent { client_capabilities: raw.client_capabilities.clone() })
+    Ok(Silent { client_capabilities: raw.client_capabilities.clone(), outage_grace: raw.outage_grace })
 }
