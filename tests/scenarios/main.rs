@@ -9,6 +9,7 @@ mod crash;
 mod endings;
 mod entra;
 mod fake_as;
+mod family;
 mod freshness;
 mod grace;
 mod index;

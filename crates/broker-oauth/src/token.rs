@@ -61,6 +61,8 @@ pub struct TokenResponse {
     pub refresh_token: Option<RefreshToken>,
     /// Who the user is, where the response says.
     pub identity: Option<Identity>,
+    /// The family whose clients may redeem the refresh token as well (Entra's `foci`).
+    pub family: Option<String>,
 }
 
 /// Reads the answer to a device code poll that asked for `asked`.
@@ -122,7 +124,13 @@ fn read(
         },
         refresh_token,
         identity: identity::identity(&object),
+        family: text(&object, "foci").filter(|family| is_family(family)),
     })
+}
+
+/// There is one family, and it is called `1`; another would have a name like it.
+fn is_family(name: &str) -> bool {
+    (1..=8).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// RFC 6749 §7.1: types are case-insensitive; GitHub says `bearer`.
@@ -206,6 +214,16 @@ mod tests {
         assert_eq!(life_of(&json!(null), true), Some(300));
         assert_eq!(life_of(&json!(null), false), None);
         assert!(life_of(&json!(1e300), true).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_family_is_named_in_one_word() {
+        let family = |foci: Value| read(&json!({"access_token": "t", "foci": foci})).unwrap().family;
+        assert_eq!(family(json!("1")).as_deref(), Some("1"));
+        assert_eq!(family(json!(1)).as_deref(), Some("1"));
+        for odd in [json!(""), json!(null), json!("a b"), json!("123456789"), json!([1])] {
+            assert_eq!(family(odd), None);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod cache;
 mod hold;
 mod jobs;
 mod leaving;
+mod lend;
 mod refresh;
 mod sign_out;
 
@@ -24,10 +25,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 pub(crate) use self::ask::Ask;
-use self::ask::Key;
+pub(crate) use self::ask::Key;
 use self::cache::Cache;
 pub(crate) use self::hold::Hold;
 use self::jobs::{Done, Job, landing};
+pub(crate) use self::lend::{Loan, NoLoan};
 pub(crate) use self::sign_out::revoke;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Standby { ask: Ask, grace: bool, reply: oneshot::Sender<Option<Served>> },
     /// A sign-in brought a new grant.
     Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
+    /// Another client of the family asks: redeem the refresh token once for it.
+    Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     /// End the sign-in.
     SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
     /// How do you stand?
@@ -166,6 +170,7 @@ impl Account {
             }
             Command::Standby { ask, grace, reply } => drop(reply.send(self.standby(&ask, grace))),
             Command::Adopt { grant, token, reply } => self.queue.push_back(Job::Adopt { grant, token, reply }),
+            Command::Lend { borrower, ask, reply } => self.queue.push_back(Job::Lend { borrower, ask, reply }),
             Command::SignOut { reply } => self.queue.push_back(Job::SignOut { reply }),
             Command::Describe { reply } => drop(reply.send(self.describe())),
             Command::Load => self.queue.push_back(Job::Load),

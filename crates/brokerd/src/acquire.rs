@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_ipc::api::{AccountRef, DevicePrompt, Interaction, Requester, TokenRequest};
+use broker_ipc::api::{AccountRef, AccountState, DevicePrompt, Interaction, Requester, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_ipc::peer::Peer;
 use broker_oauth::scope::ScopeSet;
@@ -20,6 +20,7 @@ use crate::account::{Answer, Ask, Command, Served};
 use crate::accounts::Card;
 use crate::broker::Broker;
 use crate::explain::{Refusal, Remedy};
+use crate::family::Whom;
 use crate::flight::{self, Landed, Prompt};
 use crate::grant::AccountId;
 use crate::provider::Provider;
@@ -134,10 +135,16 @@ impl Caller {
                     None => Refusal::sign_in(format!("nobody is signed in under profile {}", provider.profile.name)),
                 },
             };
-            if refusal.remedy != Remedy::SignIn || self.request.interaction == Some(Interaction::Never) {
-                return Err(refusal.under(&provider.profile.name));
+            if refusal.remedy != Remedy::SignIn {
+                return Err(refusal);
             }
-            let landed = self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?;
+            let landed = match self.borrow(&provider, &ask, who.as_ref()).await {
+                Ok(landed) => landed,
+                Err(away) if self.request.interaction == Some(Interaction::Never) => {
+                    return Err(away.unwrap_or(refusal).under(&provider.profile.name));
+                }
+                Err(_) => self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?,
+            };
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
             let case = provider.profile.registration.provider.scope_case();
             if ask.is_served_by(&landed.token, case) {
@@ -252,6 +259,32 @@ impl Caller {
         let (reply, answer) = oneshot::channel();
         self.broker.tell(&card.id, Command::Standby { ask: ask.clone(), grace, reply }).await;
         answer.await.ok().flatten()
+    }
+
+    /// Without a person, by another profile's refresh token of the same family. `Err` tells why that does not help, where
+    /// that is worth telling.
+    async fn borrow(&self, provider: &Arc<Provider>, ask: &Ask, who: Option<&Card>) -> Result<Landed, Option<Refusal>> {
+        if self.goal == Goal::SignIn || !provider.profile.silent.share_family || self.broker.stop.is_cancelled() {
+            return Err(None);
+        }
+        let whom = match (who, self.name(provider)) {
+            // A grant that lives was refused for what was asked: another client's would be too.
+            (Some(card), _) if !self.has_ended(card).await => return Err(None),
+            (Some(card), _) => Whom::User(card.home_id.clone().ok_or(None)?),
+            (None, Some(name)) => Whom::Named(name.into()),
+            (None, None) => Whom::Anybody,
+        };
+        let waiter = self.broker.families.join_or_start(&self.broker, provider, &whom, ask).ok_or(None)?;
+        match flight::wait(waiter, None).await {
+            Ok(landed) => Ok(landed),
+            Err(refusal) => Err(Some(refusal).filter(|refusal| refusal.remedy == Remedy::Time)),
+        }
+    }
+
+    async fn has_ended(&self, card: &Card) -> bool {
+        let (reply, description) = oneshot::channel();
+        self.broker.tell(&card.id, Command::Describe { reply }).await;
+        description.await.is_ok_and(|described| described.account.state == AccountState::SignInRequired)
     }
 
     fn gone(&self) -> Refusal {

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod family;
 pub(crate) mod flight;
 pub(crate) mod grant;
 pub mod harden;

@@ -15,6 +15,8 @@ pub struct Options {
     pub clients: Vec<Client>,
     /// The tenants of the Microsoft Entra dialect; the first is everybody's home.
     pub tenants: Vec<Tenant>,
+    /// The clients of Microsoft Entra's family "1", which may redeem each other's refresh tokens.
+    pub family_clients: Vec<String>,
     /// Which metadata documents it publishes.
     pub discovery: Discovery,
     /// How long an access token lives.
@@ -62,6 +64,7 @@ impl Default for Options {
                 Tenant::new("contoso.onmicrosoft.com", "c0ffee00-0000-4000-8000-000000000001"),
                 Tenant::new("fabrikam.onmicrosoft.com", "c0ffee00-0000-4000-8000-000000000002"),
             ],
+            family_clients: Vec::new(),
             discovery: Discovery::Both,
             access_token_lifetime: Duration::from_secs(3600),
             refresh_token_lifetime: Duration::from_secs(90 * 24 * 3600),

@@ -30,7 +30,7 @@ impl State {
         let (index, spent) = (token.family, token.spent);
         let expired = call.now >= token.last_used + self.options.refresh_token_lifetime;
         let family = &self.families[index];
-        if family.client_id != call.client_id {
+        if family.client_id != call.client_id && !self.of_one_family(&family.client_id, call) {
             return dead(Dead::WrongClient);
         }
         if self.is_reuse(call, spent) {
@@ -158,11 +158,25 @@ impl State {
         let scope: Vec<&str> = scope.iter().map(String::as_str).filter(|name| *name != "offline_access").collect();
         answer["scope"] = scope.join(" ").into();
         answer["ext_expires_in"] = answer["expires_in"].clone();
+        if answer["refresh_token"].is_string() && self.is_family_client(call.client_id) {
+            answer["foci"] = "1".into();
+        }
         if call.required("client_info").is_ok_and(|value| value == "1") {
             let home = &self.options.tenants.first().expect("everybody has a home tenant").id;
             let client_info = json!({"uid": user.sub, "utid": home}).to_string();
             answer["client_info"] = URL_SAFE_NO_PAD.encode(client_info).into();
         }
+    }
+
+    /// Tells whether a client may redeem another's refresh token.
+    pub(super) fn of_one_family(&self, other: &str, call: &Call<'_>) -> bool {
+        matches!(call.dialect, Dialect::Entra(_))
+            && self.is_family_client(other)
+            && self.is_family_client(call.client_id)
+    }
+
+    fn is_family_client(&self, id: &str) -> bool {
+        self.options.family_clients.iter().any(|client| client == id)
     }
 
     /// RFC 7009 §2: whatever the token was, afterwards it is not; an unknown one is no error.

@@ -18,6 +18,7 @@ pub(super) const PROFILE: &[&str] = &[
     "resource",
     "default_account",
     "client_capabilities",
+    "share_family",
     "outage_grace",
     "ca_file",
     "proxy",

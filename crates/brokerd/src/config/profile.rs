@@ -35,6 +35,8 @@ pub(super) struct RawProfile {
     #[serde(default)]
     client_capabilities: Vec<String>,
     #[serde(default)]
+    share_family: bool,
+    #[serde(default)]
     outage_grace: bool,
     ca_file: Option<PathBuf>,
     proxy: Option<String>,

@@ -24,7 +24,7 @@ use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::explain::{self, Refusal};
 use crate::flight::{Landing, Progress, Prompt};
-use crate::grant::{AccountId, Credential, Grant, Refresh};
+use crate::grant::Grant;
 use crate::provider::Fault;
 
 /// Runs a sign-in to its end and tells everybody who waits.
@@ -196,26 +196,8 @@ impl Flow<'_> {
 
     /// The user has consented.
     async fn consented(&self, response: TokenResponse) -> Landing {
-        let profile = &self.wish.provider.profile;
-        let identity = response.identity.unwrap_or_default();
-        let id = AccountId::derive(&profile.name, &profile.issuer(), &identity);
-        let credential = match (response.refresh_token, response.token.expires_at) {
-            (Some(token), _) => Credential::Refresh(Refresh::new(token)),
-            (None, None) => Credential::LongLived(response.token.access_token.clone()),
-            (None, Some(_)) => Credential::Transient,
-        };
-        let grant = Grant {
-            profile: profile.name.clone(),
-            client_id: profile.registration.client_id.clone(),
-            issuer: profile.issuer(),
-            target: self.wish.target.clone(),
-            scope: response.token.scope.clone(),
-            asked: response.token.asked.clone(),
-            credential,
-            signed_in_at: self.broker.clock.now(),
-            id,
-            identity,
-        };
+        let (profile, target) = (&self.wish.provider.profile, self.wish.target.clone());
+        let (grant, token) = Grant::issued(profile, target, response, self.broker.clock.now());
         let expected = match &self.wish.bound {
             Bound::Anybody => true,
             Bound::Account(expected) => *expected == grant.id,
@@ -224,7 +206,7 @@ impl Flow<'_> {
         if !expected {
             return Err(self.mismatch(&grant).await);
         }
-        self.broker.adopt(grant, Arc::new(response.token)).await
+        self.broker.adopt(grant, Arc::new(token)).await
     }
 
     /// Somebody else signed in: nothing is stored, and the grant is given back.
