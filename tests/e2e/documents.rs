@@ -198,6 +198,7 @@ fn token() -> TokenResponse {
         token_type: text("Bearer"),
         expires_at: some("2026-01-01T00:00:00Z"),
         expires_on: Some(1),
+        extended: true,
         scope: text("a"),
         profile: text("work"),
         account: account_ref(),

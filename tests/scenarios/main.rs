@@ -4,6 +4,7 @@
 
 mod aadsts;
 mod accounts;
+mod claims;
 mod corners;
 mod crash;
 mod endings;
@@ -11,7 +12,9 @@ mod entra;
 mod errors_page;
 mod fake_as;
 mod fake_as_entra;
+mod family;
 mod freshness;
+mod grace;
 mod index;
 mod outage;
 mod prompt_survives;

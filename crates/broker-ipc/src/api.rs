@@ -119,6 +119,10 @@ pub struct TokenResponse {
     /// The same in epoch seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_on: Option<i64>,
+    /// The token is past its ordinary end and is served because the provider is away (`outage_grace`); the two times above
+    /// are then the extended end. Absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extended: bool,
     /// What was granted, space separated.
     pub scope: String,
     /// The profile it was issued under.

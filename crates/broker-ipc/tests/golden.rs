@@ -71,6 +71,9 @@ fn event(name: &str, mut value: Value) -> Value {
 fn answers_are_written_as_documented_and_read_from_newer_daemons() {
     golden::<DevicePrompt>(prompt());
     golden::<TokenResponse>(token());
+    let mut extended = token();
+    extended["extended"] = true.into();
+    golden::<TokenResponse>(extended);
     golden::<ErrorBody>(failure());
     golden::<Prompts>(json!({"prompts": [prompt()]}));
     golden::<Accounts>(json!({"accounts": []}));

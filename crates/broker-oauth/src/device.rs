@@ -115,10 +115,17 @@ pub fn authorization_response(response: &ProviderResponse) -> Result<DeviceAutho
 }
 
 /// Builds a poll (RFC 8628 §3.4).
-pub fn poll_request(registration: &Registration, endpoints: &Endpoints, device_code: &DeviceCode) -> ProviderRequest {
+pub fn poll_request(
+    registration: &Registration,
+    endpoints: &Endpoints,
+    device_code: &DeviceCode,
+    claims: Option<&str>,
+) -> ProviderRequest {
     let fields = [
         ("grant_type", Some("urn:ietf:params:oauth:grant-type:device_code")),
         ("device_code", Some(device_code.expose())),
+        // RFC 8628 has no such parameter here; Entra reads it with the code, as MSAL sends it.
+        ("claims", claims.filter(|_| registration.provider == crate::registration::Provider::Entra)),
     ];
     client_fields(registration, endpoints.token.clone(), |client| Form::new(fields.into_iter().chain(client)))
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`registration`] | who the client is: provider dialect, client id, scopes | |
 //! | [`metadata`] | where the endpoints are | RFC 8414, OpenID Connect Discovery 1.0 |
+//! | [`claims`] | what a `claims` parameter says | OpenID Connect Core §5.5 |
 //! | [`device`] | how a device flow runs | RFC 8628 |
 //! | [`refresh`] | when a token is fresh, how a refresh is asked for | RFC 6749 §6 |
 //! | [`token`] | what a token response says | RFC 6749 §5.1 |
@@ -20,6 +21,7 @@
 //! Nothing here opens a socket or reads a clock, so every rule is tested by moving a variable.
 
 pub mod aadsts;
+pub mod claims;
 pub mod classification;
 pub mod device;
 pub mod failure;

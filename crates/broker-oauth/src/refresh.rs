@@ -61,6 +61,14 @@ fn wanted(life: SignedDuration, min_validity: Option<SignedDuration>) -> SignedD
     }
 }
 
+/// Whether a token past its end may serve at `now` all the same: the provider is away, and gave the token a longer life for
+/// such a time. Nothing is believed of a clock that moved back, nor of an end that is implausibly far.
+pub fn is_in_grace(token: &IssuedToken, now: Timestamp) -> bool {
+    let (Some(expires_at), Some(end)) = (token.expires_at, token.extended_expires_at) else { return false };
+    let left = end.duration_since(now);
+    token.issued_at <= expires_at && expires_at <= now && left > SignedDuration::ZERO && left <= IMPLAUSIBLE
+}
+
 /// What a refresh asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshParameters<'a> {
@@ -106,6 +114,7 @@ mod tests {
             target: Target::default(),
             issued_at: at(0),
             expires_at: Some(at(life)),
+            extended_expires_at: None,
             refresh_at: refresh_in.map(at),
             id_token: None,
         }
@@ -156,6 +165,20 @@ mod tests {
     fn the_providers_own_suggestion_makes_it_stale() {
         assert_eq!(freshness(&token(86_400, Some(43_200)), at(43_199), None), Freshness::Fresh);
         assert_eq!(freshness(&token(86_400, Some(43_200)), at(43_200), None), Freshness::Stale);
+    }
+
+    #[test]
+    fn grace_begins_at_the_end_and_has_one() {
+        let in_grace = |end: Option<i64>, now: i64| {
+            let token = IssuedToken { extended_expires_at: end.map(at), ..token(3600, None) };
+            is_in_grace(&token, at(now))
+        };
+        for (now, want) in [(-400, false), (0, false), (3599, false), (3600, true), (7199, true), (7200, false)] {
+            assert_eq!(in_grace(Some(7200), now), want, "at {now}");
+        }
+        assert!(!in_grace(None, 3600));
+        let implausible = IMPLAUSIBLE.as_secs() + 3601;
+        assert!(!in_grace(Some(implausible), 3600));
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct IssuedToken {
     pub issued_at: Timestamp,
     /// When it dies, by our clock; `None` for never.
     pub expires_at: Option<Timestamp>,
+    /// Until when it may serve beyond that while the provider is away (Entra's `ext_expires_in`), by our clock.
+    pub extended_expires_at: Option<Timestamp>,
     /// When the provider suggests to refresh it (`refresh_in`).
     pub refresh_at: Option<Timestamp>,
     /// The ID token that came with it.
@@ -59,6 +61,8 @@ pub struct TokenResponse {
     pub refresh_token: Option<RefreshToken>,
     /// Who the user is, where the response says.
     pub identity: Option<Identity>,
+    /// The family whose clients may redeem the refresh token as well (Entra's `foci`).
+    pub family: Option<String>,
 }
 
 /// Reads the answer to a device code poll that asked for `asked`.
@@ -114,12 +118,19 @@ fn read(
             target: target.clone(),
             issued_at: now,
             expires_at,
+            extended_expires_at: extended(&object, expires_at, now),
             refresh_at,
             id_token: text(&object, "id_token").map(IdToken::new),
         },
         refresh_token,
         identity: identity::identity(&object),
+        family: text(&object, "foci").filter(|family| is_family(family)),
     })
+}
+
+/// There is one family, and it is called `1`; another would have a name like it.
+fn is_family(name: &str) -> bool {
+    (1..=8).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// RFC 6749 §7.1: types are case-insensitive; GitHub says `bearer`.
@@ -154,6 +165,12 @@ fn life(object: &Map<String, Value>, refreshable: bool, now: Timestamp) -> (Opti
     // One that is due from birth would be refreshed behind every caller.
     let refresh_in = refresh_in.map(|(secs, life)| secs.max(LEAST_REFRESH_IN.min(life / 2)));
     (expires_in.and_then(after), refresh_in.and_then(after))
+}
+
+/// Counted from now like `expires_in`, and not from the end of the ordinary life, which would be far too long.
+fn extended(object: &Map<String, Value>, expires_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let life = SignedDuration::from_secs(i64::try_from(seconds(object, "ext_expires_in")?).ok()?);
+    now.checked_add(life).ok().filter(|end| expires_at.is_some_and(|expires_at| *end > expires_at))
 }
 
 #[cfg(test)]
@@ -197,6 +214,28 @@ mod tests {
         assert_eq!(life_of(&json!(null), true), Some(300));
         assert_eq!(life_of(&json!(null), false), None);
         assert!(life_of(&json!(1e300), true).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_family_is_named_in_one_word() {
+        let family = |foci: Value| read(&json!({"access_token": "t", "foci": foci})).unwrap().family;
+        assert_eq!(family(json!("1")).as_deref(), Some("1"));
+        assert_eq!(family(json!(1)).as_deref(), Some("1"));
+        for odd in [json!(""), json!(null), json!("a b"), json!("123456789"), json!([1])] {
+            assert_eq!(family(odd), None);
+        }
+    }
+
+    #[test]
+    fn an_extended_life_counts_from_the_issue_and_is_one_only_if_it_is_longer() {
+        let extended = |expires_in: Value, ext: Value| {
+            let body = json!({"access_token": "t", "expires_in": expires_in, "ext_expires_in": ext});
+            read(&body).unwrap().token.extended_expires_at.map(Timestamp::as_second)
+        };
+        assert_eq!(extended(json!(3600), json!("7200")), Some(7200));
+        for (expires_in, ext) in [(json!(3600), json!(3600)), (json!(3600), json!(-1)), (json!(null), json!(7200))] {
+            assert_eq!(extended(expires_in, ext), None);
+        }
     }
 
     #[test]

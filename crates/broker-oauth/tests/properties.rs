@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker_oauth::device::{DeviceFlow, Polled, Step, authorization_response};
 use broker_oauth::failure::Failure;
-use broker_oauth::refresh::{Freshness, freshness};
+use broker_oauth::refresh::{Freshness, freshness, is_in_grace};
 use broker_oauth::scope::{ScopeCase, ScopeSet};
 use broker_oauth::secret::AccessToken;
 use broker_oauth::text;
@@ -45,6 +45,7 @@ fn token(issued_at: i64, life: i64, refresh_in: Option<i64>) -> IssuedToken {
         target: Target::default(),
         issued_at: at(issued_at),
         expires_at: Some(at(issued_at + life)),
+        extended_expires_at: None,
         refresh_at: refresh_in.map(|after| at(issued_at + after)),
         id_token: None,
     }
@@ -118,6 +119,21 @@ proptest! {
                 prop_assert!(left >= promised);
             }
         }
+    }
+
+    /// Grace begins where the ordinary life ends, ends where the extended one does, and is never both with it.
+    #[test]
+    fn grace_is_what_lies_between_the_two_ends(
+        issued_at in 1_000_000_i64..2_000_000_000,
+        life in 1_i64..200_000,
+        extended in 1_i64..400_000,
+        age in -1000_i64..500_000,
+    ) {
+        let end = (extended > life).then(|| Timestamp::from_second(issued_at + extended).unwrap());
+        let token = IssuedToken { extended_expires_at: end, ..token(issued_at, life, None) };
+        let now = Timestamp::from_second(issued_at + age).unwrap();
+        prop_assert_eq!(is_in_grace(&token, now), (life..extended.max(life)).contains(&age));
+        prop_assert!(!is_in_grace(&token, now) || freshness(&token, now, None) == Freshness::Expired);
     }
 
     /// A clock that is wrong by years, either way, never makes a token immortal or an error of arithmetic.

@@ -8,6 +8,7 @@ mod cache;
 mod hold;
 mod jobs;
 mod leaving;
+mod lend;
 mod refresh;
 mod sign_out;
 
@@ -24,10 +25,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 pub(crate) use self::ask::Ask;
-use self::ask::Key;
+pub(crate) use self::ask::Key;
 use self::cache::Cache;
 pub(crate) use self::hold::Hold;
 use self::jobs::{Done, Job, landing};
+pub(crate) use self::lend::{Loan, NoLoan};
 pub(crate) use self::sign_out::revoke;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
@@ -46,10 +48,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 pub(crate) enum Command {
     /// A token, please.
     Token { ask: Ask, reply: oneshot::Sender<Answer> },
-    /// The provider is away: is there a token that still lives?
-    Standby { ask: Ask, reply: oneshot::Sender<Option<Arc<IssuedToken>>> },
+    /// No refresh for now: is there a token that still lives? With `grace`, the provider is away, and one past its end may do.
+    Standby { ask: Ask, grace: bool, reply: oneshot::Sender<Option<Served>> },
     /// A sign-in brought a new grant.
     Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
+    /// Another client of the family asks: redeem the refresh token once for it.
+    Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     /// End the sign-in.
     SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
     /// How do you stand?
@@ -66,6 +70,14 @@ pub(crate) struct Description {
     pub account: api::Account,
     /// Its refreshes, in the air and waiting for their turn.
     pub flights: Vec<api::FlightSummary>,
+}
+
+/// The answer to [`Command::Standby`].
+pub(crate) struct Served {
+    /// The token.
+    pub token: Arc<IssuedToken>,
+    /// Whether it is past its end, and serves by the longer life it was issued with.
+    pub extended: bool,
 }
 
 /// The answer to [`Command::Token`].
@@ -156,10 +168,9 @@ impl Account {
                 let answer = self.admit(ask);
                 drop(reply.send(answer));
             }
-            Command::Standby { ask, reply } => {
-                drop(reply.send(self.best(&ask, |judged| judged != Freshness::Expired)));
-            }
+            Command::Standby { ask, grace, reply } => drop(reply.send(self.standby(&ask, grace))),
             Command::Adopt { grant, token, reply } => self.queue.push_back(Job::Adopt { grant, token, reply }),
+            Command::Lend { borrower, ask, reply } => self.queue.push_back(Job::Lend { borrower, ask, reply }),
             Command::SignOut { reply } => self.queue.push_back(Job::SignOut { reply }),
             Command::Describe { reply } => drop(reply.send(self.describe())),
             Command::Load => self.queue.push_back(Job::Load),
@@ -211,6 +222,22 @@ impl Account {
     fn best(&self, ask: &Ask, good: impl Fn(Freshness) -> bool) -> Option<Arc<IssuedToken>> {
         let case = self.provider.as_ref()?.profile.registration.provider.scope_case();
         self.cache.best(ask, case, self.broker.clock.now(), good)
+    }
+
+    /// What serves until a refresh is possible again.
+    fn standby(&self, ask: &Ask, grace: bool) -> Option<Served> {
+        if let Some(token) = self.best(ask, |judged| judged != Freshness::Expired) {
+            return Some(Served { token, extended: false });
+        }
+        let profile = &self.provider.as_ref()?.profile;
+        // Who has said more than "a token" gets what was asked for, or nothing.
+        if !grace || !profile.silent.outage_grace || !ask.is_soft() || ask.reject.is_some() {
+            return None;
+        }
+        let case = profile.registration.provider.scope_case();
+        let token = self.cache.best_in_grace(ask, case, self.broker.clock.now())?;
+        tracing::info!(account = %self.id, "the provider is away: an expired token serves by its extended life");
+        Some(Served { token, extended: true })
     }
 
     /// Remembers a failure, and how long to leave the provider and the store in peace when nobody waits.

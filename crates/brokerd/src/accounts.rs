@@ -39,6 +39,9 @@ pub(crate) struct Card {
     /// Where it signed in; empty if an older version wrote this.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub issuer: String,
+    /// The family whose clients may redeem its refresh token as well (Entra).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
 }
 
 impl Card {
@@ -51,6 +54,7 @@ impl Card {
             local_id: grant.identity.local_id.clone(),
             asked: grant.asked.to_string(),
             issuer: grant.issuer.clone(),
+            family: grant.family.clone(),
         }
     }
 
@@ -71,6 +75,11 @@ impl Card {
         } else {
             ids.into_iter().flatten().any(|id| is(id)).then_some(2)
         }
+    }
+
+    /// Whether a name means this account.
+    pub(crate) fn answers_to(&self, name: &str) -> bool {
+        self.rank(name).is_some()
     }
 
     /// As answers name it.
@@ -192,6 +201,7 @@ mod tests {
             local_id: None,
             asked: String::new(),
             issuer: String::new(),
+            family: None,
         }
     }
 

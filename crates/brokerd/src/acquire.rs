@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_ipc::api::{AccountRef, DevicePrompt, Interaction, Requester, TokenRequest};
+use broker_ipc::api::{AccountRef, AccountState, DevicePrompt, Interaction, Requester, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_ipc::peer::Peer;
 use broker_oauth::scope::ScopeSet;
@@ -16,10 +16,11 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::account::{Answer, Ask, Command};
+use crate::account::{Answer, Ask, Command, Served};
 use crate::accounts::Card;
 use crate::broker::Broker;
 use crate::explain::{Refusal, Remedy};
+use crate::family::Whom;
 use crate::flight::{self, Landed, Prompt};
 use crate::grant::AccountId;
 use crate::provider::Provider;
@@ -52,6 +53,8 @@ pub(crate) struct Acquired {
     pub account: AccountRef,
     /// The token.
     pub token: Arc<IssuedToken>,
+    /// Whether it is past its end, and serves by the longer life it was issued with.
+    pub extended: bool,
 }
 
 /// The next thing a caller is told.
@@ -124,7 +127,7 @@ impl Caller {
         for _ in 0..MAX_SIGN_INS {
             let refusal = match &who {
                 Some(card) if !must_sign_in => match self.silent(card, &ask).await {
-                    Ok(token) => return Ok(acquired(&provider, card, token)),
+                    Ok(served) => return Ok(acquired(&provider, card, served)),
                     Err(refusal) => refusal,
                 },
                 Some(_) => Refusal::sign_in("a sign-in was asked for"),
@@ -142,14 +145,20 @@ impl Caller {
                 Remedy::SignInOnce => !signed_in,
                 Remedy::Time | Remedy::None => false,
             };
-            if !helps || self.request.interaction == Some(Interaction::Never) {
+            if !helps {
                 return Err(refusal.under(&provider.profile.name));
             }
-            let landed = self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?;
+            let landed = match self.borrow(&provider, &ask, who.as_ref()).await {
+                Ok(landed) => landed,
+                Err(away) if self.request.interaction == Some(Interaction::Never) => {
+                    return Err(away.unwrap_or(refusal).under(&provider.profile.name));
+                }
+                Err(_) => self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?,
+            };
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
             let case = provider.profile.registration.provider.scope_case();
             if ask.is_served_by(&landed.token, case) {
-                return Ok(acquired(&provider, &card, landed.token));
+                return Ok(acquired(&provider, &card, in_time(landed.token)));
             }
             // What others asked for came first; our own comes by a refresh. The claims have been passed on.
             who = Some(card);
@@ -233,30 +242,60 @@ impl Caller {
     }
 
     /// Without a person: from memory, or by a refresh.
-    async fn silent(&self, card: &Card, ask: &Ask) -> Result<Arc<IssuedToken>, Refusal> {
+    async fn silent(&self, card: &Card, ask: &Ask) -> Result<Served, Refusal> {
         let (reply, answer) = oneshot::channel();
         if !self.broker.tell(&card.id, Command::Token { ask: ask.clone(), reply }).await {
             return Err(self.gone());
         }
         let waiter = match answer.await {
-            Ok(Answer::Now(token)) => return Ok(token),
+            Ok(Answer::Now(token)) => return Ok(in_time(token)),
             Ok(Answer::Wait(waiter)) => waiter,
             Err(_) => return Err(self.gone()),
         };
         match flight::wait(waiter, None).await {
-            Ok(landed) => Ok(landed.token),
+            Ok(landed) => Ok(in_time(landed.token)),
             Err(refusal) if refusal.remedy == Remedy::Time && ask.is_soft() => {
-                self.standby(card, ask).await.ok_or(refusal)
+                self.standby(card, ask, &refusal).await.ok_or(refusal)
             }
             Err(refusal) => Err(refusal),
         }
     }
 
-    /// The provider is away: a token that is still valid will do.
-    async fn standby(&self, card: &Card, ask: &Ask) -> Option<Arc<IssuedToken>> {
+    /// The provider or the store is away: a token that is still valid will do. A locked keyring is no outage that could
+    /// lengthen a token's life: it opens when its user wants.
+    async fn standby(&self, card: &Card, ask: &Ask, why: &Refusal) -> Option<Served> {
+        use ErrorCode::{ProviderError, ProviderUnreachable, Throttled};
+
+        let grace = matches!(why.body.error, ProviderError | ProviderUnreachable | Throttled);
         let (reply, answer) = oneshot::channel();
-        self.broker.tell(&card.id, Command::Standby { ask: ask.clone(), reply }).await;
+        self.broker.tell(&card.id, Command::Standby { ask: ask.clone(), grace, reply }).await;
         answer.await.ok().flatten()
+    }
+
+    /// Without a person, by another profile's refresh token of the same family. `Err` tells why that does not help, where
+    /// that is worth telling.
+    async fn borrow(&self, provider: &Arc<Provider>, ask: &Ask, who: Option<&Card>) -> Result<Landed, Option<Refusal>> {
+        if self.goal == Goal::SignIn || !provider.profile.silent.share_family || self.broker.stop.is_cancelled() {
+            return Err(None);
+        }
+        let whom = match (who, self.name(provider)) {
+            // A grant that lives was refused for what was asked: another client's would be too.
+            (Some(card), _) if !self.has_ended(card).await => return Err(None),
+            (Some(card), _) => Whom::User(card.home_id.clone().ok_or(None)?),
+            (None, Some(name)) => Whom::Named(name.into()),
+            (None, None) => Whom::Anybody,
+        };
+        let waiter = self.broker.families.join_or_start(&self.broker, provider, &whom, ask).ok_or(None)?;
+        match flight::wait(waiter, None).await {
+            Ok(landed) => Ok(landed),
+            Err(refusal) => Err(Some(refusal).filter(|refusal| refusal.remedy == Remedy::Time)),
+        }
+    }
+
+    async fn has_ended(&self, card: &Card) -> bool {
+        let (reply, description) = oneshot::channel();
+        self.broker.tell(&card.id, Command::Describe { reply }).await;
+        description.await.is_ok_and(|described| described.account.state == AccountState::SignInRequired)
     }
 
     fn gone(&self) -> Refusal {
@@ -301,8 +340,14 @@ impl Caller {
     }
 }
 
-fn acquired(provider: &Provider, card: &Card, token: Arc<IssuedToken>) -> Acquired {
-    Acquired { profile: provider.profile.name.clone(), account: card.reference(), token }
+fn acquired(provider: &Provider, card: &Card, served: Served) -> Acquired {
+    let Served { token, extended } = served;
+    Acquired { profile: provider.profile.name.clone(), account: card.reference(), token, extended }
+}
+
+/// A token that serves within its own life.
+fn in_time(token: Arc<IssuedToken>) -> Served {
+    Served { token, extended: false }
 }
 
 fn is_lower_hex_sha256(text: &str) -> bool {

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::events::{Events, Notices};
 use crate::explain::Refusal;
+use crate::family::Families;
 use crate::flight::Landing;
 use crate::grant::{AccountId, Grant};
 use crate::outbound::Outbound;
@@ -51,6 +52,7 @@ pub struct Broker {
     pub(crate) vault: Vault,
     pub(crate) accounts: Accounts,
     pub(crate) sign_ins: SignIns,
+    pub(crate) families: Families,
     pub(crate) events: Events,
     pub(crate) notices: Notices,
     /// Every task of the daemon's, so that the end can wait for them.
@@ -80,6 +82,7 @@ impl Broker {
             vault: parts.vault,
             accounts,
             sign_ins,
+            families: Families::default(),
             events: Events::default(),
             notices: Notices::default(),
             tasks: TaskTracker::new(),

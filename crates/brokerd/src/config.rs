@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 pub(crate) use self::keys::nearest;
 use self::profile::RawProfile;
-pub use self::profile::{Authority, Profile, Transport};
+pub use self::profile::{Authority, Profile, Silent, Transport};
 use crate::store::StoreConfig;
 
 /// A configuration that is good throughout.
@@ -140,6 +140,9 @@ scopes    = ["openid", "profile", "offline_access"]
             ("issuer    = \"https://sso.example.com/realms/main\"", "", Some(13), "issuer"),
             ("client_id = \"cli\"", "", Some(13), "client_id"),
             ("client_id = \"cli\"", "client_id = 7", Some(15), "string"),
+            ("client_id = \"cli\"", "client_id = \"cli\"\nclient_capabilities = [\"CP1\"]", Some(13), "entra"),
+            ("client_id = \"cli\"", "client_id = \"cli\"\nshare_family = true", Some(13), "share_family"),
+            ("scopes    = [\"User.Read\"]", "client_capabilities = [\"CP1 \"]", Some(7), "CP1 "),
             ("scopes    = [\"User.Read\"]", "scopes = [\"a b\"]", Some(7), "a b"),
             ("client_id = \"cli\"", "client_id = \"cli", Some(15), "string"),
             ("[profiles.sso]", "[profiles.\"a b\"]", Some(13), "a b"),

@@ -3,7 +3,7 @@
 use broker_oauth::identity::Identity;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::secret::{AccessToken, RefreshToken};
-use broker_oauth::token::Target;
+use broker_oauth::token::{IssuedToken, Target, TokenResponse};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -34,6 +34,8 @@ pub(crate) struct Grant {
     pub credential: Credential,
     /// When the user signed in.
     pub signed_in_at: Timestamp,
+    /// The family whose clients may redeem its refresh token as well (Entra).
+    pub family: Option<String>,
 }
 
 /// What a grant lives on.
@@ -112,6 +114,35 @@ impl std::fmt::Display for AccountId {
 }
 
 impl Grant {
+    /// The grant that a token response makes at `now`, and the token that came with it.
+    pub(crate) fn issued(
+        profile: &Profile,
+        target: Target,
+        response: TokenResponse,
+        now: Timestamp,
+    ) -> (Self, IssuedToken) {
+        let identity = response.identity.unwrap_or_default();
+        let credential = match (response.refresh_token, response.token.expires_at) {
+            (Some(token), _) => Credential::Refresh(Refresh::new(token)),
+            (None, None) => Credential::LongLived(response.token.access_token.clone()),
+            (None, Some(_)) => Credential::Transient,
+        };
+        let grant = Self {
+            id: AccountId::derive(&profile.name, &profile.issuer(), &identity),
+            profile: profile.name.clone(),
+            client_id: profile.registration.client_id.clone(),
+            issuer: profile.issuer(),
+            identity,
+            target,
+            scope: response.token.scope.clone(),
+            asked: response.token.asked.clone(),
+            credential,
+            signed_in_at: now,
+            family: response.family,
+        };
+        (grant, response.token)
+    }
+
     /// What to call the user.
     pub(crate) fn username(&self) -> &str {
         self.identity.username.as_deref().unwrap_or("unknown")
@@ -158,6 +189,7 @@ impl Grant {
                 Credential::LongLived(token) => Some(token.expose().to_owned()),
                 _ => None,
             },
+            family: self.family.clone(),
         };
         // Plain strings and numbers: serialisation has nothing to fail on.
         Zeroizing::new(serde_json::to_string(&record).unwrap_or_default())
@@ -198,6 +230,7 @@ impl Grant {
             asked: ScopeSet::parse(&record.asked),
             credential,
             signed_in_at: Timestamp::from_second(record.signed_in_at).map_err(|_| "the record's time is absurd")?,
+            family: record.family.take(),
         })
     }
 }
@@ -238,6 +271,8 @@ struct Record {
     rotates: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     access_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    family: Option<String>,
 }
 
 impl Drop for Record {
@@ -266,6 +301,7 @@ mod tests {
             asked: ScopeSet::parse("a b c"),
             credential,
             signed_in_at: Timestamp::UNIX_EPOCH,
+            family: Some("1".into()),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod config;
 pub(crate) mod correlation;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod family;
 pub(crate) mod flight;
 pub(crate) mod grant;
 pub mod harden;

@@ -65,6 +65,8 @@ impl Provider {
         id: &CorrelationId,
     ) -> Result<DeviceAuthorization, Fault> {
         let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let claims = self.claims(parameters.claims);
+        let parameters = AuthorizationParameters { claims: claims.as_deref(), ..parameters };
         let request = device::authorization_request(&self.profile.registration, &endpoints, parameters)
             .ok_or_else(|| Fault::Misconfigured("the provider has no device authorization endpoint".into()))?;
         Ok(device::authorization_response(&self.send(&self.marked(request, id)).await?)?)
@@ -76,10 +78,13 @@ impl Provider {
         code: &DeviceCode,
         asked: &ScopeSet,
         target: &Target,
+        claims: Option<&str>,
         id: &CorrelationId,
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(target.tenant.as_deref()).await?;
-        let request = self.marked(device::poll_request(&self.profile.registration, &endpoints, code), id);
+        let claims = self.claims(claims);
+        let request = device::poll_request(&self.profile.registration, &endpoints, code, claims.as_deref());
+        let request = self.marked(request, id);
         let response = self.send(&request).await?;
         self.discreet(&response, code.expose(), |response| token_response(response, asked, target, self.clock.now()))
     }
@@ -97,6 +102,8 @@ impl Provider {
         parameters: RefreshParameters<'_>,
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let claims = self.claims(parameters.claims);
+        let parameters = RefreshParameters { claims: claims.as_deref(), ..parameters };
         let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
         let request = self.marked(request, &CorrelationId::random());
         let response = self.send(&request).await?;
@@ -120,6 +127,11 @@ impl Provider {
         let takes = self.profile.registration.provider.takes_request_ids();
         request.request_id = takes.then(|| id.to_string());
         request
+    }
+
+    /// A challenge, and what the client can do.
+    fn claims(&self, challenge: Option<&str>) -> Option<String> {
+        broker_oauth::claims::merged(challenge, &self.profile.silent.client_capabilities)
     }
 
     /// Reads an answer. A refusal that quotes what was sent is read without that: it is told to callers.

@@ -23,14 +23,14 @@ pub(crate) struct Ask {
 
 /// What a refresh is for; callers with equal keys share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Key {
+pub(crate) struct Key {
     scopes: ScopeSet,
     target: Target,
     claims: Option<String>,
 }
 
 impl Ask {
-    pub(super) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         Key { scopes: self.scopes.clone(), target: self.target.clone(), claims: self.claims.clone() }
     }
 

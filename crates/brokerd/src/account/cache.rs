@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use broker_ipc::api::TokenSummary;
-use broker_oauth::refresh::{Freshness, freshness};
+use broker_oauth::refresh::{Freshness, freshness, is_in_grace};
 use broker_oauth::scope::ScopeCase;
 use broker_oauth::token::IssuedToken;
 use jiff::Timestamp;
@@ -32,6 +32,15 @@ impl Cache {
             .iter()
             .filter(|token| ask.is_served_by(token, case) && good(freshness(token, now, ask.min_validity)))
             .max_by_key(|token| token.expires_at.map_or(i64::MAX, Timestamp::as_second))
+            .cloned()
+    }
+
+    /// The token that serves `ask` and may do so for longest beyond its end.
+    pub(super) fn best_in_grace(&self, ask: &Ask, case: ScopeCase, now: Timestamp) -> Option<Arc<IssuedToken>> {
+        self.0
+            .iter()
+            .filter(|token| ask.is_served_by(token, case) && is_in_grace(token, now))
+            .max_by_key(|token| token.extended_expires_at)
             .cloned()
     }
 

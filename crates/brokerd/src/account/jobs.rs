@@ -9,16 +9,19 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 
 use super::hold::{self, Hold};
+use super::lend::{self, Loan};
 use super::{Account, Ask, refresh, sign_out};
 use crate::explain::Refusal;
 use crate::flight::{Landed, Landing, Progress, Waiter, channel};
 use crate::grant::Grant;
+use crate::provider::Provider;
 
 /// A request that waits for its turn with the grant.
 pub(super) enum Job {
     Refresh { ask: Ask, progress: watch::Sender<Progress>, wanted: bool },
     Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
     SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
+    Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     Load,
     Save,
 }
@@ -33,6 +36,7 @@ enum Outcome {
     Refreshed { progress: watch::Sender<Progress>, landing: Result<Arc<IssuedToken>, Refusal> },
     Adopted { token: Arc<IssuedToken>, reply: oneshot::Sender<Landing>, saved: Result<(), Refusal> },
     SignedOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, result: Result<api::SignedOut, ErrorBody> },
+    Lent { reply: oneshot::Sender<Loan>, loan: Loan },
     Loaded(Result<(), Refusal>),
     Saved(Result<(), Refusal>),
 }
@@ -89,6 +93,10 @@ impl Account {
                     let (hold, result) = sign_out::sign_out(&broker, provider.as_deref(), &id, hold).await;
                     Done { hold, outcome: Outcome::SignedOut { reply, result } }
                 }),
+                Job::Lend { borrower, ask, reply } => Box::pin(async move {
+                    let (hold, loan) = lend::lend(&broker, provider.as_deref(), &id, hold, &borrower, &ask).await;
+                    Done { hold, outcome: Outcome::Lent { reply, loan } }
+                }),
                 Job::Load => Box::pin(async move {
                     let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold).await;
                     Done { hold, outcome: Outcome::Loaded(loaded) }
@@ -133,6 +141,8 @@ impl Account {
                 }
                 drop(reply.send(result));
             }
+            // Another client's luck says nothing of this account.
+            Outcome::Lent { reply, loan } => drop(reply.send(loan)),
             Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
         }
         if outdated {

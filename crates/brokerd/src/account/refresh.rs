@@ -190,7 +190,10 @@ async fn exchange(provider: &Provider, grant: &Grant, token: &RefreshToken, ask:
 async fn succeed(broker: &Broker, mut grant: Grant, mut refresh: Refresh, response: TokenResponse) -> (Hold, Outcome) {
     let had_intent = refresh.intent.take().is_some();
     let rotated = response.refresh_token.filter(|new| *new != refresh.token);
-    let changed = rotated.is_some() || had_intent || refresh.rotates.is_none();
+    // A new refresh token is of the family its answer names, and of none where it names none.
+    let family = response.family.or_else(|| grant.family.clone().filter(|_| rotated.is_none()));
+    let changed = rotated.is_some() || had_intent || refresh.rotates.is_none() || family != grant.family;
+    grant.family = family;
     // Once seen to rotate, a provider is taken to do so for good: some rotate only now and then.
     refresh.rotates = Some(rotated.is_some() || refresh.rotates == Some(true));
     refresh.previous = None;
@@ -240,6 +243,7 @@ fn long_lived(
         target: grant.target.clone(),
         issued_at: now,
         expires_at: None,
+        extended_expires_at: None,
         refresh_at: None,
         id_token: None,
     }

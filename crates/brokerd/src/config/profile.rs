@@ -1,6 +1,7 @@
 //! A profile: a client registration as the file has it, and as the daemon uses it.
 
 mod authority;
+mod silent;
 mod transport;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use broker_oauth::token::Target;
 use serde::Deserialize;
 
 pub use self::authority::Authority;
+pub use self::silent::Silent;
 pub use self::transport::Transport;
 use super::file::{check_file, read_secret};
 
@@ -30,6 +32,12 @@ pub(super) struct RawProfile {
     audience: Option<String>,
     resource: Option<String>,
     default_account: Option<String>,
+    #[serde(default)]
+    client_capabilities: Vec<String>,
+    #[serde(default)]
+    share_family: bool,
+    #[serde(default)]
+    outage_grace: bool,
     ca_file: Option<PathBuf>,
     proxy: Option<String>,
     device_authorization_endpoint: Option<String>,
@@ -50,6 +58,8 @@ pub struct Profile {
     pub target: Target,
     /// The account of requests that name none.
     pub default_account: Option<String>,
+    /// What is done without a person.
+    pub silent: Silent,
     /// How its provider is reached.
     pub transport: Transport,
 }
@@ -107,12 +117,14 @@ impl Profile {
         if let Some(Err(why)) = ca_file.as_deref().map(check_file) {
             return wrong(format!("ca_file: {why}"), "who writes it decides whom brokerd trusts: chmod go-w it");
         }
+        let silent = silent::silent(&raw, provider)?;
         let registration = Registration { provider, client_id, client_secret, scopes: scopes(&raw.scopes)? };
         Ok(Self {
             name: name.into(),
             registration,
             authority,
             target: Target { tenant: None, resource: raw.resource, audience: raw.audience },
+            silent,
             default_account: raw.default_account,
             transport: Transport { ca_file, proxy: transport::proxy(raw.proxy)? },
         })

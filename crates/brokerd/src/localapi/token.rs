@@ -61,11 +61,13 @@ fn event(told: Told, goal: Goal, include: &[Include]) -> TokenEvent {
 
 fn response(acquired: &Acquired, include: &[Include]) -> TokenResponse {
     let token = &acquired.token;
+    let expires_at = if acquired.extended { token.extended_expires_at } else { token.expires_at };
     TokenResponse {
         access_token: token.access_token.expose().into(),
         token_type: token.token_type.clone(),
-        expires_at: token.expires_at.map(rfc3339),
-        expires_on: token.expires_at.map(jiff::Timestamp::as_second),
+        expires_at: expires_at.map(rfc3339),
+        expires_on: expires_at.map(jiff::Timestamp::as_second),
+        extended: acquired.extended,
         scope: token.scope.to_string(),
         profile: acquired.profile.clone(),
         account: acquired.account.clone(),

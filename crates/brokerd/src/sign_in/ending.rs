@@ -11,7 +11,7 @@ use super::resume::forget;
 use crate::account::revoke;
 use crate::explain::Refusal;
 use crate::flight::Landing;
-use crate::grant::{AccountId, Credential, Grant, Refresh};
+use crate::grant::Grant;
 
 impl Flow<'_> {
     /// The user has consented.
@@ -20,26 +20,8 @@ impl Flow<'_> {
         if !self.broker.sign_ins.marks.end(self.id) {
             forget(self.broker, self.id).await;
         }
-        let profile = &self.wish.provider.profile;
-        let identity = response.identity.unwrap_or_default();
-        let id = AccountId::derive(&profile.name, &profile.issuer(), &identity);
-        let credential = match (response.refresh_token, response.token.expires_at) {
-            (Some(token), _) => Credential::Refresh(Refresh::new(token)),
-            (None, None) => Credential::LongLived(response.token.access_token.clone()),
-            (None, Some(_)) => Credential::Transient,
-        };
-        let grant = Grant {
-            profile: profile.name.clone(),
-            client_id: profile.registration.client_id.clone(),
-            issuer: profile.issuer(),
-            target: self.wish.target.clone(),
-            scope: response.token.scope.clone(),
-            asked: response.token.asked.clone(),
-            credential,
-            signed_in_at: self.broker.clock.now(),
-            id,
-            identity,
-        };
+        let (profile, target) = (&self.wish.provider.profile, self.wish.target.clone());
+        let (grant, token) = Grant::issued(profile, target, response, self.broker.clock.now());
         let expected = match &self.wish.bound {
             Bound::Anybody => true,
             Bound::Account(expected) => *expected == grant.id,
@@ -48,7 +30,7 @@ impl Flow<'_> {
         if !expected {
             return Err(self.mismatch(&grant).await);
         }
-        self.broker.adopt(grant, Arc::new(response.token)).await
+        self.broker.adopt(grant, Arc::new(token)).await
     }
 
     /// Somebody else signed in: nothing is stored, and the grant is given back.

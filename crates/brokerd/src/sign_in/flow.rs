@@ -256,7 +256,8 @@ impl Flow<'_> {
     ) -> Result<TokenResponse, Fault> {
         self.broker.sign_ins.marks.polling(self.id, interval);
         let asked = self.wish.provider.profile.registration.sign_in_scopes(&self.wish.scopes);
-        self.wish.provider.poll(&authorization.device_code, &asked, &self.wish.target, id).await
+        let (target, claims) = (&self.wish.target, self.wish.claims.as_deref());
+        self.wish.provider.poll(&authorization.device_code, &asked, target, claims, id).await
     }
 
     fn subject(&self) -> Subject<'_> {
