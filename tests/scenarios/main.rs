@@ -4,6 +4,7 @@
 
 mod aadsts;
 mod accounts;
+mod authorities;
 mod corners;
 mod crash;
 mod endings;

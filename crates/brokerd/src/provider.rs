@@ -85,18 +85,20 @@ impl Provider {
     }
 
     /// Whether a refresh would be sent: the token endpoint is known, and has not asked to be left alone.
-    pub(crate) async fn may_refresh(&self, target: &Target) -> Result<(), Fault> {
-        self.gates.check(&self.endpoints(target.tenant.as_deref()).await?.token)
+    pub(crate) async fn may_refresh(&self, target: &Target, home_id: Option<&str>) -> Result<(), Fault> {
+        self.gates.check(&self.refresh_endpoints(target, home_id).await?.token)
     }
 
     /// RFC 6749 §6. `asked` is what the caller wanted, which the token is cached under; `parameters` what is sent.
+    /// `home_id` is that of the grant's user.
     pub(crate) async fn refresh(
         &self,
         refresh_token: &RefreshToken,
+        home_id: Option<&str>,
         asked: &ScopeSet,
         parameters: RefreshParameters<'_>,
     ) -> Result<TokenResponse, Fault> {
-        let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let endpoints = self.refresh_endpoints(parameters.target, home_id).await?;
         let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
         let request = self.marked(request, &CorrelationId::random());
         let response = self.send(&request).await?;

@@ -23,6 +23,7 @@ pub(super) struct RawProfile {
     issuer: Option<String>,
     tenant: Option<String>,
     authority: Option<String>,
+    cloud: Option<String>,
     client_id: Option<String>,
     client_secret_file: Option<PathBuf>,
     #[serde(default)]
@@ -66,13 +67,13 @@ fn wrong<T>(message: impl Into<String>, hint: &'static str) -> Result<T, Wrong> 
 
 impl Profile {
     /// What a grant of this profile is bound to: it is never sent anywhere else.
+    pub fn bound_to(&self) -> String {
+        self.authority.bound_to()
+    }
+
+    /// Where it signs in, with the tenant: as people are shown it, and what a device code is bound to.
     pub fn issuer(&self) -> String {
-        match &self.authority {
-            Authority::Issuer { name, .. } | Authority::Explicit { name, .. } => name.clone(),
-            Authority::Entra { authority, tenant } => {
-                format!("{}/{tenant}", authority.as_str().trim_end_matches('/'))
-            }
-        }
+        self.authority.shown()
     }
 
     /// A profile that is not in the file. Fails with what is wrong and what to do.

@@ -22,7 +22,7 @@ impl Flow<'_> {
         }
         let profile = &self.wish.provider.profile;
         let identity = response.identity.unwrap_or_default();
-        let id = AccountId::derive(&profile.name, &profile.issuer(), &identity);
+        let id = AccountId::derive(&profile.name, &profile.bound_to(), &identity);
         let credential = match (response.refresh_token, response.token.expires_at) {
             (Some(token), _) => Credential::Refresh(Refresh::new(token)),
             (None, None) => Credential::LongLived(response.token.access_token.clone()),
@@ -31,7 +31,7 @@ impl Flow<'_> {
         let grant = Grant {
             profile: profile.name.clone(),
             client_id: profile.registration.client_id.clone(),
-            issuer: profile.issuer(),
+            issuer: profile.bound_to(),
             target: self.wish.target.clone(),
             scope: response.token.scope.clone(),
             asked: response.token.asked.clone(),
