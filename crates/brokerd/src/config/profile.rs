@@ -12,7 +12,7 @@ use broker_oauth::token::Target;
 use serde::Deserialize;
 
 pub use self::authority::Authority;
-pub use self::transport::Transport;
+pub use self::transport::{HttpProxy, Proxy, Transport};
 use super::file::{check_file, read_secret};
 
 /// As the file has it; `keys::PROFILE` names the same fields.
@@ -115,7 +115,7 @@ impl Profile {
             authority,
             target: Target { tenant: None, resource: raw.resource, audience: raw.audience },
             default_account: raw.default_account,
-            transport: Transport { ca_file, proxy: transport::proxy(raw.proxy)? },
+            transport: Transport { ca_file, proxy: transport::proxy(raw.proxy.as_deref())? },
         })
     }
 }
