@@ -7,6 +7,7 @@ mod accounts;
 mod authorities;
 mod corners;
 mod crash;
+mod deadlines;
 mod endings;
 mod entra;
 mod errors_page;

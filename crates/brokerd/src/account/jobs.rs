@@ -7,9 +7,11 @@ use broker_ipc::error::ErrorBody;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::hold::{self, Hold};
-use super::{Account, Ask, refresh, sign_out};
+use super::sign_out::SignOut;
+use super::{Account, Ask, refresh};
 use crate::explain::Refusal;
 use crate::flight::{Landed, Landing, Progress, Waiter, channel};
 use crate::grant::Grant;
@@ -18,7 +20,7 @@ use crate::grant::Grant;
 pub(super) enum Job {
     Refresh { ask: Ask, progress: watch::Sender<Progress>, wanted: bool },
     Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
-    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
+    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, by: Instant },
     Load,
     Save,
 }
@@ -72,6 +74,7 @@ impl Account {
             self.seen = hold.seen();
             let (broker, provider) = (Arc::clone(&self.broker), self.provider.clone());
             let id = self.id.clone();
+            self.may_hang = matches!(job, Job::Refresh { .. } | Job::Load);
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
                     self.flying = Some((ask.key(), progress.clone()));
@@ -85,10 +88,14 @@ impl Account {
                     let (hold, saved) = hold::save(&broker, grant, Some(Arc::clone(&token))).await;
                     Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
                 }),
-                Job::SignOut { reply } => Box::pin(async move {
-                    let (hold, result) = sign_out::sign_out(&broker, provider.as_deref(), &id, hold).await;
-                    Done { hold, outcome: Outcome::SignedOut { reply, result } }
-                }),
+                Job::SignOut { reply, by } => {
+                    let cut_off = std::mem::take(&mut self.cut_off);
+                    Box::pin(async move {
+                        let end = SignOut { by, cut_off };
+                        let (hold, result) = end.run(&broker, provider.as_deref(), &id, hold).await;
+                        Done { hold, outcome: Outcome::SignedOut { reply, result } }
+                    })
+                }
                 Job::Load => Box::pin(async move {
                     let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold).await;
                     Done { hold, outcome: Outcome::Loaded(loaded) }
@@ -128,6 +135,7 @@ impl Account {
                 drop(reply.send(saved.map(|()| self.landed(token))));
             }
             Outcome::SignedOut { reply, result } => {
+                self.cut_at = None;
                 if result.is_ok() {
                     self.cache.clear();
                 }
