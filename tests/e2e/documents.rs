@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use broker_ipc::api::{
     Account, AccountRef, AccountState, Accounts, ConfigurationStatus, DevicePrompt, Event, Finding, Findings,
-    FlightSummary, Include, Interaction, LastError, ProbeRequest, ProfileSummary, Prompts, Reloaded, Requester,
-    Revocation, SignedOut, Status, StoreStatus, TokenEvent, TokenRequest, TokenResponse, TokenSummary,
+    FlightSummary, Include, Interaction, LastError, ProbeRequest, ProfileSummary, Prompts, ProxySummary, Reloaded,
+    Requester, Revocation, SignedOut, Status, StoreStatus, TokenEvent, TokenRequest, TokenResponse, TokenSummary,
 };
 use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
 use brokerd::config::Config;
@@ -276,6 +276,7 @@ fn openapi_has_the_fields_of_accounts_and_status() {
 
     let store = StoreStatus { kind: text("file"), durability: text("d"), state: text("ok"), detail: some("why") };
     let configuration = ConfigurationStatus { path: text("/c"), error: some("why") };
+    let proxy = ProxySummary { from: text("environment"), address: some("http://p:1"), error: some("why") };
     let profile = ProfileSummary {
         name: text("work"),
         provider: text("oidc"),
@@ -283,10 +284,13 @@ fn openapi_has_the_fields_of_accounts_and_status() {
         client_id: text("cli"),
         scopes: vec![text("a")],
         default: true,
+        proxy: Some(proxy.clone()),
+        ca_file: some("/ca"),
     };
     let flight = FlightSummary { kind: text("refresh"), profile: text("work"), account: some("ada"), waiters: 1 };
     schemas.describe("StoreStatus", &store);
     schemas.describe("ConfigurationStatus", &configuration);
+    schemas.describe("ProxySummary", &proxy);
     schemas.describe("ProfileSummary", &profile);
     schemas.describe("FlightSummary", &flight);
     let status = Status {

@@ -35,15 +35,15 @@ async fn a_token_that_expired_while_it_waited_for_its_save_is_not_served() {
     assert!(served.expires_on.unwrap() > now, "expired {} s ago", now - served.expires_on.unwrap());
 }
 
-/// `tenant = "organizations"` made the tenant's own.
+/// Another tenant is the same account (`authorities`); another cloud is not.
 #[tokio::test(start_paused = true)]
-async fn a_changed_tenant_needs_another_sign_in_and_gets_it() {
+async fn a_changed_cloud_needs_another_sign_in_and_gets_it() {
     let rig = Rig::setup()
         .provider(|options| options.rotation = Rotation::Tolerant)
         .config(Some(&entra("contoso.onmicrosoft.com")))
         .start();
     rig.sign_in("alice").await;
-    rig.write_config(&entra("c0ffee00-0000-4000-8000-000000000001"));
+    rig.write_config(&entra("contoso.onmicrosoft.com").replace("//127.0.0.1:", "//localhost:"));
     rig.client.reload().await.unwrap();
     assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required");
     rig.sign_in("alice").await;

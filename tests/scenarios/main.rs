@@ -4,9 +4,11 @@
 
 mod aadsts;
 mod accounts;
+mod authorities;
 mod claims;
 mod corners;
 mod crash;
+mod deadlines;
 mod endings;
 mod entra;
 mod errors_page;

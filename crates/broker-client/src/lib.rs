@@ -66,7 +66,7 @@ mod wait;
 
 pub use broker_ipc::api::{
     Account, AccountRef, AccountState, Accounts, DevicePrompt, Event, Findings, Include, Interaction, ProbeRequest,
-    Prompts, Reloaded, SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
+    ProfileSummary, Prompts, ProxySummary, Reloaded, SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
 };
 pub use broker_ipc::endpoint::{Endpoint, EndpointError};
 pub use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};

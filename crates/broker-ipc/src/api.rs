@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::accounts::{Account, AccountState, Accounts, LastError, Revocation, SignedOut, TokenSummary};
 pub use self::status::{
-    ConfigurationStatus, Event, Finding, Findings, FlightSummary, ProbeRequest, ProfileSummary, Prompts, Reloaded,
-    Status, StoreStatus,
+    ConfigurationStatus, Event, Finding, Findings, FlightSummary, ProbeRequest, ProfileSummary, Prompts, ProxySummary,
+    Reloaded, Status, StoreStatus,
 };
 use crate::error::ErrorBody;
 

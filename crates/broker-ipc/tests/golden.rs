@@ -96,7 +96,8 @@ fn answers_are_written_as_documented_and_read_from_newer_daemons() {
         "store": {"kind": "keyring", "durability": "d", "state": "ok", "detail": "x"},
         "configuration": {"path": "/c", "error": "e"},
         "profiles": [{"name": "work", "provider": "entra", "issuer": "i", "client_id": "c",
-                      "scopes": ["a"], "default": true}],
+                      "scopes": ["a"], "default": true, "ca_file": "/ca",
+                      "proxy": {"from": "environment", "address": "http://p:1", "error": "e"}}],
         "accounts": 1, "notices": ["n"],
         "flights": [{"kind": "refresh", "profile": "work", "account": "x", "waiters": 2}]
     }));

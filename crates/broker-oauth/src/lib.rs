@@ -5,6 +5,7 @@
 //! | [`registration`] | who the client is: provider dialect, client id, scopes | |
 //! | [`metadata`] | where the endpoints are | RFC 8414, OpenID Connect Discovery 1.0 |
 //! | [`claims`] | what a `claims` parameter says | OpenID Connect Core §5.5 |
+//! | [`entra`] | Microsoft Entra's clouds, tenants and relatives | |
 //! | [`device`] | how a device flow runs | RFC 8628 |
 //! | [`refresh`] | when a token is fresh, how a refresh is asked for | RFC 6749 §6 |
 //! | [`token`] | what a token response says | RFC 6749 §5.1 |
@@ -24,6 +25,7 @@ pub mod aadsts;
 pub mod claims;
 pub mod classification;
 pub mod device;
+pub mod entra;
 pub mod failure;
 pub mod identity;
 pub mod metadata;

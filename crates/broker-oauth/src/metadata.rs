@@ -1,4 +1,4 @@
-//! Where a provider's endpoints are: discovery (RFC 8414, OpenID Connect Discovery 1.0 §4), or Entra's templates.
+//! Where a provider's endpoints are, by discovery (RFC 8414, OpenID Connect Discovery 1.0 §4).
 //!
 //! 1. Ask [`discovery_urls`] in order.
 //! 2. Read the first answer that is metadata with [`endpoints`], which insists that it speaks for the issuer asked.
@@ -11,8 +11,6 @@ use crate::wire::text;
 
 /// Largest metadata document, in bytes.
 pub const MAX_METADATA: usize = 256 * 1024;
-/// Entra's public cloud.
-pub const ENTRA_PUBLIC: &str = "https://login.microsoftonline.com";
 
 /// The endpoints a sign-in needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +35,14 @@ pub enum MetadataError {
         /// As found, cleaned.
         found: String,
     },
+    /// Entra's document for any tenant: it is a template, and no issuer is called so.
+    #[error(
+        "the provider calls itself {found:?}, for any tenant: that is Microsoft Entra, use provider = \"entra\" with tenant = \"common\""
+    )]
+    AnyTenant {
+        /// As found, cleaned.
+        found: String,
+    },
     /// A field is missing.
     #[error("the provider's metadata has no {0}")]
     Missing(&'static str),
@@ -58,6 +64,9 @@ pub fn discovery_urls(issuer: &Url) -> Vec<Url> {
 /// Reads a metadata document that was asked of `issuer` (as configured, to the letter).
 pub fn endpoints(issuer: &str, document: &Map<String, Value>) -> Result<Endpoints, MetadataError> {
     let found = text(document, "issuer").ok_or(MetadataError::Missing("issuer"))?;
+    if found != issuer && found.contains("{tenantid}") {
+        return Err(MetadataError::AnyTenant { found: crate::text::clean(&found) });
+    }
     if found != issuer {
         return Err(MetadataError::OtherIssuer { expected: issuer.into(), found: crate::text::clean(&found) });
     }
@@ -74,22 +83,6 @@ fn url(document: &Map<String, Value>, name: &'static str) -> Result<Option<Url>,
         Ok(url) if is_https_or_loopback(&url) => Ok(Some(url)),
         _ => Err(MetadataError::Insecure(name)),
     }
-}
-
-/// Returns Entra's v2.0 endpoints for a tenant (an id, a domain, or `organizations`, `common`, `consumers`). Entra has no
-/// revocation endpoint. `None` if the tenant is no host name or id.
-pub fn entra_endpoints(authority: &Url, tenant: &str) -> Option<Endpoints> {
-    let sane = !tenant.is_empty()
-        && tenant.len() <= 253
-        && tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
-        && !tenant.starts_with('.');
-    let base = authority.path().trim_end_matches('/');
-    let at = |leaf: &str| {
-        let mut url = authority.clone();
-        url.set_path(&format!("{base}/{tenant}/oauth2/v2.0/{leaf}"));
-        url
-    };
-    sane.then(|| Endpoints { token: at("token"), device_authorization: Some(at("devicecode")), revocation: None })
 }
 
 #[cfg(test)]
@@ -125,23 +118,17 @@ mod tests {
     }
 
     #[test]
+    fn entras_template_is_no_issuer_and_the_provider_to_name_is_told() {
+        let document = json!({"issuer": "https://login.microsoftonline.com/{tenantid}/v2.0", "token_endpoint": "t"});
+        let error = parse("https://login.microsoftonline.com/common/v2.0", &document).unwrap_err();
+        assert!(error.to_string().contains("provider = \"entra\""), "{error}");
+    }
+
+    #[test]
     fn plain_http_endpoints_are_refused_off_this_machine() {
         let document = json!({"issuer": "https://a.example", "token_endpoint": "http://a.example/t"});
         assert_eq!(parse("https://a.example", &document), Err(MetadataError::Insecure("token_endpoint")));
         let document = json!({"issuer": "http://127.0.0.1:1", "token_endpoint": "http://127.0.0.1:1/t"});
         assert_eq!(parse("http://127.0.0.1:1", &document).unwrap().device_authorization, None);
-    }
-
-    #[test]
-    fn entra_is_templated_and_tenants_cannot_leave_the_template() {
-        let public = Url::parse(ENTRA_PUBLIC).unwrap();
-        let endpoints = entra_endpoints(&public, "contoso.onmicrosoft.com").unwrap();
-        assert_eq!(
-            endpoints.device_authorization.unwrap().as_str(),
-            "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/devicecode"
-        );
-        for bad in ["", "..", "a/b", "a?b", "a b", "x#y"] {
-            assert_eq!(entra_endpoints(&public, bad), None, "{bad:?}");
-        }
     }
 }

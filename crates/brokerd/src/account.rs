@@ -103,6 +103,12 @@ struct Account {
     /// Whether the flight in the air took off under a profile that has changed since: its token is kept for nobody.
     outdated: bool,
     queue: VecDeque<Job>,
+    /// Whether what is in the air waits for the provider.
+    may_hang: bool,
+    /// When a sign-out waits no longer for that.
+    cut_at: Option<Instant>,
+    /// Whether a refresh was cut off, so that the provider may have a token that nobody here knows.
+    cut_off: bool,
     /// When a refresh behind a stale token, or a save, may be tried again.
     not_before: Instant,
     pause: Duration,
@@ -129,12 +135,23 @@ pub(crate) fn spawn(
         flying: None,
         outdated: false,
         queue: VecDeque::new(),
+        may_hang: false,
+        cut_at: None,
+        cut_off: false,
         not_before: Instant::now(),
         pause: FIRST_PAUSE,
         last_error: None,
     };
     broker.tasks.spawn(account.run(mailbox));
     sender
+}
+
+/// Pends for ever without a time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Account {
@@ -155,6 +172,7 @@ impl Account {
                     Some(command) => self.accept(command),
                     None => open = false,
                 },
+                () = until(self.cut_at), if self.may_hang && self.air.is_some() => self.cut_off(),
                 () = tokio::time::sleep_until(self.not_before), if unsaved => self.queue.push_back(Job::Save),
                 () = stop.cancelled() => return self.leave(mailbox).await,
             }
@@ -171,7 +189,7 @@ impl Account {
             Command::Standby { ask, grace, reply } => drop(reply.send(self.standby(&ask, grace))),
             Command::Adopt { grant, token, reply } => self.queue.push_back(Job::Adopt { grant, token, reply }),
             Command::Lend { borrower, ask, reply } => self.queue.push_back(Job::Lend { borrower, ask, reply }),
-            Command::SignOut { reply } => self.queue.push_back(Job::SignOut { reply }),
+            Command::SignOut { reply } => self.queue_sign_out(reply),
             Command::Describe { reply } => drop(reply.send(self.describe())),
             Command::Load => self.queue.push_back(Job::Load),
             Command::Reconfigure { provider } => {

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::account::{Answer, Ask, Command, Served};
 use crate::accounts::Card;
 use crate::broker::Broker;
+use crate::config::Authority;
 use crate::explain::{Refusal, Remedy};
 use crate::family::Whom;
 use crate::flight::{self, Landed, Prompt};
@@ -181,6 +182,13 @@ impl Caller {
         }
         if request.reject_token_sha256.as_deref().is_some_and(|hash| !is_lower_hex_sha256(hash)) {
             return bad("reject_token_sha256 is not 64 lower-case hex digits".into());
+        }
+        if let Some(tenant) = &request.tenant
+            && !matches!(provider.profile.authority, Authority::Entra { .. })
+        {
+            let (name, kind) = (&provider.profile.name, provider.profile.registration.provider.as_str());
+            let what = format!("tenant {tenant:?}: profile {name} is of provider {kind}, and only entra has tenants");
+            return bad(what).map_err(|body| body.with_hint("leave the tenant out"));
         }
         let own = &provider.profile.target;
         let mut target = own.clone();

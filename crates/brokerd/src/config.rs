@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+pub(crate) use self::file::check_file;
 pub(crate) use self::keys::nearest;
 use self::profile::RawProfile;
-pub use self::profile::{Authority, Profile, Silent, Transport};
+pub use self::profile::{Authority, HttpProxy, Profile, Proxy, Silent, Transport};
 use crate::store::StoreConfig;
 
 /// A configuration that is good throughout.
@@ -59,7 +60,14 @@ impl Config {
     /// sign in to then.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = file::read(path)?;
-        Self::parse(path, &text)
+        let config = Self::parse(path, &text)?;
+        if config.profiles.values().any(|profile| profile.transport.has_secret())
+            && let Err(why) = file::check_private(path)
+        {
+            let message = format!("there is a proxy's password in it, and {why}");
+            return Err(ConfigError { path: path.into(), line: None, message, hint: "run: chmod 600 on it".into() });
+        }
+        Ok(config)
     }
 
     /// Checks a configuration's text; `path` is for messages and for relative paths in it.

@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(trail.id(), Some(trail.sent().to_string().as_str()), "ours, before any answer");
         trail.hear(&answer(Some("first"), "t1"));
         trail.hear(&answer(Some("second"), "t2"));
-        trail.hear(&Fault::Unreachable("gone".into()));
+        trail.hear(&Fault::Unreachable(crate::outbound::Unreachable::new("gone")));
         let mut body = ErrorBody::new(ErrorCode::ExpiredToken, "over");
         trail.mark(&mut body);
         let provider = body.provider.unwrap();

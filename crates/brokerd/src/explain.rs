@@ -120,7 +120,7 @@ pub(crate) fn fault<'s>(fault: &Fault, subject: impl Into<Subject<'s>>) -> Refus
                 ErrorCode::ProviderUnreachable,
                 format!("{} of profile {name} cannot be reached: {why}", profile.issuer()),
             )
-            .with_hint("check the network, the proxy and the profile's addresses; brokerctl doctor tries them"),
+            .with_hint(why.hint()),
             remedy: Remedy::Time,
         },
         Fault::Waiting { retry_after } => {

@@ -20,7 +20,7 @@ pub(crate) struct Grant {
     pub profile: String,
     /// The client it was issued to; another client cannot use it.
     pub client_id: String,
-    /// The issuer or authority it came from; it is never sent to another.
+    /// The issuer or cloud it came from ([`Profile::bound_to`]); it is never sent to another.
     pub issuer: String,
     /// Who the user is.
     pub identity: Identity,
@@ -128,10 +128,10 @@ impl Grant {
             (None, Some(_)) => Credential::Transient,
         };
         let grant = Self {
-            id: AccountId::derive(&profile.name, &profile.issuer(), &identity),
+            id: AccountId::derive(&profile.name, &profile.bound_to(), &identity),
             profile: profile.name.clone(),
             client_id: profile.registration.client_id.clone(),
-            issuer: profile.issuer(),
+            issuer: profile.bound_to(),
             identity,
             target,
             scope: response.token.scope.clone(),
@@ -151,7 +151,7 @@ impl Grant {
     /// Whether it was issued to this profile's client by this profile's issuer: only then is it sent there, and only then
     /// do its tokens serve the profile's callers.
     pub(crate) fn belongs_to(&self, profile: &Profile) -> bool {
-        self.client_id == profile.registration.client_id && self.issuer == profile.issuer()
+        self.client_id == profile.registration.client_id && self.issuer == profile.bound_to()
     }
 
     /// Whether it is nothing but the access token with this hash.

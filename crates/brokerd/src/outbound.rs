@@ -2,11 +2,15 @@
 //!
 //! Tests exchange the connector below hyper, so that they cover real requests, headers, cut bodies and timeouts.
 
+mod cause;
 mod connector;
+mod surroundings;
+mod tunnel;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use broker_oauth::wire::{Form, MAX_BODY, ProviderRequest, ProviderResponse};
 use bytes::Bytes;
@@ -15,11 +19,15 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
+use url::Url;
 use zeroize::Zeroizing;
 
+use self::cause::{innermost, unreachable};
 use self::connector::Connector;
 pub use self::connector::MemoryDial;
-use crate::config::Transport;
+pub(crate) use self::surroundings::Source;
+use self::surroundings::Surroundings;
+use crate::config::{HttpProxy, Proxy, Transport};
 
 /// How long one exchange may take, from the name look-up to the last byte.
 pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,33 +36,98 @@ const IDLE: Duration = Duration::from_secs(60);
 
 type HttpClient = Client<Connector, Full<Bytes>>;
 
+/// What to do, where the cause says it.
+pub(crate) type Hint = &'static str;
+
 /// Sends requests to authorization servers. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Outbound {
     memory: Option<MemoryDial>,
-    clients: Arc<Mutex<HashMap<Transport, HttpClient>>>,
+    surroundings: Arc<Surroundings>,
+    clients: Arc<Mutex<HashMap<Way, Made>>>,
 }
+
+/// What a connection depends on. Two profiles that agree in it share their connections.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Way {
+    ca_file: Option<PathBuf>,
+    proxy: Option<HttpProxy>,
+}
+
+/// A client, and the CA file as it was when it was read.
+struct Made {
+    client: HttpClient,
+    ca_file: Option<Stamp>,
+}
+
+type Stamp = (Option<SystemTime>, u64);
 
 /// Why there was no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
     /// No connection, no answer, or none in time.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(Unreachable),
     /// The profile's way to the provider cannot be set up.
     #[error("{0}")]
     Transport(String),
 }
 
+/// Why a provider was not reached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Unreachable {
+    why: String,
+    hint: Option<Hint>,
+}
+
+impl Unreachable {
+    /// Without a hint of its own.
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), hint: None }
+    }
+
+    /// What to do.
+    pub(crate) fn hint(&self) -> Hint {
+        self.hint.unwrap_or("check the network, the proxy and the profile's addresses; brokerctl doctor tries them")
+    }
+}
+
+impl From<Unreachable> for OutboundError {
+    fn from(unreachable: Unreachable) -> Self {
+        Self::Unreachable(unreachable)
+    }
+}
+
 impl Outbound {
-    /// Over the network.
+    /// Over the network, through the proxies that this process's environment or the system names.
     pub fn network() -> Self {
-        Self { memory: None, clients: Arc::default() }
+        Self { memory: None, surroundings: Arc::new(Surroundings::of_this_process()), clients: Arc::default() }
     }
 
     /// Over in-memory connections.
     pub fn memory(dial: MemoryDial) -> Self {
-        Self { memory: Some(dial), clients: Arc::default() }
+        Self { memory: Some(dial), surroundings: Arc::default(), clients: Arc::default() }
+    }
+
+    /// The proxy for a URL, and where it was found. The error says which setting is of no use.
+    pub(crate) fn proxy(&self, transport: &Transport, url: &Url) -> Result<Option<(HttpProxy, Source)>, String> {
+        match &transport.proxy {
+            _ if is_this_machine(url) => Ok(None),
+            Proxy::None => Ok(None),
+            Proxy::Http(proxy) => Ok(Some((proxy.clone(), Source::Configuration))),
+            Proxy::Surroundings => self.surroundings.proxy(url),
+        }
+    }
+
+    /// The variables that decide about proxies and certificates and are set here: their names only.
+    pub(crate) fn variables(&self) -> &[&'static str] {
+        self.surroundings.names()
+    }
+
+    /// Lets the kept connections go, and with them what was read of certificates.
+    pub(crate) fn begin_anew(&self) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Sends a request and reads the whole answer. Ends within [`EXCHANGE_TIMEOUT`]. Dropping the future drops the
@@ -65,30 +138,52 @@ impl Outbound {
         request: &ProviderRequest,
         now: Timestamp,
     ) -> Result<ProviderResponse, OutboundError> {
-        let client = self.client(transport)?;
+        let client = self.client(transport, &request.url)?;
         let exchange = async {
             let response = client.request(http_request(request)?).await.map_err(|error| unreachable(&error))?;
             read(response, now).await
         };
         match tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(OutboundError::Unreachable(format!("no answer in {} s", EXCHANGE_TIMEOUT.as_secs()))),
+            Err(_) => Err(Unreachable::new(format!("no answer in {} s", EXCHANGE_TIMEOUT.as_secs())).into()),
         }
     }
 
-    fn client(&self, transport: &Transport) -> Result<HttpClient, OutboundError> {
+    /// The client of this way. The CA file is read again when it is another than it was.
+    fn client(&self, transport: &Transport, url: &Url) -> Result<HttpClient, OutboundError> {
+        let proxy = self.proxy(transport, url).map_err(OutboundError::Transport)?.map(|(proxy, _)| proxy);
+        let way = Way { ca_file: transport.ca_file.clone(), proxy };
+        let ca_file = way.ca_file.as_deref().map(stamp).transpose().map_err(OutboundError::Transport)?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(transport) {
-            return Ok(client.clone());
+        if let Some(made) = clients.get(&way).filter(|made| made.ca_file == ca_file) {
+            return Ok(made.client.clone());
         }
-        let connector = Connector::new(transport, self.memory.clone()).map_err(OutboundError::Transport)?;
+        let connector = Connector::new(way.ca_file.as_deref(), way.proxy.clone(), self.memory.clone())
+            .map_err(OutboundError::Transport)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
             .http1_max_buf_size(128 * 1024)
             .build(connector);
-        clients.insert(transport.clone(), client.clone());
+        clients.insert(way, Made { client: client.clone(), ca_file });
         Ok(client)
+    }
+}
+
+/// When a CA file was last written, and how long it is. One that others may write is refused, as when the configuration
+/// was read.
+fn stamp(ca_file: &Path) -> Result<Stamp, String> {
+    let metadata = crate::config::check_file(ca_file).map_err(|why| format!("ca_file: {why}"))?;
+    Ok((metadata.modified().ok(), metadata.len()))
+}
+
+/// Whether a URL leads to this machine: no proxy is asked for that.
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -133,7 +228,7 @@ async fn read(
         let frame = frame.map_err(|error| unreachable(&error))?;
         if let Some(data) = frame.data_ref() {
             if body.len() + data.len() > MAX_BODY {
-                return Err(OutboundError::Unreachable(format!("the answer is larger than {MAX_BODY} bytes")));
+                return Err(Unreachable::new(format!("the answer is larger than {MAX_BODY} bytes")).into());
             }
             body.extend_from_slice(data);
         }
@@ -151,15 +246,6 @@ fn retry_after(value: &http::HeaderValue, now: Timestamp) -> Option<u64> {
         u64::try_from(at.as_second() - now.as_second()).unwrap_or(0)
     };
     Some(seconds.min(3600))
-}
-
-/// The innermost cause is the one that helps: "Connection refused", "invalid peer certificate".
-fn unreachable(error: &dyn std::error::Error) -> OutboundError {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    OutboundError::Unreachable(broker_oauth::text::clean(&cause.to_string()))
 }
 
 #[cfg(test)]

@@ -18,16 +18,16 @@ use tokio::time::Instant;
 
 pub(crate) use self::gates::Gates;
 use crate::clock::Clock;
-use crate::config::Profile;
+use crate::config::{HttpProxy, Profile};
 use crate::correlation::CorrelationId;
-use crate::outbound::{Outbound, OutboundError};
+use crate::outbound::{Outbound, OutboundError, Source, Unreachable};
 
 /// Why an exchange gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     /// No connection, or no answer in time.
     #[error("the provider cannot be reached: {0}")]
-    Unreachable(String),
+    Unreachable(#[from] Unreachable),
     /// It asked to be left alone, and that time is not over: nothing was sent.
     #[error("the provider asked to wait another {retry_after} s")]
     Waiting {
@@ -56,6 +56,11 @@ impl Provider {
     /// Nothing is sent before it is needed.
     pub(crate) fn new(profile: Arc<Profile>, outbound: Outbound, gates: Gates, clock: Clock) -> Self {
         Self { profile, outbound, gates, clock, discovered: Mutex::new(None) }
+    }
+
+    /// The proxy on the way, and where it was found.
+    pub(crate) fn proxy(&self) -> Result<Option<(HttpProxy, Source)>, String> {
+        self.outbound.proxy(&self.profile.transport, self.profile.authority.url())
     }
 
     /// RFC 8628 §3.1.
@@ -90,18 +95,20 @@ impl Provider {
     }
 
     /// Whether a refresh would be sent: the token endpoint is known, and has not asked to be left alone.
-    pub(crate) async fn may_refresh(&self, target: &Target) -> Result<(), Fault> {
-        self.gates.check(&self.endpoints(target.tenant.as_deref()).await?.token)
+    pub(crate) async fn may_refresh(&self, target: &Target, home_id: Option<&str>) -> Result<(), Fault> {
+        self.gates.check(&self.refresh_endpoints(target, home_id).await?.token)
     }
 
     /// RFC 6749 §6. `asked` is what the caller wanted, which the token is cached under; `parameters` what is sent.
+    /// `home_id` is that of the grant's user.
     pub(crate) async fn refresh(
         &self,
         refresh_token: &RefreshToken,
+        home_id: Option<&str>,
         asked: &ScopeSet,
         parameters: RefreshParameters<'_>,
     ) -> Result<TokenResponse, Fault> {
-        let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let endpoints = self.refresh_endpoints(parameters.target, home_id).await?;
         let claims = self.claims(parameters.claims);
         let parameters = RefreshParameters { claims: claims.as_deref(), ..parameters };
         let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
@@ -169,7 +176,7 @@ impl Provider {
             }
             Err(OutboundError::Unreachable(why)) => {
                 let correlation_id = request.request_id.as_deref();
-                tracing::info!(profile, path, why, elapsed_ms, correlation_id, "provider unreachable");
+                tracing::info!(profile, path, %why, elapsed_ms, correlation_id, "provider unreachable");
                 Err(Fault::Unreachable(why))
             }
             Err(OutboundError::Transport(why)) => Err(Fault::Misconfigured(why)),

@@ -107,6 +107,25 @@ pub struct ProfileSummary {
     pub scopes: Vec<String>,
     /// Whether it is the default profile.
     pub default: bool,
+    /// The proxy its requests go through. Absent from a daemon that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxySummary>,
+    /// The CA certificates trusted beside the platform's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+}
+
+/// How a profile's provider is reached.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProxySummary {
+    /// Where it was found: `configuration`, `environment`, `system`, or `none` if there is no proxy.
+    pub from: String,
+    /// `http://host:port`, without user and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Why what was found is of no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// An acquisition in the air.

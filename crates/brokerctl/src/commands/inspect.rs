@@ -1,7 +1,7 @@
 //! `status` and `doctor`: how the daemon is; `reload`: how it should be.
 
 use broker_client::blocking::Client;
-use broker_client::{Findings, Status};
+use broker_client::{Findings, ProfileSummary, Status};
 
 use crate::cli::Plain;
 use crate::duration;
@@ -57,7 +57,7 @@ fn describe(status: &Status) -> Table {
     for profile in &status.profiles {
         let default = if profile.default { ", the default" } else { "" };
         let text = format!("{} ({} at {}{default})", profile.name, profile.provider, profile.issuer);
-        table.row(["profile", &text]);
+        table.row(["profile", &(text + &way(profile))]);
     }
     table.row(["accounts", &status.accounts.to_string()]);
     for flight in &status.flights {
@@ -70,6 +70,15 @@ fn describe(status: &Status) -> Table {
         table.row(["notice", notice]);
     }
     table
+}
+
+/// How a profile's provider is reached, if that is out of the ordinary.
+fn way(profile: &ProfileSummary) -> String {
+    let proxy = profile.proxy.as_ref();
+    let through = proxy.and_then(|proxy| Some(format!(", through {} ({})", proxy.address.as_ref()?, proxy.from)));
+    let useless = proxy.and_then(|proxy| Some(format!(", unusable proxy: {}", proxy.error.as_ref()?)));
+    let trusting = profile.ca_file.as_ref().map(|file| format!(", also trusting {file}"));
+    [through, useless, trusting].into_iter().flatten().collect()
 }
 
 fn list(findings: &Findings) -> Table {
@@ -96,7 +105,10 @@ mod tests {
             "store": {"kind": "keyring", "durability": "until signed out", "state": "locked", "detail": "x"},
             "configuration": {"path": "/c", "error": "no such file"},
             "profiles": [{"name": "work", "provider": "entra", "issuer": "https://i", "client_id": "c",
-                          "scopes": [], "default": true}],
+                          "scopes": [], "default": true, "proxy": {"from": "none"}},
+                         {"name": "far", "provider": "oidc", "issuer": "https://j", "client_id": "c", "scopes": [],
+                          "default": false, "ca_file": "/ca.pem",
+                          "proxy": {"from": "environment", "address": "http://p:1"}}],
             "accounts": 2, "flights": [{"kind": "device_code", "profile": "work", "waiters": 3}],
             "notices": ["n\u{1b}1"], "newer": true
         }))
@@ -107,6 +119,7 @@ mod tests {
              store          keyring (locked: x); until signed out\n\
              configuration  /c: no such file\n\
              profile        work (entra at https://i, the default)\n\
+             profile        far (oidc at https://j), through http://p:1 (environment), also trusting /ca.pem\n\
              accounts       2\n\
              under way      device code, work (not known yet), 3 waiting\n\
              notice         n1"

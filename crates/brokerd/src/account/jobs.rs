@@ -7,10 +7,12 @@ use broker_ipc::error::ErrorBody;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::hold::{self, Hold};
 use super::lend::{self, Loan};
-use super::{Account, Ask, refresh, sign_out};
+use super::sign_out::SignOut;
+use super::{Account, Ask, refresh};
 use crate::explain::Refusal;
 use crate::flight::{Landed, Landing, Progress, Waiter, channel};
 use crate::grant::Grant;
@@ -20,7 +22,7 @@ use crate::provider::Provider;
 pub(super) enum Job {
     Refresh { ask: Ask, progress: watch::Sender<Progress>, wanted: bool },
     Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
-    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
+    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, by: Instant },
     Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     Load,
     Save,
@@ -76,6 +78,7 @@ impl Account {
             self.seen = hold.seen();
             let (broker, provider) = (Arc::clone(&self.broker), self.provider.clone());
             let id = self.id.clone();
+            self.may_hang = matches!(job, Job::Refresh { .. } | Job::Load);
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
                     self.flying = Some((ask.key(), progress.clone()));
@@ -89,10 +92,14 @@ impl Account {
                     let (hold, saved) = hold::save(&broker, grant, Some(Arc::clone(&token))).await;
                     Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
                 }),
-                Job::SignOut { reply } => Box::pin(async move {
-                    let (hold, result) = sign_out::sign_out(&broker, provider.as_deref(), &id, hold).await;
-                    Done { hold, outcome: Outcome::SignedOut { reply, result } }
-                }),
+                Job::SignOut { reply, by } => {
+                    let cut_off = std::mem::take(&mut self.cut_off);
+                    Box::pin(async move {
+                        let end = SignOut { by, cut_off };
+                        let (hold, result) = end.run(&broker, provider.as_deref(), &id, hold).await;
+                        Done { hold, outcome: Outcome::SignedOut { reply, result } }
+                    })
+                }
                 Job::Lend { borrower, ask, reply } => Box::pin(async move {
                     let (hold, loan) = lend::lend(&broker, provider.as_deref(), &id, hold, &borrower, &ask).await;
                     Done { hold, outcome: Outcome::Lent { reply, loan } }
@@ -136,6 +143,7 @@ impl Account {
                 drop(reply.send(saved.map(|()| self.landed(token))));
             }
             Outcome::SignedOut { reply, result } => {
+                self.cut_at = None;
                 if result.is_ok() {
                     self.cache.clear();
                 }

@@ -72,7 +72,7 @@ impl Account {
                     progress.send_replace(Progress::Landed(Err(Refusal::shutting_down())));
                 }
                 Job::Adopt { .. } => self.queue.push_back(job),
-                Job::SignOut { reply } => drop(reply.send(Err(Refusal::shutting_down().body))),
+                Job::SignOut { reply, .. } => drop(reply.send(Err(Refusal::shutting_down().body))),
                 Job::Lend { .. } | Job::Load | Job::Save => {}
             }
         }

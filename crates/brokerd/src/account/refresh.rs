@@ -153,7 +153,7 @@ async fn fly_refresh(
     ask: &Ask,
 ) -> (Hold, Outcome) {
     // Before the intent: what will not be sent need not be written.
-    if let Err(fault) = provider.may_refresh(&ask.target).await {
+    if let Err(fault) = provider.may_refresh(&ask.target, grant.identity.home_id.as_deref()).await {
         return fail(broker, provider, grant, ask, &fault).await;
     }
     if refresh.rotates != Some(false) {
@@ -184,7 +184,7 @@ async fn fly_refresh(
 async fn exchange(provider: &Provider, grant: &Grant, token: &RefreshToken, ask: &Ask) -> Result<TokenResponse, Fault> {
     let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &grant.scope, &grant.asked);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims: ask.claims.as_deref() };
-    provider.refresh(token, &ask.scopes, parameters).await
+    provider.refresh(token, grant.identity.home_id.as_deref(), &ask.scopes, parameters).await
 }
 
 async fn succeed(broker: &Broker, mut grant: Grant, mut refresh: Refresh, response: TokenResponse) -> (Hold, Outcome) {

@@ -1,49 +1,109 @@
 //! Signing out: forgotten here always, revoked at the provider where it can be (RFC 7009).
 
+use std::time::Duration;
+
 use broker_ipc::api::{AccountRef, Revocation, SignedOut};
 use broker_ipc::error::ErrorBody;
 use broker_oauth::revoke::TokenTypeHint;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::Account;
 use super::hold::{Hold, load};
+use super::jobs::Job;
 use crate::broker::Broker;
-use crate::explain;
+use crate::explain::{self, Refusal};
+use crate::flight::Progress;
 use crate::grant::{AccountId, Credential, Grant};
 use crate::provider::Provider;
 use crate::store::StoreError;
 use crate::vault::VaultError;
 
-/// Ends the sign-in. Runs with the grant in hand, so no refresh is in the air that could bring the account back. If the
-/// store does not let go of the grant, nothing else is done and the error says so.
-pub(super) async fn sign_out(
-    broker: &Broker,
-    provider: Option<&Provider>,
-    id: &AccountId,
-    hold: Hold,
-) -> (Hold, Result<SignedOut, ErrorBody>) {
-    let (hold, loaded) = load(broker, id, hold).await;
-    // What nobody can read cannot be revoked any more, and it can be forgotten.
-    if let Err(refusal) = loaded
-        && !is_damaged(broker, id).await
-    {
-        return (hold, Err(refusal.body));
+/// How long a refresh in the air may keep a sign-out waiting. A provider that answers at all does so in seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// From the request to its answer, less what the store may take at the end.
+const LIMIT: Duration = Duration::from_secs(40);
+
+impl Account {
+    /// Puts a sign-out before every refresh that has not begun, and behind the sign-ins that came first.
+    pub(super) fn queue_sign_out(&mut self, reply: oneshot::Sender<Result<SignedOut, ErrorBody>>) {
+        let now = Instant::now();
+        self.cut_at.get_or_insert(now + PATIENCE);
+        let behind = self.queue.iter().rposition(|job| !matches!(job, Job::Refresh { .. })).map_or(0, |last| last + 1);
+        self.queue.insert(behind, Job::SignOut { reply, by: now + LIMIT });
     }
-    if let Err(error) = broker.vault.delete(id.as_str()).await {
-        return (hold, Err(error.body()));
+
+    /// Ends a refresh that hangs before a sign-out. What the provider made of it is not known, as after a crash: the store
+    /// has the token that was sent, and an intent.
+    pub(super) fn cut_off(&mut self) {
+        tracing::warn!(account = %self.id, "a refresh that hangs is cut off: the account signs out");
+        self.air = None;
+        self.hold = Some(Hold::NotLoaded);
+        self.cut_off = true;
+        if let Some((_, progress)) = self.flying.take() {
+            let gone = Refusal::sign_in("the account was signed out meanwhile");
+            progress.send_replace(Progress::Landed(Err(gone)));
+        }
     }
-    let card = broker.accounts.forget(id);
-    if let Some(card) = &card {
-        broker.events.account_changed(card.reference(), card.profile.clone(), None);
+}
+
+/// A sign-out whose turn has come.
+pub(super) struct SignOut {
+    /// When whoever asked must have an answer.
+    pub(super) by: Instant,
+    /// Whether a refresh was cut off for it.
+    pub(super) cut_off: bool,
+}
+
+impl SignOut {
+    /// Ends the sign-in. Runs with the grant in hand, so no refresh is in the air that could bring the account back. If the
+    /// store does not let go of the grant, nothing else is done and the error says so.
+    pub(super) async fn run(
+        self,
+        broker: &Broker,
+        provider: Option<&Provider>,
+        id: &AccountId,
+        hold: Hold,
+    ) -> (Hold, Result<SignedOut, ErrorBody>) {
+        let (hold, loaded) = load(broker, id, hold).await;
+        // What nobody can read cannot be revoked any more, and it can be forgotten.
+        if let Err(refusal) = loaded
+            && !is_damaged(broker, id).await
+        {
+            return (hold, Err(refusal.body));
+        }
+        if let Err(error) = broker.vault.delete(id.as_str()).await {
+            return (hold, Err(error.body()));
+        }
+        let card = broker.accounts.forget(id);
+        if let Some(card) = &card {
+            broker.events.account_changed(card.reference(), card.profile.clone(), None);
+        }
+        let grant = match hold {
+            Hold::Saved(kept) => Some(kept.grant),
+            Hold::Unsaved { grant, .. } => Some(grant),
+            Hold::NotLoaded | Hold::Absent | Hold::SignedOut => None,
+        };
+        let (revocation, detail) = self.revoke(provider, grant.as_ref()).await;
+        tracing::info!(account = %id, ?revocation, "signed out");
+        let (username, profile) = card.map(|card| (card.username, card.profile)).unwrap_or_default();
+        let account = AccountRef { id: id.to_string(), username };
+        (Hold::SignedOut, Ok(SignedOut { account, profile, revocation, detail }))
     }
-    let grant = match hold {
-        Hold::Saved(kept) => Some(kept.grant),
-        Hold::Unsaved { grant, .. } => Some(grant),
-        Hold::NotLoaded | Hold::Absent | Hold::SignedOut => None,
-    };
-    let (revocation, detail) = revoke(provider, grant.as_ref()).await;
-    tracing::info!(account = %id, ?revocation, "signed out");
-    let (username, profile) = card.map(|card| (card.username, card.profile)).unwrap_or_default();
-    let account = AccountRef { id: id.to_string(), username };
-    (Hold::SignedOut, Ok(SignedOut { account, profile, revocation, detail }))
+
+    /// The account is forgotten; the provider may take what is left of the time.
+    async fn revoke(&self, provider: Option<&Provider>, grant: Option<&Grant>) -> (Revocation, Option<String>) {
+        match tokio::time::timeout_at(self.by, revoke(provider, grant)).await {
+            // The provider takes a spent token for revoked, and its successor may be good still.
+            Ok((Revocation::Revoked, _)) if self.cut_off => {
+                let why =
+                    "a refresh hung and was cut off: the provider may have issued a token that nobody could revoke";
+                (Revocation::Failed, Some(why.into()))
+            }
+            Ok(outcome) => outcome,
+            Err(_) => (Revocation::Failed, Some("the provider did not answer in time".into())),
+        }
+    }
 }
 
 async fn is_damaged(broker: &Broker, id: &AccountId) -> bool {

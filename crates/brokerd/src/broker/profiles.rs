@@ -70,6 +70,11 @@ impl Broker {
         })
     }
 
+    /// The variables about proxies and certificates that are set: names only.
+    pub(crate) fn variables(&self) -> &[&'static str] {
+        self.outbound.variables()
+    }
+
     /// A provider made for a probe; nothing else uses it.
     pub(crate) fn probe_provider(&self, profile: Arc<crate::config::Profile>) -> Provider {
         Provider::new(profile, self.outbound.clone(), Gates::default(), self.clock)
@@ -77,6 +82,8 @@ impl Broker {
 
     /// Reads the configuration again. A file that is not right leaves the old one in force.
     pub fn reload(self: &Arc<Self>) -> Result<Reloaded, ErrorBody> {
+        // Certificates are read anew as well, the system's among them.
+        self.outbound.begin_anew();
         let config = Config::load(&self.config_file);
         let refused = config.as_ref().err().cloned();
         let changed = self.put_in_force(config);

@@ -1,6 +1,6 @@
 //! Reading the file, and refusing one that others may write: who writes it decides where tokens come from.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
@@ -48,24 +48,38 @@ pub(super) fn check_owner(_file: &File) -> Result<(), String> {
 }
 
 /// Looks whether a file is there and nobody else could have written it.
-pub(super) fn check_file(path: &Path) -> Result<(), String> {
+pub(crate) fn check_file(path: &Path) -> Result<Metadata, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))
+    check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))?;
+    file.metadata().map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Refuses a file that others may read: there is a secret in it.
+pub(super) fn check_private(path: &Path) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    check_unread(&file)
+}
+
+#[cfg(unix)]
+fn check_unread(file: &File) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    match file.metadata().map_err(|error| error.to_string())?.mode() {
+        mode if mode & 0o044 != 0 => Err(format!("others may read it (mode {:o})", mode & 0o7777)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_unread(_file: &File) -> Result<(), String> {
+    Ok(())
 }
 
 /// Reads a file with a secret in it; one that others may read is refused.
 pub(super) fn read_secret(path: &Path) -> Result<zeroize::Zeroizing<String>, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-
-        let mode = file.metadata().map_err(|error| error.to_string())?.mode();
-        if mode & 0o044 != 0 {
-            return Err(format!("{}: others may read it (mode {:o})", path.display(), mode & 0o7777));
-        }
-    }
+    check_unread(&file).map_err(|why| format!("{}: {why}", path.display()))?;
     let mut text = zeroize::Zeroizing::new(String::new());
     file.take(MAX).read_to_string(&mut text).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(text)

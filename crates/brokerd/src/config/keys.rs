@@ -11,6 +11,7 @@ pub(super) const PROFILE: &[&str] = &[
     "issuer",
     "tenant",
     "authority",
+    "cloud",
     "client_id",
     "client_secret_file",
     "scopes",

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub use self::authority::Authority;
 pub use self::silent::Silent;
-pub use self::transport::Transport;
+pub use self::transport::{HttpProxy, Proxy, Transport};
 use super::file::{check_file, read_secret};
 
 /// As the file has it; `keys::PROFILE` names the same fields.
@@ -25,6 +25,7 @@ pub(super) struct RawProfile {
     issuer: Option<String>,
     tenant: Option<String>,
     authority: Option<String>,
+    cloud: Option<String>,
     client_id: Option<String>,
     client_secret_file: Option<PathBuf>,
     #[serde(default)]
@@ -76,13 +77,13 @@ fn wrong<T>(message: impl Into<String>, hint: &'static str) -> Result<T, Wrong> 
 
 impl Profile {
     /// What a grant of this profile is bound to: it is never sent anywhere else.
+    pub fn bound_to(&self) -> String {
+        self.authority.bound_to()
+    }
+
+    /// Where it signs in, with the tenant: as people are shown it, and what a device code is bound to.
     pub fn issuer(&self) -> String {
-        match &self.authority {
-            Authority::Issuer { name, .. } | Authority::Explicit { name, .. } => name.clone(),
-            Authority::Entra { authority, tenant } => {
-                format!("{}/{tenant}", authority.as_str().trim_end_matches('/'))
-            }
-        }
+        self.authority.shown()
     }
 
     /// A profile that is not in the file. Fails with what is wrong and what to do.
@@ -126,7 +127,7 @@ impl Profile {
             target: Target { tenant: None, resource: raw.resource, audience: raw.audience },
             silent,
             default_account: raw.default_account,
-            transport: Transport { ca_file, proxy: transport::proxy(raw.proxy)? },
+            transport: Transport { ca_file, proxy: transport::proxy(raw.proxy.as_deref())? },
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker_ipc::api::{Finding, Findings, ProbeRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
@@ -11,16 +12,19 @@ use super::reply::Reply;
 use crate::broker::Broker;
 use crate::config::Profile;
 use crate::explain;
-use crate::provider::Provider;
+use crate::outbound::Unreachable;
+use crate::provider::{Fault, Provider};
+
+/// How long one provider may take, however many exchanges that is. Whoever asks waits for it.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn doctor(broker: &Arc<Broker>) -> Findings {
     let profiles = broker.profiles();
-    let mut findings = vec![configuration(broker), store(broker).await];
     // All at once: one provider that does not answer must not hide the others behind its timeout.
     let probes = profiles.providers.values().map(|provider| probe_profile(broker, Arc::clone(&provider.profile)));
-    for found in futures_util::future::join_all(probes).await {
-        findings.extend(found);
-    }
+    let (store, providers) = futures_util::join!(store(broker), futures_util::future::join_all(probes));
+    let mut findings = vec![configuration(broker), environment(broker.variables()), store];
+    findings.extend(providers.into_iter().flatten());
     Findings { ok: findings.iter().all(|finding| finding.ok), findings }
 }
 
@@ -62,6 +66,16 @@ fn configuration(broker: &Broker) -> Finding {
     }
 }
 
+/// A user service does not have the variables of the shell, which is the usual reason why a proxy "does not work".
+fn environment(variables: &[&str]) -> Finding {
+    let detail = if variables.is_empty() {
+        "brokerd has no variable about proxies or certificates".to_owned()
+    } else {
+        format!("brokerd has {}", variables.join(", "))
+    };
+    good("environment", "", detail)
+}
+
 async fn store(broker: &Broker) -> Finding {
     match broker.vault.check().await {
         Ok(()) => {
@@ -76,7 +90,8 @@ async fn store(broker: &Broker) -> Finding {
 async fn probe_profile(broker: &Broker, profile: Arc<Profile>) -> Vec<Finding> {
     let name = profile.name.clone();
     let provider: Provider = broker.probe_provider(Arc::clone(&profile));
-    match provider.probe().await {
+    let late = || Fault::from(Unreachable::new(format!("no answer in {} s", PROBE_TIMEOUT.as_secs())));
+    match tokio::time::timeout(PROBE_TIMEOUT, provider.probe()).await.unwrap_or_else(|_| Err(late())) {
         Err(fault) => vec![bad("provider", &name, explain::fault(&fault, &profile).body)],
         Ok(endpoints) => {
             let device = match &endpoints.device_authorization {
@@ -88,8 +103,15 @@ async fn probe_profile(broker: &Broker, profile: Arc<Profile>) -> Vec<Finding> {
                         .with_hint("it does not do RFC 8628, or it must be enabled there"),
                 ),
             };
-            vec![good("provider", &name, format!("{} answers", profile.issuer())), device]
+            vec![good("provider", &name, format!("{} answers{}", profile.issuer(), by_proxy(&provider))), device]
         }
+    }
+}
+
+fn by_proxy(provider: &Provider) -> String {
+    match provider.proxy() {
+        Ok(Some((proxy, from))) => format!(", through the proxy {} ({})", proxy.address(), from.as_str()),
+        _ => String::new(),
     }
 }
 

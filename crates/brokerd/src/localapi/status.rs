@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use broker_ipc::api::{AccountState, ConfigurationStatus, ProfileSummary, Status};
+use broker_ipc::api::{AccountState, ConfigurationStatus, ProfileSummary, ProxySummary, Status};
 
 use super::accounts::describe;
 use crate::account::Description;
 use crate::broker::Broker;
+use crate::outbound::Source;
+use crate::provider::Provider;
 
 pub(super) async fn status(broker: &Arc<Broker>) -> Status {
     let profiles = broker.profiles();
-    let summary = |name: &String, provider: &crate::provider::Provider| ProfileSummary {
+    let summary = |name: &String, provider: &Provider| ProfileSummary {
         name: name.clone(),
         provider: provider.profile.registration.provider.as_str().into(),
         issuer: provider.profile.issuer(),
         client_id: provider.profile.registration.client_id.clone(),
         scopes: provider.profile.registration.scopes.iter().map(str::to_owned).collect(),
         default: profiles.default.as_ref() == Some(name) || profiles.providers.len() == 1,
+        proxy: Some(proxy(provider)),
+        ca_file: provider.profile.transport.ca_file.as_ref().map(|file| file.display().to_string()),
     };
     let mut notices = broker.notices.all();
     notices.extend(broker.accounts.complaint());
@@ -50,5 +54,14 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
         accounts,
         flights,
         notices,
+    }
+}
+
+fn proxy(provider: &Provider) -> ProxySummary {
+    let summary = |from: Source, address, error| ProxySummary { from: from.as_str().into(), address, error };
+    match provider.proxy() {
+        Ok(Some((proxy, from))) => summary(from, Some(proxy.address()), None),
+        Ok(None) => summary(Source::None, None, None),
+        Err(why) => summary(Source::None, None, Some(why)),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::CryptoProvider;
@@ -22,7 +22,8 @@ use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::config::Transport;
+use super::tunnel;
+use crate::config::HttpProxy;
 
 /// Gives the client's half of a new in-memory connection to a server.
 pub type MemoryDial = Arc<dyn Fn(&Uri) -> DuplexStream + Send + Sync>;
@@ -38,16 +39,17 @@ type Connecting = Pin<Box<dyn Future<Output = Result<MaybeHttpsStream<Wire>, Box
 pub(super) struct Connector(HttpsConnector<Dial>);
 
 impl Connector {
-    pub(super) fn new(transport: &Transport, memory: Option<MemoryDial>) -> Result<Self, String> {
-        let dial = match (memory, &transport.proxy) {
+    pub(super) fn new(
+        ca_file: Option<&Path>,
+        proxy: Option<HttpProxy>,
+        memory: Option<MemoryDial>,
+    ) -> Result<Self, String> {
+        let dial = match (memory, proxy) {
             (Some(dial), _) => Dial::Memory(dial),
-            (None, Some(proxy)) => {
-                let proxy: Uri = proxy.parse().map_err(|error| format!("proxy {proxy:?}: {error}"))?;
-                Dial::Tunnel(Tunnel::new(proxy, tcp()))
-            }
-            (None, None) => Dial::Tcp(tcp()),
+            (None, Some(proxy)) => Dial::Tunnel(proxy, tcp(GaiResolver::new())),
+            (None, None) => Dial::Tcp(tcp(GaiResolver::new())),
         };
-        let tls = tls(transport.ca_file.as_deref())?;
+        let tls = tls(ca_file)?;
         Ok(Self(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(dial)))
     }
 }
@@ -66,8 +68,9 @@ impl Service<Uri> for Connector {
     }
 }
 
-fn tcp() -> HttpConnector {
-    let mut tcp = HttpConnector::new();
+/// hyper-util tries IPv6 and IPv4 side by side, the second 300 ms after the first (RFC 8305).
+fn tcp<R>(resolver: R) -> HttpConnector<R> {
+    let mut tcp = HttpConnector::new_with_resolver(resolver);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -109,7 +112,7 @@ fn verifier(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Opt
 #[derive(Clone)]
 enum Dial {
     Tcp(HttpConnector),
-    Tunnel(Tunnel<HttpConnector>),
+    Tunnel(HttpProxy, HttpConnector),
     Memory(MemoryDial),
 }
 
@@ -120,8 +123,7 @@ impl Service<Uri> for Dial {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match self {
-            Self::Tcp(tcp) => tcp.poll_ready(cx).map_err(Into::into),
-            Self::Tunnel(tunnel) => tunnel.poll_ready(cx).map_err(Into::into),
+            Self::Tcp(tcp) | Self::Tunnel(_, tcp) => tcp.poll_ready(cx).map_err(Into::into),
             Self::Memory(_) => Poll::Ready(Ok(())),
         }
     }
@@ -132,8 +134,8 @@ impl Service<Uri> for Dial {
                 let connecting = tcp.call(uri);
                 Box::pin(async move { Ok(Wire::Tcp(connecting.await?)) })
             }
-            Self::Tunnel(tunnel) => {
-                let connecting = tunnel.call(uri);
+            Self::Tunnel(proxy, tcp) => {
+                let connecting = tunnel::connect(proxy.clone(), tcp.clone(), uri);
                 Box::pin(async move { Ok(Wire::Tcp(connecting.await?)) })
             }
             Self::Memory(dial) => {

@@ -3,8 +3,10 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use broker_oauth::entra;
 use broker_oauth::failure::Failure;
 use broker_oauth::metadata::{self, Endpoints, MetadataError};
+use broker_oauth::token::Target;
 use broker_oauth::wire::ProviderRequest;
 use tokio::time::Instant;
 
@@ -21,11 +23,20 @@ impl Provider {
             Authority::Explicit { endpoints, .. } => Ok(endpoints.clone()),
             Authority::Entra { authority, tenant: own } => {
                 let tenant = tenant.unwrap_or(own);
-                metadata::entra_endpoints(authority, tenant)
+                entra::endpoints(authority, tenant)
                     .ok_or_else(|| Fault::Misconfigured(format!("tenant {tenant:?} is neither an id nor a domain")))
             }
             Authority::Issuer { name, url } => self.discover(name, url).await,
         }
+    }
+
+    /// Where a grant is refreshed: an account of anybody's tenant is asked for at home.
+    pub(super) async fn refresh_endpoints(&self, target: &Target, home_id: Option<&str>) -> Result<Endpoints, Fault> {
+        let tenant = match (&target.tenant, &self.profile.authority) {
+            (None, Authority::Entra { tenant, .. }) => Some(entra::silent_tenant(tenant, home_id)),
+            (tenant, _) => tenant.as_deref(),
+        };
+        self.endpoints(tenant).await
     }
 
     async fn discover(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
@@ -65,14 +76,7 @@ impl Provider {
         let url = match &self.profile.authority {
             Authority::Issuer { .. } => return Ok(endpoints),
             // Entra's document says whether the tenant exists; a token endpoint says something to a GET, at least.
-            Authority::Entra { authority, tenant } => {
-                let mut url = authority.clone();
-                url.set_path(&format!(
-                    "{}/{tenant}/v2.0/.well-known/openid-configuration",
-                    authority.path().trim_end_matches('/')
-                ));
-                url
-            }
+            Authority::Entra { authority, tenant } => entra::metadata_url(authority, tenant),
             Authority::Explicit { endpoints, .. } => endpoints.token.clone(),
         };
         let response = self.fetch(&ProviderRequest::get(url)).await?;

@@ -1,6 +1,7 @@
 //! Where a profile's endpoints come from.
 
-use broker_oauth::metadata::{ENTRA_PUBLIC, Endpoints, entra_endpoints};
+use broker_oauth::entra::{self, Kind};
+use broker_oauth::metadata::Endpoints;
 use broker_oauth::text::is_https_or_loopback;
 use url::Url;
 
@@ -18,7 +19,7 @@ pub enum Authority {
     },
     /// Entra's templates.
     Entra {
-        /// The cloud.
+        /// The cloud, by its preferred host.
         authority: Url,
         /// An id, a domain, or `organizations`, `common`, `consumers`.
         tenant: String,
@@ -32,23 +33,99 @@ pub enum Authority {
     },
 }
 
+impl Authority {
+    /// What a grant is bound to: it is never sent anywhere else. A grant of Entra is good in every tenant of the user, so
+    /// that is the cloud.
+    pub(super) fn bound_to(&self) -> String {
+        match self {
+            Self::Issuer { name, .. } | Self::Explicit { name, .. } => name.clone(),
+            Self::Entra { authority, .. } => authority.as_str().trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// What people are shown: with the tenant, where there is one.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Entra { tenant, .. } => format!("{}/{tenant}", self.bound_to()),
+            Self::Issuer { .. } | Self::Explicit { .. } => self.bound_to(),
+        }
+    }
+
+    /// The host that requests go to first.
+    pub fn url(&self) -> &Url {
+        match self {
+            Self::Issuer { url, .. } => url,
+            Self::Entra { authority, .. } => authority,
+            Self::Explicit { endpoints, .. } => &endpoints.token,
+        }
+    }
+}
+
 pub(super) fn entra(raw: &RawProfile) -> Result<Authority, Wrong> {
     if raw.issuer.is_some() || raw.token_endpoint.is_some() || raw.device_authorization_endpoint.is_some() {
         return wrong("with provider = \"entra\" the endpoints follow from tenant", "leave out issuer and endpoints");
     }
-    let Some(tenant) = raw.tenant.clone() else {
+    let authority = match (&raw.cloud, &raw.authority) {
+        (Some(_), Some(_)) => return wrong("cloud and authority are both there", "keep one of them"),
+        (Some(name), None) => cloud(name)?,
+        (None, authority) => entra::canonical(url("authority", authority.as_deref().unwrap_or(entra::PUBLIC))?),
+    };
+    let own_tenant = tenant_of(&authority)?;
+    let Some(tenant) = raw.tenant.clone().or(own_tenant) else {
         return wrong("tenant is missing", "add the tenant's id or domain, or \"organizations\" for any");
     };
-    let authority = url("authority", raw.authority.as_deref().unwrap_or(ENTRA_PUBLIC))?;
-    if entra_endpoints(&authority, &tenant).is_none() {
+    if !entra::is_tenant(&tenant) {
         return wrong(format!("tenant {tenant:?} is neither an id nor a domain"), "use the tenant's id or domain");
     }
     Ok(Authority::Entra { authority, tenant })
 }
 
+fn cloud(name: &str) -> Result<Url, Wrong> {
+    if name == "germany" {
+        return closed();
+    }
+    entra::cloud(name).ok_or_else(|| Wrong {
+        message: format!("cloud {name:?} is none of: {}", entra::clouds().collect::<Vec<_>>().join(", ")),
+        hint: "use one of these, or name the cloud's base URL as authority",
+    })
+}
+
+/// The tenant an authority brings with it, if it can be one for provider "entra" at all.
+fn tenant_of(authority: &Url) -> Result<Option<String>, Wrong> {
+    match entra::kind(authority) {
+        Kind::Ciam { tenant } => Ok(Some(tenant)),
+        Kind::Entra if entra::is_cloud(authority) && authority.path() != "/" => wrong(
+            format!("authority {authority} has a path"),
+            "write the tenant as tenant, and authority without a path",
+        ),
+        Kind::Entra => Ok(None),
+        Kind::Adfs => wrong(
+            format!("authority {authority} is AD FS"),
+            "name it as issuer = \"https://host/adfs\", without provider and tenant",
+        ),
+        Kind::B2c => no_b2c(),
+        Kind::Dsts => wrong("dSTS is not supported", "name an authority of Microsoft Entra ID"),
+        Kind::Closed => closed(),
+    }
+}
+
+fn no_b2c<T>() -> Result<T, Wrong> {
+    wrong(
+        "Azure AD B2C has no device authorization endpoint",
+        "sign in through a tenant of Microsoft Entra ID, or another provider that has the device flow",
+    )
+}
+
+fn closed<T>() -> Result<T, Wrong> {
+    wrong(
+        "Microsoft Cloud Germany (login.microsoftonline.de) was closed in 2021",
+        "use cloud = \"public\", or \"delos\"",
+    )
+}
+
 pub(super) fn oidc(raw: &RawProfile) -> Result<Authority, Wrong> {
-    if raw.tenant.is_some() || raw.authority.is_some() {
-        return wrong("tenant and authority belong to provider = \"entra\"", "add that, or leave them out");
+    if raw.tenant.is_some() || raw.authority.is_some() || raw.cloud.is_some() {
+        return wrong("tenant, cloud and authority belong to provider = \"entra\"", "add that, or leave them out");
     }
     let endpoint = |name, value: &Option<String>| value.as_deref().map(|value| url(name, value)).transpose();
     if let Some(token) = endpoint("token_endpoint", &raw.token_endpoint)? {
@@ -66,7 +143,12 @@ pub(super) fn oidc(raw: &RawProfile) -> Result<Authority, Wrong> {
     let Some(name) = raw.issuer.clone() else {
         return wrong("issuer is missing", "add the provider's issuer URL, or token_endpoint and the others");
     };
-    Ok(Authority::Issuer { url: url("issuer", &name)?, name })
+    let url = url("issuer", &name)?;
+    // Its metadata has no device endpoint, which would be found out at the first sign-in only.
+    if entra::kind(&url) == Kind::B2c {
+        return no_b2c();
+    }
+    Ok(Authority::Issuer { url, name })
 }
 
 fn url(key: &str, value: &str) -> Result<Url, Wrong> {
@@ -74,5 +156,79 @@ fn url(key: &str, value: &str) -> Result<Url, Wrong> {
         Ok(url) if is_https_or_loopback(&url) && url.fragment().is_none() && url.username().is_empty() => Ok(url),
         Ok(_) => wrong(format!("{key} {value:?} is not https"), "use https; plain http is for this machine only"),
         Err(error) => wrong(format!("{key} {value:?} is no URL: {error}"), "write it as https://host/path"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Profile;
+
+    /// A profile with these lines; its error as a person reads it.
+    fn profile(lines: &str) -> Result<Profile, String> {
+        let table = toml::from_str(&format!("client_id = \"c\"\n{lines}")).unwrap();
+        Profile::from_table(table, std::path::Path::new("")).map_err(|(what, hint)| format!("{what}; {hint}"))
+    }
+
+    #[test]
+    fn a_cloud_by_any_name_binds_the_same_grants_and_the_tenant_does_not() {
+        for (lines, bound_to, shown) in [
+            (
+                "tenant = 't.example'",
+                "https://login.microsoftonline.com",
+                "https://login.microsoftonline.com/t.example",
+            ),
+            (
+                "tenant = 'common'\nauthority = 'https://sts.windows.net/'",
+                "https://login.microsoftonline.com",
+                "https://login.microsoftonline.com/common",
+            ),
+            (
+                "tenant = 't.example'\ncloud = 'us-government'",
+                "https://login.microsoftonline.us",
+                "https://login.microsoftonline.us/t.example",
+            ),
+            (
+                "tenant = 't.example'\nauthority = 'https://login.usgovcloudapi.net'",
+                "https://login.microsoftonline.us",
+                "https://login.microsoftonline.us/t.example",
+            ),
+            (
+                "authority = 'https://contoso.ciamlogin.com'",
+                "https://contoso.ciamlogin.com",
+                "https://contoso.ciamlogin.com/contoso.onmicrosoft.com",
+            ),
+            (
+                "authority = 'https://contoso.ciamlogin.com'\ntenant = 'other.example'",
+                "https://contoso.ciamlogin.com",
+                "https://contoso.ciamlogin.com/other.example",
+            ),
+        ] {
+            let profile = profile(&format!("provider = 'entra'\n{lines}")).unwrap();
+            assert_eq!((profile.bound_to().as_str(), profile.issuer().as_str()), (bound_to, shown), "{lines}");
+        }
+    }
+
+    /// Each row: the lines of a profile, and what its error must say.
+    #[test]
+    fn authorities_that_cannot_work_are_named_when_the_file_is_read() {
+        for (lines, named) in [
+            ("provider = 'entra'\ntenant = 't'\ncloud = 'public'\nauthority = 'https://login.windows.net'", "keep one"),
+            ("provider = 'entra'\ntenant = 't'\ncloud = 'germany'", "closed in 2021"),
+            ("provider = 'entra'\ntenant = 't'\nauthority = 'https://login.microsoftonline.de'", "closed in 2021"),
+            ("provider = 'entra'\ntenant = 't'\ncloud = 'usgov'", "us-government"),
+            ("provider = 'entra'\ntenant = 't'\nauthority = 'https://login.windows.net/t'", "has a path"),
+            (
+                "provider = 'entra'\nauthority = 'https://contoso.b2clogin.com'",
+                "B2C has no device authorization endpoint",
+            ),
+            ("provider = 'entra'\nauthority = 'https://id.example/t.example/B2C_1_in'", "B2C"),
+            ("issuer = 'https://contoso.b2clogin.com/t/v2.0'", "B2C has no device authorization endpoint"),
+            ("provider = 'entra'\nauthority = 'https://x.example/dstsv2/t'", "dSTS is not supported"),
+            ("provider = 'entra'\nauthority = 'https://fs.example/adfs'", "AD FS"),
+            ("issuer = 'https://a.example'\ncloud = 'public'", "cloud and authority belong to provider = \"entra\""),
+        ] {
+            let error = profile(lines).unwrap_err();
+            assert!(error.contains(named), "{lines}: {error}");
+        }
     }
 }

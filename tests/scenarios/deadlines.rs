@@ -1,0 +1,121 @@
+//! Whoever waits is answered in time, whatever the provider does.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use support::fake_as::{Endpoint, Fault, Grant};
+use support::rig::{Rig, never, s, scopes};
+use tokio::time::Instant;
+
+/// Signs an account out and returns what was said, and how long it took.
+async fn signed_out(rig: &Rig, id: &str) -> (Value, Duration) {
+    let start = Instant::now();
+    let signed_out = rig.new_client().sign_out(id).await.unwrap();
+    (serde_json::to_value(signed_out).unwrap(), start.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_forgets_and_answers_though_a_refresh_hangs_in_front_of_it() {
+    let mut rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    rig.fake.always(Grant::RefreshToken, Fault::Hang);
+    let in_the_air = rig.background(&never());
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    // These would each hang for as long, one after the other.
+    let queued = [rig.background(&scopes(&["read"])), rig.background(&scopes(&["write"]))];
+    rig.pass(s(1)).await;
+
+    let (said, took) = signed_out(&rig, &id).await;
+    assert!(took <= s(45), "{took:?}");
+    // The refresh may have been served: what it brought is good, and nobody here has seen it.
+    assert_eq!(said["revocation"], "failed", "{said}");
+    assert!(said["detail"].as_str().unwrap().contains("cut off"), "{said}");
+    assert_eq!(rig.fake.count(Endpoint::Revocation), 1, "the token that is known is revoked all the same");
+    assert_eq!(rig.store.raw_keys(), Vec::<String>::new());
+    for waiting in std::iter::once(in_the_air).chain(queued) {
+        assert_eq!(waiting.await.unwrap().unwrap_err().code().as_str(), "interaction_required");
+    }
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 1);
+    rig.restart().await;
+    assert!(rig.client.accounts().await.unwrap().accounts.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_waits_for_a_refresh_that_is_only_slow() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    rig.fake.script(Grant::RefreshToken, Fault::Delay(s(9)));
+    let slow = rig.background(&never());
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    let (said, _) = signed_out(&rig, &id).await;
+    assert_eq!(said["revocation"], "revoked", "{said}");
+    slow.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_forgets_and_answers_though_the_revocation_hangs() {
+    let mut rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.fake.always(Endpoint::Revocation, Fault::Hang);
+    // And the discovery in front of it, which a daemon that has just started makes first.
+    rig.restart().await;
+    rig.fake.always(Endpoint::Discovery, Fault::Delay(s(29)));
+    let (said, took) = signed_out(&rig, &id).await;
+    assert!(took <= s(45), "{took:?}");
+    assert_eq!(said["revocation"], "failed");
+    assert!(said["detail"].is_string(), "{said}");
+    assert_eq!(rig.store.raw_keys(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_that_the_store_refuses_leaves_later_refreshes_alone() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.store.set_locked(true);
+    rig.client.sign_out(&id).await.unwrap_err();
+    rig.store.set_locked(false);
+    rig.expire().await;
+    rig.fake.script(Grant::RefreshToken, Fault::Delay(s(20)));
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_doctor_and_a_probe_answer_though_every_provider_hangs() {
+    let rig = Rig::start();
+    for provider in [&rig.fake, &rig.other] {
+        provider.always(Endpoint::Discovery, Fault::Hang);
+    }
+    let start = Instant::now();
+    let findings = rig.client.doctor().await.unwrap();
+    assert!(start.elapsed() <= s(35), "{:?}", start.elapsed());
+    let bad: Vec<_> =
+        findings.findings.iter().filter(|finding| !finding.ok).map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(bad, ["other", "work"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_of_several_slow_answers_has_one_deadline() {
+    let rig = Rig::start();
+    // Neither document is there, and each time it takes nearly as long as an exchange may.
+    rig.fake.reconfigure(|options| options.discovery = support::fake_as::Discovery::None);
+    rig.fake.always(Endpoint::Unknown, Fault::Delay(s(29)));
+    let start = Instant::now();
+    let probe = broker_client::ProbeRequest { profile: Some("work".into()), ..Default::default() };
+    let findings = rig.client.probe(&probe).await.unwrap();
+    assert!(start.elapsed() <= s(35), "{:?}", start.elapsed());
+    assert!(!findings.ok && findings.findings[0].detail.contains("no answer in 30 s"), "{findings:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_connection_serves_many_refreshes() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let before = rig.fake.connections();
+    for _ in 0..20 {
+        rig.token(&broker_client::TokenRequest { force_refresh: true, ..never() }).await;
+    }
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 20);
+    assert_eq!(rig.fake.connections(), before);
+}
