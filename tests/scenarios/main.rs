@@ -4,6 +4,7 @@
 
 mod aadsts;
 mod accounts;
+mod bad_input;
 mod claims;
 mod corners;
 mod crash;
