@@ -5,6 +5,7 @@
 mod aadsts;
 mod accounts;
 mod authorities;
+mod bad_input;
 mod claims;
 mod corners;
 mod crash;

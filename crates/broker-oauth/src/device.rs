@@ -17,7 +17,7 @@ use crate::scope::ScopeSet;
 use crate::secret::DeviceCode;
 use crate::text::{user_code, verification_uri};
 use crate::token::Target;
-use crate::wire::{Form, ProviderRequest, ProviderResponse, seconds, text};
+use crate::wire::{Form, ProviderRequest, ProviderResponse, is_refusal, seconds, text};
 
 /// RFC 8628 §3.2: the interval when the server names none.
 const DEFAULT_INTERVAL: u64 = 5;
@@ -87,7 +87,7 @@ pub fn authorization_request(
 pub fn authorization_response(response: &ProviderResponse) -> Result<DeviceAuthorization, Failure> {
     let Some(object) = response.object() else { return Err(Failure::not_oauth(response)) };
     // Entra and GitHub send errors with 200: the error field decides.
-    if object.contains_key("error") {
+    if is_refusal(&object) {
         return Err(Failure::oauth(response, &object));
     }
     let device_code = text(&object, "device_code").filter(|code| !code.is_empty());

@@ -35,6 +35,33 @@ impl Identity {
             .flatten()
             .any(|known| known.to_lowercase() == name.to_lowercase())
     }
+
+    /// Whether what a refresh says of the user is of somebody else (OpenID Connect Core §12.2: the same `iss`, the same
+    /// `sub`). What either does not say contradicts nothing.
+    pub fn is_contradicted_by(&self, refreshed: &Self) -> bool {
+        let differ = |own: Option<&str>, new: Option<&str>| own.zip(new).is_some_and(|(own, new)| own != new);
+        // Entra's issuer and subject are of a tenant; the home account is the user's in all of them.
+        let homes = self.home_account().zip(refreshed.home_account());
+        if homes.is_some_and(|(own, new)| !own.eq_ignore_ascii_case(new)) {
+            return true;
+        }
+        if differ(self.tenant.as_deref(), refreshed.tenant.as_deref()) {
+            return false;
+        }
+        // Google names itself with and without the scheme.
+        let plain = |issuer: &'_ str| issuer.strip_prefix("https://").unwrap_or(issuer).to_owned();
+        let issuers = || (self.issuer.as_deref().map(plain), refreshed.issuer.as_deref().map(plain));
+        differ(self.subject.as_deref(), refreshed.subject.as_deref())
+            || homes.is_none() && {
+                let (own, new) = issuers();
+                differ(own.as_deref(), new.as_deref())
+            }
+    }
+
+    /// The home account, where the provider named one: without `client_info`, the subject stands in its place.
+    fn home_account(&self) -> Option<&str> {
+        self.home_id.as_deref().filter(|_| self.home_id != self.subject)
+    }
 }
 
 /// Reads who signed in from a token response's `id_token` and `client_info`; `None` if neither says anything.
@@ -100,6 +127,32 @@ mod tests {
     fn a_bare_subject_is_all_there_is_then() {
         let who = read(&json!({"sub": "alice"}), None).unwrap();
         assert_eq!((who.home_id.as_deref(), who.username.as_deref()), (Some("alice"), Some("alice")));
+    }
+
+    #[test]
+    fn somebody_else_is_told_from_the_same_user_elsewhere() {
+        let claims = |iss: &str, sub: &str, tid: Option<&str>| json!({"iss": iss, "sub": sub, "oid": sub, "tid": tid, "preferred_username": "a"});
+        let home = json!({"uid": "u", "utid": "t"});
+        let other = json!({"uid": "v", "utid": "t"});
+        let plain = |iss, sub| read(&claims(iss, sub, None), None).unwrap();
+        let entra = |sub, tid, home: Option<&Value>| read(&claims(tid, sub, Some(tid)), home).unwrap();
+        let nobody = Identity::default();
+        for (own, new, contradicted, what) in [
+            (plain("https://i", "a"), plain("https://i", "a"), false, "the same"),
+            (plain("https://i", "a"), plain("https://i", "b"), true, "another subject"),
+            (plain("https://i", "a"), plain("https://j", "a"), true, "another issuer's"),
+            (plain("https://accounts.google.com", "a"), plain("accounts.google.com", "a"), false, "two spellings"),
+            (plain("https://i", "a"), nobody.clone(), false, "says nothing"),
+            (nobody, plain("https://i", "a"), false, "said nothing"),
+            (entra("a", "t1", Some(&home)), entra("b", "t2", Some(&home)), false, "a guest elsewhere"),
+            (entra("a", "t1", Some(&home)), entra("b", "t2", Some(&other)), true, "another home account"),
+            (entra("a", "t1", Some(&home)), entra("b", "t1", Some(&home)), true, "another subject of one tenant"),
+            (entra("a", "t1", Some(&home)), entra("a", "t1", None), false, "no client_info"),
+            (entra("a", "t1", Some(&home)), entra("b", "t1", None), true, "no client_info, another subject"),
+            (entra("a", "t1", Some(&home)), entra("b", "t2", None), false, "no client_info, another tenant"),
+        ] {
+            assert_eq!(own.is_contradicted_by(&new), contradicted, "{what}");
+        }
     }
 
     #[test]

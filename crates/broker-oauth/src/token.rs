@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::identity::{self, Identity};
 use crate::scope::ScopeSet;
 use crate::secret::{AccessToken, IdToken, RefreshToken};
-use crate::wire::{ProviderResponse, seconds, text};
+use crate::wire::{ProviderResponse, is_refusal, seconds, text};
 
 /// The life of a token that comes with a refresh token but without `expires_in`: short, because a refresh is cheap and a
 /// dead token is not. One with neither never expires, as far as anyone knows.
@@ -95,7 +95,7 @@ fn read(
 ) -> Result<TokenResponse, Failure> {
     let Some(object) = response.object() else { return Err(Failure::not_oauth(response)) };
     // Some servers send errors with 200: the error field decides, not the status.
-    if object.contains_key("error") {
+    if is_refusal(&object) {
         return Err(Failure::oauth(response, &object));
     }
     let access_token = match text(&object, "access_token") {

@@ -117,6 +117,11 @@ fn form_object(body: &[u8]) -> Option<Map<String, Value>> {
     ["access_token", "error", "device_code"].iter().any(|name| object.contains_key(*name)).then_some(object)
 }
 
+/// Whether an answer is a refusal, whatever its status: it has an `error`. One that is `null` says that there is none.
+pub fn is_refusal(object: &Map<String, Value>) -> bool {
+    object.get("error").is_some_and(|error| !error.is_null())
+}
+
 /// Reads a string field; numbers count as their text.
 pub fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
     match object.get(name)? {

@@ -150,6 +150,26 @@ mod tests {
         assert_eq!(serde_json::from_str::<ErrorBody>(&line).unwrap(), body);
     }
 
+    /// Whatever a daemon lets through, the line for support is one line, and nothing in it steers the terminal.
+    #[test]
+    fn the_ids_for_support_are_one_line() {
+        let mut body = ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out");
+        body.provider = Some(Box::new(ProviderError {
+            correlation_id: Some("c-1\nbrokerctl: forged".into()),
+            trace_id: Some("t\u{2028}-\u{1b}[2J1".into()),
+            timestamp: Some("2025-02-19 03:40:30Z\r".into()),
+            classification: Some("none".into()),
+            ..ProviderError::default()
+        }));
+        assert_eq!(
+            text(&body),
+            "brokerctl: the code ran out\n\
+             for support: correlation id c-1 brokerctl: forged, trace id t-[2J1, time 2025-02-19 03:40:30Z \n"
+        );
+        body.provider = Some(Box::default());
+        assert_eq!(text(&body), "brokerctl: the code ran out\n", "nothing to say is not said");
+    }
+
     #[test]
     fn a_daemon_that_does_not_run_can_be_started() {
         let body = with_start_hint(ErrorBody::new(ErrorCode::NotRunning, "x"));

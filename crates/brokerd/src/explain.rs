@@ -230,6 +230,15 @@ pub(crate) fn declined(subject: &Subject<'_>, said: &Failure) -> Refusal {
     body.into()
 }
 
+/// A refresh was answered with the token of another user.
+pub(crate) fn somebody_else(profile: &Profile) -> Refusal {
+    let what = format!("profile {}: the provider answered a refresh with the token of another user", profile.name);
+    let body = ErrorBody::new(ErrorCode::ProviderError, what).with_hint(
+        "nothing of it was used, and the sign-in is kept; if it stays so, sign out and in again, and tell the provider",
+    );
+    Refusal { body, remedy: Remedy::Time }
+}
+
 fn provider_error(response: &ErrorResponse) -> ProviderError {
     ProviderError {
         error: Some(response.error.clone()),

@@ -171,6 +171,7 @@ impl Grant {
             client_id: self.client_id.clone(),
             issuer: self.issuer.clone(),
             subject: self.identity.subject.clone(),
+            subject_issuer: self.identity.issuer.clone(),
             home_id: self.identity.home_id.clone(),
             local_id: self.identity.local_id.clone(),
             tenant: self.identity.tenant.clone(),
@@ -215,7 +216,7 @@ impl Grant {
             issuer: std::mem::take(&mut record.issuer),
             identity: Identity {
                 subject: record.subject.take(),
-                issuer: None,
+                issuer: record.subject_issuer.take(),
                 home_id: record.home_id.take(),
                 local_id: record.local_id.take(),
                 tenant: record.tenant.take(),
@@ -244,6 +245,9 @@ struct Record {
     issuer: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
+    /// `iss` of the ID token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject_issuer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     home_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -288,8 +292,12 @@ mod tests {
     use super::*;
 
     fn grant(credential: Credential) -> Grant {
-        let identity =
-            Identity { subject: Some("alice".into()), username: Some("Alice".into()), ..Identity::default() };
+        let identity = Identity {
+            subject: Some("alice".into()),
+            issuer: Some("https://a.example".into()),
+            username: Some("Alice".into()),
+            ..Identity::default()
+        };
         Grant {
             id: AccountId::derive("work", "https://a.example", &identity),
             profile: "work".into(),

@@ -176,9 +176,19 @@ async fn fly_refresh(
         }
     }
     match answer {
+        // Neither its token nor its refresh token is this account's; the one that was sent is kept.
+        Ok(response) if is_somebody_elses(&grant, &response) => {
+            tracing::warn!(account = %grant.id, "a refresh was answered with the token of somebody else; it is not used");
+            let refusal = explain::somebody_else(&provider.profile);
+            (Hold::Saved(Held::new(grant)), Err(refusal))
+        }
         Ok(response) => succeed(broker, grant, refresh, response).await,
         Err(fault) => fail(broker, provider, grant, ask, &fault).await,
     }
+}
+
+fn is_somebody_elses(grant: &Grant, response: &TokenResponse) -> bool {
+    response.identity.as_ref().is_some_and(|identity| grant.identity.is_contradicted_by(identity))
 }
 
 async fn exchange(provider: &Provider, grant: &Grant, token: &RefreshToken, ask: &Ask) -> Result<TokenResponse, Fault> {
