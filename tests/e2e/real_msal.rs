@@ -40,7 +40,7 @@ async fn side_by_side_as_the_document_has_it() -> Result<()> {
         Ok(Compared { name: scenario.name, msal, brokerd })
     };
     // Most of the time goes into waiting for polls: several at a time.
-    let seen: Vec<_> = stream::iter(ALL).map(both).buffered(6).try_collect().await?;
+    let seen: Vec<_> = stream::iter(ALL).map(both).buffered(8).try_collect().await?;
     table::check(&seen)
 }
 

@@ -103,7 +103,7 @@ fn token_life(setup: &mut Setup, seconds: u64) {
 /// and under half of the token's life: no token becomes stale within seconds for both.
 fn refresh_in(setup: &mut Setup) {
     let (life, refresh_in) = match setup.who {
-        Who::Brokerd => (8, 4),
+        Who::Brokerd => (12, 6),
         Who::Msal => (3 * 3600, 1),
     };
     token_life(setup, life);

@@ -77,7 +77,7 @@ pub(super) fn short_token(side: &mut Side) -> Play<'_> {
 
 /// A real clock: the time has to pass.
 async fn until_stale(side: &Side) {
-    time::sleep(Duration::from_millis(if side.is_brokerd() { 4300 } else { 2200 })).await;
+    time::sleep(Duration::from_millis(if side.is_brokerd() { 6300 } else { 2200 })).await;
 }
 
 pub(super) fn stale(side: &mut Side) -> Play<'_> {
