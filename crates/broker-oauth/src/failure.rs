@@ -51,6 +51,12 @@ pub enum Failure {
         /// Seconds to wait.
         retry_after: Option<u64>,
     },
+    /// Its answer is larger than any answer is.
+    #[error("the provider's answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The most that is read.
+        limit: usize,
+    },
     /// The page it would send the user to must not be shown.
     #[error("the provider's verification URI is not a safe https address")]
     UnsafeVerificationUri,
@@ -105,7 +111,7 @@ impl Failure {
                     verdict => PollVerdict::Ended(verdict),
                 },
             },
-            Self::NotOAuth { .. } => PollVerdict::KeepTrying,
+            Self::NotOAuth { .. } | Self::TooLarge { .. } => PollVerdict::KeepTrying,
             Self::UnsafeVerificationUri => PollVerdict::Ended(Verdict::NotOAuth),
         }
     }
@@ -116,7 +122,7 @@ impl Failure {
             Self::OAuth(response) => response.verdict(),
             Self::NotOAuth { status: 429, .. } => Verdict::Throttled,
             Self::NotOAuth { status: 408 | 500..=599, .. } => Verdict::Transient,
-            Self::NotOAuth { .. } | Self::UnsafeVerificationUri => Verdict::NotOAuth,
+            Self::NotOAuth { .. } | Self::TooLarge { .. } | Self::UnsafeVerificationUri => Verdict::NotOAuth,
         }
     }
 
@@ -125,7 +131,7 @@ impl Failure {
         match self {
             Self::OAuth(response) => response.retry_after,
             Self::NotOAuth { retry_after, .. } => *retry_after,
-            Self::UnsafeVerificationUri => None,
+            Self::TooLarge { .. } | Self::UnsafeVerificationUri => None,
         }
     }
 }

@@ -68,6 +68,9 @@ pub enum OutboundError {
     /// No connection, no answer, or none in time.
     #[error("{0}")]
     Unreachable(Unreachable),
+    /// There was one, and it is larger than [`MAX_BODY`].
+    #[error("the answer is larger than {MAX_BODY} bytes")]
+    TooLarge,
     /// The profile's way to the provider cannot be set up.
     #[error("{0}")]
     Transport(String),
@@ -228,7 +231,7 @@ async fn read(
         let frame = frame.map_err(|error| unreachable(&error))?;
         if let Some(data) = frame.data_ref() {
             if body.len() + data.len() > MAX_BODY {
-                return Err(Unreachable::new(format!("the answer is larger than {MAX_BODY} bytes")).into());
+                return Err(OutboundError::TooLarge);
             }
             body.extend_from_slice(data);
         }

@@ -13,7 +13,7 @@ use broker_oauth::revoke::{TokenTypeHint, revocation_request, revocation_respons
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::secret::{DeviceCode, RefreshToken};
 use broker_oauth::token::{Target, TokenResponse, refresh_response, token_response};
-use broker_oauth::wire::{ProviderRequest, ProviderResponse};
+use broker_oauth::wire::{MAX_BODY, ProviderRequest, ProviderResponse};
 use tokio::time::Instant;
 
 pub(crate) use self::gates::Gates;
@@ -178,6 +178,10 @@ impl Provider {
                 let correlation_id = request.request_id.as_deref();
                 tracing::info!(profile, path, %why, elapsed_ms, correlation_id, "provider unreachable");
                 Err(Fault::Unreachable(why))
+            }
+            Err(OutboundError::TooLarge) => {
+                tracing::info!(profile, path, elapsed_ms, limit = MAX_BODY, "the provider's answer is too large");
+                Err(Failure::TooLarge { limit: MAX_BODY }.into())
             }
             Err(OutboundError::Transport(why)) => Err(Fault::Misconfigured(why)),
         }
