@@ -51,7 +51,7 @@ impl Outcome {
     /// What brokerd said.
     pub(super) fn of_brokerd(body: &ErrorBody) -> Self {
         let mut said = format!("`{}`", body.error);
-        if let Some(provider) = &body.provider {
+        if let Some(provider) = body.provider.as_ref().filter(|provider| provider.error.is_some()) {
             let theirs = words(provider.error.as_deref(), provider.suberror.as_deref(), &provider.error_codes);
             said = format!("{said} because of {theirs}");
             if provider.claims.is_some() {
