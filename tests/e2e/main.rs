@@ -12,6 +12,8 @@ mod curl;
 #[cfg(test)]
 mod documents;
 #[cfg(unix)]
+mod environment;
+#[cfg(unix)]
 mod exit_codes;
 #[cfg(target_os = "linux")]
 mod kernel_quota;

@@ -301,3 +301,17 @@ async fn tenants_do_not_share_tokens_whatever_they_are_called() {
     assert_eq!(exposed(&rig.token(&never()).await), exposed(&home));
     assert_eq!(refreshes(&rig).len(), 3, "one for each name");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_loan_that_hangs_does_not_hold_up_a_sign_out() {
+    let rig = sharing();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.fake.always(Grant::RefreshToken, Fault::Hang);
+    let borrower = rig.background(&mail());
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    let start = tokio::time::Instant::now();
+    rig.new_client().sign_out(&id).await.unwrap();
+    assert!(start.elapsed() <= s(15), "{:?}", start.elapsed());
+    assert_eq!(rig.store.raw_keys(), Vec::<String>::new());
+    assert_eq!(borrower.await.unwrap().unwrap_err().code().as_str(), "interaction_required");
+}

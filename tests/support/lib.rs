@@ -12,4 +12,5 @@ pub mod browser;
 pub mod exchange;
 pub mod fake_as;
 pub mod processes;
+pub mod proxy;
 pub mod rig;

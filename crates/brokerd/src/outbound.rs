@@ -96,6 +96,12 @@ impl Unreachable {
     }
 }
 
+impl From<&str> for Unreachable {
+    fn from(why: &str) -> Self {
+        Self::new(why)
+    }
+}
+
 impl From<Unreachable> for OutboundError {
     fn from(unreachable: Unreachable) -> Self {
         Self::Unreachable(unreachable)

@@ -22,7 +22,7 @@ pub struct Ca {
 }
 
 impl Ca {
-    /// Makes one. It is good for a day, and its certificates for one name: `localhost`.
+    /// Makes one. It is good for a day, and its certificates for `localhost` and for `as.test`, which only a test's proxy knows.
     pub fn new() -> Self {
         Self::generate().unwrap_or_else(|error| panic!("a certificate authority: {error}"))
     }
@@ -97,7 +97,7 @@ impl FakeAs {
 /// What both certificates have in common.
 #[expect(clippy::disallowed_methods, reason = "a certificate is good by the wall clock of whoever looks at it")]
 fn params(name: &str) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let mut params = CertificateParams::new(["localhost", "127.0.0.1", "as.test"].map(str::to_owned))?;
     params.distinguished_name.push(DnType::CommonName, name);
     let now = SystemTime::now();
     params.not_before = (now - HALF_A_DAY).into();

@@ -78,7 +78,7 @@ impl Account {
             self.seen = hold.seen();
             let (broker, provider) = (Arc::clone(&self.broker), self.provider.clone());
             let id = self.id.clone();
-            self.may_hang = matches!(job, Job::Refresh { .. } | Job::Load);
+            self.may_hang = matches!(job, Job::Refresh { .. } | Job::Lend { .. } | Job::Load);
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
                     self.flying = Some((ask.key(), progress.clone()));

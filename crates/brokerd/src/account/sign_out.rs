@@ -29,7 +29,8 @@ impl Account {
     pub(super) fn queue_sign_out(&mut self, reply: oneshot::Sender<Result<SignedOut, ErrorBody>>) {
         let now = Instant::now();
         self.cut_at.get_or_insert(now + PATIENCE);
-        let behind = self.queue.iter().rposition(|job| !matches!(job, Job::Refresh { .. })).map_or(0, |last| last + 1);
+        let may_wait = |job: &Job| matches!(job, Job::Refresh { .. } | Job::Lend { .. });
+        let behind = self.queue.iter().rposition(|job| !may_wait(job)).map_or(0, |last| last + 1);
         self.queue.insert(behind, Job::SignOut { reply, by: now + LIMIT });
     }
 

@@ -54,6 +54,10 @@ fn certificate(wrong: &CertificateError) -> (String, Hint) {
         CertificateError::UnknownIssuer => {
             ("the provider's certificate is from an unknown issuer: no authority trusted here".into(), TRUST)
         }
+        CertificateError::BadSignature => (
+            "the provider's certificate is signed by another authority than the one trusted here under its name".into(),
+            TRUST,
+        ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             ("the provider's certificate has expired".into(), CLOCK)
         }
@@ -78,7 +82,8 @@ mod tests {
             (CertificateError::Expired, "has expired"),
             (CertificateError::NotValidYet, "not valid yet"),
             (CertificateError::NotValidForName, "another name"),
-            (CertificateError::BadSignature, "not good"),
+            (CertificateError::BadSignature, "another authority"),
+            (CertificateError::Revoked, "not good"),
         ] {
             // As hyper-rustls hands it on.
             let tls = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(wrong));

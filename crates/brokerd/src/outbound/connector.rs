@@ -195,3 +195,68 @@ impl Write for Wire {
         forward!(self, stream => stream.poll_shutdown(cx))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+    use hyper_util::client::legacy::connect::dns::Name;
+    use tokio::net::TcpListener;
+    #[cfg(target_os = "linux")]
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    /// A name with these addresses, in this order.
+    #[derive(Clone)]
+    struct Addresses(Vec<SocketAddr>);
+
+    impl Service<Name> for Addresses {
+        type Response = std::vec::IntoIter<SocketAddr>;
+        type Error = io::Error;
+        type Future = std::future::Ready<io::Result<Self::Response>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Name) -> Self::Future {
+            std::future::ready(Ok(self.0.clone().into_iter()))
+        }
+    }
+
+    async fn connect(port: u16) -> io::Result<SocketAddr> {
+        let addresses = vec![SocketAddr::from((Ipv6Addr::LOCALHOST, port)), (Ipv4Addr::LOCALHOST, port).into()];
+        let uri = Uri::try_from(format!("http://as.test:{port}")).unwrap();
+        let stream = tcp(Addresses(addresses)).call(uri).await.map_err(io::Error::other)?;
+        stream.inner().peer_addr()
+    }
+
+    #[tokio::test]
+    async fn one_family_is_enough() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let at = listener.local_addr().unwrap();
+        assert_eq!(connect(at.port()).await.unwrap(), at);
+        let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
+        let at = listener.local_addr().unwrap();
+        assert_eq!(connect(at.port()).await.unwrap(), at);
+    }
+
+    /// An address that says nothing at all: on Linux, one whose listener has no room left.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_does_not_cost_the_exchange() {
+        let silent = TcpSocket::new_v6().unwrap();
+        silent.bind((Ipv6Addr::LOCALHOST, 0).into()).unwrap();
+        let silent = silent.listen(0).unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+        let mut fillers = Vec::new();
+        while let Ok(Ok(filler)) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(v6)).await {
+            fillers.push(filler);
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT / 2, connect(port)).await.unwrap();
+        assert_eq!(connected.unwrap(), listener.local_addr().unwrap());
+    }
+}
