@@ -19,6 +19,7 @@ mod family;
 mod freshness;
 mod grace;
 mod index;
+mod keep_alive;
 mod outage;
 mod prompt_survives;
 mod reload;
