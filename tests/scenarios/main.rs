@@ -28,6 +28,7 @@ mod shutdown;
 mod sign_in;
 mod sign_out;
 mod silence;
+mod silent;
 mod single_flight;
 mod step_up;
 mod stuck_store;
