@@ -266,6 +266,7 @@ fn openapi_has_the_fields_of_accounts_and_status() {
         state: AccountState::SignedIn,
         scope: text("a"),
         signed_in_at: some("2026-01-01T00:00:00Z"),
+        refresh_token_expires_at: some("2026-01-01T00:00:00Z"),
         tokens: vec![summary.clone()],
         last_error: Some(last_error.clone()),
     };

@@ -79,7 +79,7 @@ fn answers_are_written_as_documented_and_read_from_newer_daemons() {
     golden::<Accounts>(json!({"accounts": []}));
     golden::<Account>(json!({
         "id": "x", "username": "ada", "profile": "work", "state": "signed_in", "scope": "a",
-        "signed_in_at": "2026-01-01T00:00:00Z",
+        "signed_in_at": "2026-01-01T00:00:00Z", "refresh_token_expires_at": "2026-02-01T00:00:00Z",
         "tokens": [{"scope": "a", "expires_at": "2026-01-01T00:00:00Z"}, {"scope": "b"}],
         "last_error": {"at": "2026", "error": "throttled", "error_description": "wait"}
     }));

@@ -8,6 +8,7 @@
 //! | [`entra`] | Microsoft Entra's clouds, tenants and relatives | |
 //! | [`device`] | how a device flow runs | RFC 8628 |
 //! | [`refresh`] | when a token is fresh, how a refresh is asked for | RFC 6749 §6 |
+//! | [`keep_alive`] | when a refresh token that ends unused is to be used | |
 //! | [`token`] | what a token response says | RFC 6749 §5.1 |
 //! | [`identity`] | who signed in | OpenID Connect Core §2 |
 //! | [`failure`] | what a refusal means for the grant and for the user | RFC 6749 §5.2, RFC 8628 §3.5 |
@@ -28,6 +29,7 @@ pub mod device;
 pub mod entra;
 pub mod failure;
 pub mod identity;
+pub mod keep_alive;
 pub mod metadata;
 pub mod refresh;
 pub mod registration;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
+use crate::keep_alive::RefreshLife;
 use crate::scope::ScopeSet;
 use crate::secret::{AccessToken, IdToken, RefreshToken};
 use crate::wire::{ProviderResponse, is_refusal, seconds, text};
@@ -61,6 +62,8 @@ pub struct TokenResponse {
     pub refresh_token: Option<RefreshToken>,
     /// Who the user is, where the response says.
     pub identity: Option<Identity>,
+    /// How long the refresh token lives unused, where the response says.
+    pub refresh_life: Option<RefreshLife>,
     /// The family whose clients may redeem the refresh token as well (Entra's `foci`).
     pub family: Option<String>,
 }
@@ -124,6 +127,7 @@ fn read(
         },
         refresh_token,
         identity: identity::identity(&object),
+        refresh_life: refresh_life(&object, now),
         family: text(&object, "foci").filter(|family| is_family(family)),
     })
 }
@@ -165,6 +169,14 @@ fn life(object: &Map<String, Value>, refreshable: bool, now: Timestamp) -> (Opti
     // One that is due from birth would be refreshed behind every caller.
     let refresh_in = refresh_in.map(|(secs, life)| secs.max(LEAST_REFRESH_IN.min(life / 2)));
     (expires_in.and_then(after), refresh_in.and_then(after))
+}
+
+/// Entra and GitHub say `refresh_token_expires_in`, Keycloak `refresh_expires_in`, where 0 means never.
+fn refresh_life(object: &Map<String, Value>, now: Timestamp) -> Option<RefreshLife> {
+    let names = ["refresh_token_expires_in", "refresh_expires_in"];
+    let life = names.iter().find_map(|name| seconds(object, name)).filter(|seconds| *seconds > 0)?;
+    let expires_at = now.checked_add(SignedDuration::from_secs(i64::try_from(life).ok()?)).ok()?;
+    Some(RefreshLife { issued_at: now, expires_at })
 }
 
 /// Counted from now like `expires_in`, and not from the end of the ordinary life, which would be far too long.
@@ -214,6 +226,20 @@ mod tests {
         assert_eq!(life_of(&json!(null), true), Some(300));
         assert_eq!(life_of(&json!(null), false), None);
         assert!(life_of(&json!(1e300), true).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_refresh_tokens_life_has_two_names_and_zero_is_none() {
+        let end = |name: &str, value: Value| {
+            let mut body = json!({"access_token": "t", "refresh_token": "r"});
+            body[name] = value;
+            read(&body).unwrap().refresh_life.map(|life| life.expires_at.as_second())
+        };
+        assert_eq!(end("refresh_expires_in", json!(1800)), Some(1800));
+        assert_eq!(end("refresh_token_expires_in", json!("15811200")), Some(15_811_200));
+        for value in [json!(0), json!(-1), json!(null), json!("never")] {
+            assert_eq!(end("refresh_expires_in", value), None);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use broker_oauth::device::{DeviceFlow, Polled, Step, authorization_response};
 use broker_oauth::failure::Failure;
+use broker_oauth::keep_alive::RefreshLife;
 use broker_oauth::refresh::{Freshness, freshness, is_in_grace};
 use broker_oauth::scope::{ScopeCase, ScopeSet};
 use broker_oauth::secret::AccessToken;
@@ -134,6 +135,29 @@ proptest! {
         let now = Timestamp::from_second(issued_at + age).unwrap();
         prop_assert_eq!(is_in_grace(&token, now), (life..extended.max(life)).contains(&age));
         prop_assert!(!is_in_grace(&token, now) || freshness(&token, now, None) == Freshness::Expired);
+    }
+
+    /// A refresh token that is kept alive is used within its life, never in haste; who naps looks again before it is late by
+    /// more than an hour of any clock, and naps only while it is not due.
+    #[test]
+    fn a_refresh_token_is_used_in_time(
+        issued_at in 1_000_000_i64..2_000_000_000,
+        length in 1_i64..100_000_000,
+        spread in any::<u8>(),
+        now in 0_i64..3_000_000_000,
+    ) {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let life = RefreshLife { issued_at: at(issued_at), expires_at: at(issued_at + length) };
+        let due = life.due_at(spread);
+        prop_assert!(due >= at(issued_at + 30));
+        prop_assert!(length < 60 || (due < life.expires_at && due >= at(issued_at + length / 16 * 11)));
+        let nap = life.nap(at(now), spread);
+        prop_assert_eq!(nap.is_zero(), life.is_due(at(now), spread));
+        prop_assert!(nap <= SignedDuration::from_hours(1) && nap <= SignedDuration::from_secs(240.max(length / 100)));
+        prop_assert!(life.pause() >= SignedDuration::from_secs(30) && life.pause() <= SignedDuration::from_mins(5));
+        // Whatever a server says, however absurd: no error of arithmetic.
+        let absurd = RefreshLife { issued_at: at(now), expires_at: at(issued_at) };
+        let _nap = absurd.nap(at(issued_at), spread);
     }
 
     /// A clock that is wrong by years, either way, never makes a token immortal or an error of arithmetic.

@@ -7,6 +7,7 @@ mod ask;
 mod cache;
 mod hold;
 mod jobs;
+mod keep_alive;
 mod leaving;
 mod lend;
 mod refresh;
@@ -29,6 +30,7 @@ pub(crate) use self::ask::Key;
 use self::cache::Cache;
 pub(crate) use self::hold::Hold;
 use self::jobs::{Done, Job, landing};
+use self::keep_alive::KeepAlive;
 pub(crate) use self::lend::{Loan, NoLoan};
 pub(crate) use self::sign_out::revoke;
 use crate::broker::Broker;
@@ -113,6 +115,7 @@ struct Account {
     not_before: Instant,
     pause: Duration,
     last_error: Option<api::LastError>,
+    keep_alive: KeepAlive,
 }
 
 /// Starts an account's task and returns its mailbox. The task ends when it signed out, or when the daemon stops and its
@@ -141,6 +144,7 @@ pub(crate) fn spawn(
         not_before: Instant::now(),
         pause: FIRST_PAUSE,
         last_error: None,
+        keep_alive: KeepAlive::default(),
     };
     broker.tasks.spawn(account.run(mailbox));
     sender
@@ -164,6 +168,7 @@ impl Account {
             if !open && !unsaved && self.air.is_none() {
                 return;
             }
+            let nap = self.nap();
             tokio::select! {
                 biased;
                 done = landing(&mut self.air) => self.land(done),
@@ -174,6 +179,7 @@ impl Account {
                 },
                 () = until(self.cut_at), if self.may_hang && self.air.is_some() => self.cut_off(),
                 () = tokio::time::sleep_until(self.not_before), if unsaved => self.queue.push_back(Job::Save),
+                () = tokio::time::sleep(nap.unwrap_or_default()), if nap.is_some() => self.keep_alive(),
                 () = stop.cancelled() => return self.leave(mailbox).await,
             }
         }
@@ -195,6 +201,7 @@ impl Account {
             Command::Reconfigure { provider } => {
                 self.provider = provider;
                 self.cache.clear();
+                self.keep_alive = KeepAlive::default();
                 self.flying = None;
                 self.outdated = self.air.is_some();
             }
@@ -301,6 +308,7 @@ impl Account {
             state: if here { self.seen.state } else { api::AccountState::NoProfile },
             scope: self.seen.scope.clone(),
             signed_in_at: self.seen.signed_in_at.map(rfc3339),
+            refresh_token_expires_at: self.seen.refresh_expires_at.map(rfc3339),
             tokens: self.cache.summaries(self.broker.clock.now()),
             last_error: self.last_error.clone(),
         };

@@ -1,6 +1,7 @@
 //! A grant: what survives a restart for an account, and its form in the store.
 
 use broker_oauth::identity::Identity;
+use broker_oauth::keep_alive::RefreshLife;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::secret::{AccessToken, RefreshToken};
 use broker_oauth::token::{IssuedToken, Target, TokenResponse};
@@ -62,12 +63,14 @@ pub(crate) struct Refresh {
     pub intent: Option<Timestamp>,
     /// Whether the provider rotates, once a refresh has shown it. Where it does not, a refresh writes nothing.
     pub rotates: Option<bool>,
+    /// How long it lives unused, where the provider says. Nothing is ended by that: clocks lie, the provider decides.
+    pub life: Option<RefreshLife>,
 }
 
 impl Refresh {
     /// A refresh token fresh from a sign-in.
-    pub(crate) fn new(token: RefreshToken) -> Self {
-        Self { token, previous: None, intent: None, rotates: None }
+    pub(crate) fn new(token: RefreshToken, life: Option<RefreshLife>) -> Self {
+        Self { token, previous: None, intent: None, rotates: None, life }
     }
 }
 
@@ -123,7 +126,7 @@ impl Grant {
     ) -> (Self, IssuedToken) {
         let identity = response.identity.unwrap_or_default();
         let credential = match (response.refresh_token, response.token.expires_at) {
-            (Some(token), _) => Credential::Refresh(Refresh::new(token)),
+            (Some(token), _) => Credential::Refresh(Refresh::new(token, response.refresh_life)),
             (None, None) => Credential::LongLived(response.token.access_token.clone()),
             (None, Some(_)) => Credential::Transient,
         };
@@ -152,6 +155,14 @@ impl Grant {
     /// do its tokens serve the profile's callers.
     pub(crate) fn belongs_to(&self, profile: &Profile) -> bool {
         self.client_id == profile.registration.client_id && self.issuer == profile.bound_to()
+    }
+
+    /// How long its refresh token lives unused, where there is one and the provider says.
+    pub(crate) fn refresh_life(&self) -> Option<RefreshLife> {
+        match &self.credential {
+            Credential::Refresh(refresh) => refresh.life,
+            _ => None,
+        }
     }
 
     /// Whether it is nothing but the access token with this hash.
@@ -191,6 +202,8 @@ impl Grant {
                 _ => None,
             },
             family: self.family.clone(),
+            refresh_issued_at: refresh.and_then(|refresh| refresh.life).map(|life| life.issued_at.as_second()),
+            refresh_expires_at: refresh.and_then(|refresh| refresh.life).map(|life| life.expires_at.as_second()),
         };
         // Plain strings and numbers: serialisation has nothing to fail on.
         Zeroizing::new(serde_json::to_string(&record).unwrap_or_default())
@@ -205,6 +218,7 @@ impl Grant {
                 previous: record.previous.take().map(RefreshToken::new),
                 intent: record.intent.and_then(|at| Timestamp::from_second(at).ok()),
                 rotates: record.rotates,
+                life: record.refresh_life(),
             }),
             (None, Some(token)) => Credential::LongLived(AccessToken::new(token)),
             (None, None) => Credential::Dead,
@@ -277,6 +291,17 @@ struct Record {
     access_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     family: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_issued_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_expires_at: Option<i64>,
+}
+
+impl Record {
+    fn refresh_life(&self) -> Option<RefreshLife> {
+        let at = |second: Option<i64>| Timestamp::from_second(second?).ok();
+        Some(RefreshLife { issued_at: at(self.refresh_issued_at)?, expires_at: at(self.refresh_expires_at)? })
+    }
 }
 
 impl Drop for Record {
@@ -320,6 +345,10 @@ mod tests {
             previous: Some(RefreshToken::new("old")),
             intent: Timestamp::from_second(7).ok(),
             rotates: Some(true),
+            life: Some(RefreshLife {
+                issued_at: Timestamp::UNIX_EPOCH,
+                expires_at: Timestamp::from_second(1800).unwrap(),
+            }),
         };
         let before = grant(Credential::Refresh(refresh));
         let after = Grant::from_record(&before.to_record()).unwrap();

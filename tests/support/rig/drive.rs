@@ -156,6 +156,11 @@ impl Rig {
         time::sleep(time).await;
     }
 
+    /// Sets the daemon's wall clock forward, as a suspended machine finds it, or back; no time passes.
+    pub fn set_wall_clock(&self, seconds: i64) {
+        self.clock.shift(seconds);
+    }
+
     /// Lets the token of the default profile expire, and everything else with an hour's life.
     pub async fn expire(&self) {
         self.pass(s(3601)).await;

@@ -41,6 +41,9 @@ pub struct Account {
     /// When it was signed in, RFC 3339 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_in_at: Option<String>,
+    /// When the refresh token ends unless it is used before, RFC 3339 UTC; absent where the provider does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token_expires_at: Option<String>,
     /// The access tokens held in memory now.
     #[serde(default)]
     pub tokens: Vec<TokenSummary>,

@@ -19,10 +19,11 @@ pub(crate) fn list(client: &Client, options: &Plain) -> Result<(), Failure> {
         return Ok(());
     }
     let mut table = Table::default();
-    table.row(["PROFILE", "ACCOUNT", "STATE", "ID", "SCOPE"]);
+    table.row(["PROFILE", "ACCOUNT", "STATE", "ID", "UNTIL", "SCOPE"]);
     for account in &accounts.accounts {
         let state = word(&account.state);
-        table.row([&account.profile, &account.username, &state, &account.id, &account.scope]);
+        let until = account.refresh_token_expires_at.as_deref().unwrap_or("-");
+        table.row([&account.profile, &account.username, &state, &account.id, until, &account.scope]);
     }
     table.print()
 }

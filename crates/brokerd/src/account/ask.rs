@@ -48,7 +48,7 @@ impl Ask {
     /// scopes were granted as (`resource/.default`, a server that grants less than asked). Who asks for no access at all is
     /// covered by every token, of whatever resource: that is served by one asked for in the same way only.
     pub(crate) fn is_served_by(&self, token: &IssuedToken, case: ScopeCase) -> bool {
-        let asked_as = || token.asked.access().eq(self.scopes.access());
+        let asked_as = || token.asked.covers(&self.scopes, case) && self.scopes.covers(&token.asked, case);
         let covered = || self.scopes.access().next().is_some() && token.scope.covers(&self.scopes, case);
         token.target == self.target && (asked_as() || covered())
     }

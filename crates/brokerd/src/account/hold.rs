@@ -54,6 +54,7 @@ pub(super) struct Seen {
     pub(super) state: AccountState,
     pub(super) scope: String,
     pub(super) signed_in_at: Option<Timestamp>,
+    pub(super) refresh_expires_at: Option<Timestamp>,
 }
 
 impl Hold {
@@ -90,6 +91,7 @@ impl Hold {
             state,
             scope: grant.map(|grant| grant.scope.to_string()).unwrap_or_default(),
             signed_in_at: grant.map(|grant| grant.signed_in_at),
+            refresh_expires_at: grant.and_then(Grant::refresh_life).map(|life| life.expires_at),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Account {
     /// Takes the grant back and tells everybody.
     pub(super) fn land(&mut self, done: Done) {
         self.air = None;
-        self.flying = None;
+        let flown = self.flying.take();
         let outdated = std::mem::take(&mut self.outdated) || self.is_foreign(&done.hold);
         let before = self.seen.state;
         self.seen = done.hold.seen();
@@ -135,6 +135,7 @@ impl Account {
         match done.outcome {
             Outcome::Refreshed { progress, landing } => {
                 self.note(landing.as_ref().err());
+                self.kept_alive(flown.as_ref().map(|(key, _)| key), landing.as_ref().err());
                 let landing = landing.map(|token| self.landed(token));
                 progress.send_replace(Progress::Landed(landing));
             }

@@ -182,7 +182,7 @@ async fn fly_refresh(
             let refusal = explain::somebody_else(&provider.profile);
             (Hold::Saved(Held::new(grant)), Err(refusal))
         }
-        Ok(response) => succeed(broker, grant, refresh, response).await,
+        Ok(response) => succeed(broker, provider, grant, refresh, response).await,
         Err(fault) => fail(broker, provider, grant, ask, &fault).await,
     }
 }
@@ -197,13 +197,22 @@ async fn exchange(provider: &Provider, grant: &Grant, token: &RefreshToken, ask:
     provider.refresh(token, grant.identity.home_id.as_deref(), &ask.scopes, parameters).await
 }
 
-async fn succeed(broker: &Broker, mut grant: Grant, mut refresh: Refresh, response: TokenResponse) -> (Hold, Outcome) {
+async fn succeed(
+    broker: &Broker,
+    provider: &Provider,
+    mut grant: Grant,
+    mut refresh: Refresh,
+    response: TokenResponse,
+) -> (Hold, Outcome) {
     let had_intent = refresh.intent.take().is_some();
     let rotated = response.refresh_token.filter(|new| *new != refresh.token);
-    // A new refresh token is of the family its answer names, and of none where it names none.
+    // Of a new refresh token is known what its answer says, and no more.
     let family = response.family.or_else(|| grant.family.clone().filter(|_| rotated.is_none()));
-    let changed = rotated.is_some() || had_intent || refresh.rotates.is_none() || family != grant.family;
-    grant.family = family;
+    let life = response.refresh_life.or(refresh.life.filter(|_| rotated.is_none()));
+    // Where the token is kept alive, the next daemon must know until when.
+    let moved = family != grant.family || (provider.profile.silent.keep_alive && life != refresh.life);
+    let changed = rotated.is_some() || had_intent || refresh.rotates.is_none() || moved;
+    (grant.family, refresh.life) = (family, life);
     // Once seen to rotate, a provider is taken to do so for good: some rotate only now and then.
     refresh.rotates = Some(rotated.is_some() || refresh.rotates == Some(true));
     refresh.previous = None;

@@ -21,6 +21,7 @@ pub(super) const PROFILE: &[&str] = &[
     "client_capabilities",
     "share_family",
     "outage_grace",
+    "keep_alive",
     "ca_file",
     "proxy",
     "device_authorization_endpoint",

@@ -39,6 +39,8 @@ pub(super) struct RawProfile {
     share_family: bool,
     #[serde(default)]
     outage_grace: bool,
+    #[serde(default)]
+    keep_alive: bool,
     ca_file: Option<PathBuf>,
     proxy: Option<String>,
     device_authorization_endpoint: Option<String>,

@@ -14,6 +14,8 @@ pub struct Silent {
     pub share_family: bool,
     /// Whether a token serves to the end of its extended life while the provider is away.
     pub outage_grace: bool,
+    /// Whether refresh tokens that would end unused are used in time.
+    pub keep_alive: bool,
 }
 
 impl Profile {
@@ -40,5 +42,6 @@ pub(super) fn silent(raw: &RawProfile, provider: Provider) -> Result<Silent, Wro
         client_capabilities: raw.client_capabilities.clone(),
         share_family: raw.share_family,
         outage_grace: raw.outage_grace,
+        keep_alive: raw.keep_alive,
     })
 }

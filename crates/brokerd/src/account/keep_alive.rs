@@ -1,0 +1,81 @@
+//! Keeping a short refresh token alive, where the profile wants it (`keep_alive`): a refresh that nobody asked for, before
+//! the token would end unused.
+//!
+//! There is no timer for other accounts, nor where the provider does not say when the token ends.
+
+use std::time::Duration;
+
+use broker_oauth::keep_alive::RefreshLife;
+use tokio::time::Instant;
+
+use super::ask::Key;
+use super::hold::Hold;
+use super::{Account, Ask};
+use crate::explain::{Refusal, Remedy};
+
+/// How keeping alive goes.
+#[derive(Default)]
+pub(super) struct KeepAlive {
+    /// No attempt before this.
+    not_before: Option<Instant>,
+    /// What the last attempt was for.
+    tried: Option<RefreshLife>,
+    /// A refresh does not lengthen this one's life: left alone until there is another.
+    given_up: Option<RefreshLife>,
+}
+
+impl Account {
+    /// How long to sleep before looking whether the refresh token must be used; `None`: not at all.
+    pub(super) fn nap(&self) -> Option<Duration> {
+        let life = self.kept_life()?;
+        let nap = life.nap(self.broker.clock.now(), self.spread()).unsigned_abs();
+        let later = self.keep_alive.not_before.map_or(self.not_before, |at| at.max(self.not_before));
+        // Only what is due waits for its turn; everybody else looks at the wall clock in time.
+        Some(if nap.is_zero() { later.saturating_duration_since(Instant::now()) } else { nap })
+    }
+
+    /// Uses the refresh token, if it is time.
+    pub(super) fn keep_alive(&mut self) {
+        let Some(life) = self.kept_life().filter(|life| life.is_due(self.broker.clock.now(), self.spread())) else {
+            return;
+        };
+        let Some(ask) = self.default_ask() else { return };
+        tracing::debug!(account = %self.id, "the refresh token is used, so that it does not end");
+        self.keep_alive.not_before = Some(Instant::now() + life.pause().unsigned_abs());
+        self.keep_alive.tried = Some(life);
+        drop(self.join(ask, false));
+    }
+
+    /// Takes in how a refresh went. One that worked and left the end where it was, or was refused for good, is not repeated.
+    pub(super) fn kept_alive(&mut self, flown: Option<&Key>, failure: Option<&Refusal>) {
+        let own = flown.is_some() && flown == self.default_ask().map(|ask| ask.key()).as_ref();
+        if own && failure.is_none_or(|refusal| refusal.remedy != Remedy::Time) {
+            self.keep_alive.given_up = self.keep_alive.tried.take();
+        }
+    }
+
+    /// The life to prolong; none while the grant is in the air or unsaved.
+    fn kept_life(&self) -> Option<RefreshLife> {
+        let profile = &self.provider.as_ref()?.profile;
+        let Some(Hold::Saved(held)) = &self.hold else { return None };
+        let wanted = profile.silent.keep_alive && held.grant.belongs_to(profile);
+        held.grant.refresh_life().filter(|life| wanted && self.keep_alive.given_up != Some(*life))
+    }
+
+    fn default_ask(&self) -> Option<Ask> {
+        let profile = &self.provider.as_ref()?.profile;
+        Some(Ask {
+            scopes: profile.registration.scopes.clone(),
+            target: profile.target.clone(),
+            min_validity: None,
+            force: true,
+            reject: None,
+            claims: None,
+        })
+    }
+
+    /// The same for an account whenever it is asked, and different for most others.
+    fn spread(&self) -> u8 {
+        self.id.as_str().get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,143 @@
+//! Silent acquisition, what the other scenarios leave open: every name of an account, `.default`, the provider's own time to
+//! refresh, and clocks that are not to be believed. Accounts: `accounts`; freshness: `freshness`; claims: `claims`.
+
+use broker_client::TokenRequest;
+use serde_json::json;
+use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Rotation, User};
+use support::rig::{Rig, exposed, interactive, never, s, scopes};
+
+const DAY: i64 = 24 * 3600;
+
+fn entra(lines: &str) -> Rig {
+    let config = format!(
+        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
+         tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\n{lines}\n"
+    );
+    Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).config(Some(&config)).start()
+}
+
+fn named(name: &str) -> TokenRequest {
+    TokenRequest { account: Some(name.into()), ..never() }
+}
+
+fn refreshes(rig: &Rig) -> usize {
+    rig.fake.count(Grant::RefreshToken)
+}
+
+async fn sign_in_too(rig: &Rig, user: &str) {
+    let mut login = rig.login(&interactive());
+    rig.fake.approve(&login.prompt().await.user_code, user);
+    login.next().await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_name_of_an_account_means_it_in_any_case() {
+    let rig = entra("");
+    let alice = rig.sign_in("alice").await;
+    sign_in_too(&rig, "bob").await;
+    let oid = User::new("alice").sub;
+    let home = format!("{oid}.c0ffee00-0000-4000-8000-000000000001");
+    for name in [&alice.account.id, "alice@example.com", &home, &oid] {
+        for name in [name.to_owned(), name.to_uppercase()] {
+            assert_eq!(exposed(&rig.token(&named(&name)).await), exposed(&alice), "{name}");
+        }
+    }
+    assert_eq!(rig.refused(&never()).await.accounts.len(), 2);
+    assert_eq!(refreshes(&rig), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_default_account_may_be_named_by_any_of_its_names() {
+    let oid = User::new("bob").sub;
+    let rig = entra(&format!("default_account = \"{}\"", oid.to_uppercase()));
+    sign_in_too(&rig, "alice").await;
+    sign_in_too(&rig, "bob").await;
+    assert_eq!(rig.token(&never()).await.account.username, "bob@example.com");
+}
+
+#[tokio::test(start_paused = true)]
+async fn default_scopes_of_a_resource_are_served_as_what_they_were_granted_as() {
+    let mut rig = entra("");
+    rig.sign_in("alice").await;
+    let all = scopes(&["https://graph.example/.default"]);
+    rig.fake.reconfigure(|options| {
+        let granted = "https://graph.example/Mail.Read https://graph.example/User.Read";
+        options.token_overrides.insert("scope".into(), json!(granted));
+    });
+    let token = rig.token(&all).await;
+    for request in [&all, &scopes(&["HTTPS://graph.example/.DEFAULT"]), &scopes(&["https://graph.example/mail.read"])] {
+        assert_eq!(exposed(&rig.token(request).await), exposed(&token), "{request:?}");
+    }
+    assert_eq!(refreshes(&rig), 1);
+    // Of another resource, it is another token.
+    assert_ne!(exposed(&rig.token(&scopes(&["https://vault.example/.default"])).await), exposed(&token));
+    rig.restart().await;
+    rig.token(&all).await;
+    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_the_providers_own_time_the_token_is_served_and_refreshed_behind() {
+    let rig = Rig::setup()
+        .provider(|options| {
+            options.access_token_lifetime = s(24 * 3600);
+            options.token_overrides.insert("refresh_in".into(), json!(12 * 3600));
+        })
+        .start();
+    let old = rig.sign_in("alice").await;
+    rig.pass(s(12 * 3600 - 60)).await;
+    rig.token(&never()).await;
+    rig.pass(s(1)).await;
+    assert_eq!(refreshes(&rig), 0);
+    rig.pass(s(60)).await;
+    assert_eq!(exposed(&rig.token(&never()).await), exposed(&old));
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    rig.pass(s(1)).await;
+    assert_ne!(exposed(&rig.token(&never()).await), exposed(&old));
+    assert_eq!(refreshes(&rig), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_moved_back_makes_no_token_live_longer() {
+    let rig = Rig::start();
+    let old = rig.sign_in("alice").await;
+    rig.set_wall_clock(-250);
+    assert_eq!(exposed(&rig.token(&never()).await), exposed(&old), "clocks are set a little now and then");
+    rig.set_wall_clock(-3600);
+    let new = rig.token(&never()).await;
+    assert_ne!(exposed(&new), exposed(&old));
+    assert_eq!(exposed(&rig.token(&never()).await), exposed(&new));
+    assert_eq!(refreshes(&rig), 1);
+
+    // Nor while the provider is away.
+    rig.set_wall_clock(-DAY);
+    rig.fake.always(Grant::RefreshToken, Fault::status(503));
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "provider_error");
+}
+
+/// A machine that booted without a clock battery, or with one set by a joker.
+#[tokio::test(start_paused = true)]
+async fn a_token_from_the_future_is_not_trusted_and_costs_one_refresh() {
+    let rig = Rig::start();
+    rig.set_wall_clock(50 * 366 * DAY);
+    let future = rig.sign_in("alice").await;
+    rig.set_wall_clock(-50 * 366 * DAY);
+    let token = rig.token(&never()).await;
+    assert_ne!(exposed(&token), exposed(&future));
+    assert!(token.expires_on.unwrap() < future.expires_on.unwrap());
+    rig.token(&never()).await;
+    assert_eq!((refreshes(&rig), rig.fake.count(Endpoint::DeviceAuthorization)), (1, 1));
+    let tokens = rig.account().await.tokens;
+    assert_eq!(tokens.len(), 1, "{tokens:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumped_ahead_costs_one_refresh() {
+    let rig = Rig::start();
+    let old = rig.sign_in("alice").await;
+    rig.set_wall_clock(DAY);
+    let new = rig.token(&never()).await;
+    assert_ne!(exposed(&new), exposed(&old));
+    assert_eq!(exposed(&rig.token(&never()).await), exposed(&new));
+    assert_eq!(refreshes(&rig), 1);
+}
