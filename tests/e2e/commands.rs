@@ -143,7 +143,7 @@ async fn the_doctor_looks_at_what_only_the_daemon_can() {
     assert_eq!(findings["ok"], true, "{findings}");
     let checks: Vec<&str> =
         findings["findings"].as_array().expect("a list").iter().filter_map(|f| f["check"].as_str()).collect();
-    assert_eq!(checks, ["configuration", "store", "provider", "device flow"]);
+    assert_eq!(checks, ["configuration", "environment", "store", "provider", "device flow"]);
     stage.server.refuse_connections(true);
     stage.server.drop_connections();
     let unwell = stage.run("doctor").await;
