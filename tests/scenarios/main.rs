@@ -33,5 +33,6 @@ mod single_flight;
 mod step_up;
 mod stuck_store;
 mod support_ids;
+mod throttling;
 mod watch;
 mod wire;
