@@ -53,10 +53,10 @@ async fn crowd(rig: &Rig, clients: u32, every: Duration, until: Duration) -> Vec
             let mut last = None;
             tokio::time::sleep(every * number / clients).await;
             while Instant::now() < end {
-                match client.access_token(&never(), |prompt| panic!("a prompt: {prompt:?}")).await {
+                match client.access_token(&never(), |_| unreachable!("a prompt")).await {
                     Ok(_) => last = None,
                     Err(ClientError::Api(body)) => last = Some(*body),
-                    Err(other) => panic!("{other:?}"),
+                    Err(other) => unreachable!("{other:?}"),
                 }
                 tokio::time::sleep(every).await;
             }
@@ -74,7 +74,7 @@ async fn crowd(rig: &Rig, clients: u32, every: Duration, until: Duration) -> Vec
 /// How long it takes until a client that asks every second is served.
 async fn recovery(rig: &Rig) -> Duration {
     let start = Instant::now();
-    while rig.client.access_token(&never(), |prompt| panic!("a prompt: {prompt:?}")).await.is_err() {
+    while rig.client.access_token(&never(), |_| unreachable!("a prompt")).await.is_err() {
         rig.pass(s(1)).await;
         assert!(start.elapsed() < HOUR, "never");
     }
@@ -85,14 +85,14 @@ async fn recovery(rig: &Rig) -> Duration {
 async fn a_days_outage_costs_a_few_hundred_requests_and_ends_within_five_minutes() {
     let rig = expired().await;
     rig.fake.always(Endpoint::Token, Fault::status(503));
-    let refused = crowd(&rig, 100, s(10), s(300)).await;
+    let refused = crowd(&rig, 100, s(10), s(100)).await;
     assert_eq!(refused.len(), 100);
     assert!(refused.iter().all(|body| body.error.as_str() == "provider_error"), "{:?}", refused[0]);
     assert!(refused.iter().all(|body| matches!(body.retry_after, Some(1..=300))), "{:?}", refused[0]);
     let sent = rig.fake.count(Grant::RefreshToken);
-    assert!((8..=11).contains(&sent), "{sent} requests: as many as for one client");
+    assert!((7..=9).contains(&sent), "{sent} requests: as many as for one client");
     // A hundred clients ask no more often than the gate opens; one is enough for the rest of the day.
-    crowd(&rig, 1, s(10), 24 * HOUR).await;
+    crowd(&rig, 1, s(30), 24 * HOUR).await;
     let sent = rig.fake.count(Grant::RefreshToken);
     assert!((250..400).contains(&sent), "{sent} requests");
     assert!(rig.writes().len() < 400, "{} writes", rig.writes().len());
@@ -107,7 +107,7 @@ async fn a_days_outage_costs_a_few_hundred_requests_and_ends_within_five_minutes
 async fn a_server_that_asks_for_a_second_at_a_time_is_spared_too() {
     let rig = expired().await;
     rig.fake.always(Endpoint::Token, with_header(503, "1"));
-    crowd(&rig, 2, s(60), 24 * HOUR).await;
+    crowd(&rig, 1, s(60), 24 * HOUR).await;
     let sent = rig.fake.count(Grant::RefreshToken);
     assert!(sent < 400, "{sent} requests");
 }
@@ -118,7 +118,7 @@ async fn an_outage_of_the_metadata_costs_no_more() {
     rig.restart().await;
     let before = rig.fake.count(Endpoint::Discovery);
     rig.fake.always(Endpoint::Discovery, Fault::status(503));
-    crowd(&rig, 2, s(60), 24 * HOUR).await;
+    crowd(&rig, 1, s(60), 24 * HOUR).await;
     // Two addresses are tried.
     let sent = rig.fake.count(Endpoint::Discovery) - before;
     assert!(sent < 1200, "{sent} requests");
@@ -133,13 +133,13 @@ async fn after_hours_without_a_network_the_sign_in_is_back_within_thirty_seconds
     let rig = expired().await;
     rig.fake.refuse_connections(true);
     rig.fake.drop_connections();
-    let refused = crowd(&rig, 2, s(10), 6 * HOUR).await;
+    let refused = crowd(&rig, 2, s(10), 2 * HOUR).await;
     assert_eq!(refused.len(), 2);
     assert!(refused.iter().all(|body| body.error.as_str() == "provider_unreachable"), "{:?}", refused[0]);
     assert!(refused.iter().all(|body| matches!(body.retry_after, Some(1..=30))), "{:?}", refused[0]);
     assert_eq!(rig.fake.count(Grant::RefreshToken), 0, "nothing reached it");
     let tries = rig.writes().len();
-    assert!((600..1080).contains(&tries), "{tries} tries");
+    assert!((200..360).contains(&tries), "{tries} tries");
     rig.fake.refuse_connections(false);
     let recovery = recovery(&rig).await;
     assert!(recovery <= s(31), "{recovery:?}");
@@ -215,11 +215,10 @@ async fn a_retry_after_is_believed_on_every_failure_and_for_an_hour_at_most() {
         let wait = refused.retry_after.unwrap();
         assert!(want.contains(&wait), "{code} {header}: {wait}");
         let sent = rig.fake.count(Grant::RefreshToken);
-        rig.pass(s(wait) - Duration::from_millis(1200)).await;
+        // The last second may not be a whole one.
+        rig.pass(s(wait.saturating_sub(2))).await;
         assert_eq!(rig.refused(&never()).await.error.as_str(), error);
-        if wait > 2 {
-            assert_eq!(rig.fake.count(Grant::RefreshToken), sent, "{code} {header}");
-        }
+        assert_eq!(rig.fake.count(Grant::RefreshToken), sent, "{code} {header}");
     }
 }
 
