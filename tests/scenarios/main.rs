@@ -22,6 +22,7 @@ mod index;
 mod keep_alive;
 mod outage;
 mod prompt_survives;
+mod refusals;
 mod reload;
 mod rotation;
 mod shutdown;
