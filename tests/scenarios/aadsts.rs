@@ -163,6 +163,8 @@ async fn refreshed_and_alive(rig: &Rig, row: &Row, fault: Fault) {
     rig.expire().await;
     rig.fake.script(Grant::RefreshToken, fault);
     check(row, &rig.refused(&never()).await);
+    // Where it is the provider that is not well, everybody waits a moment.
+    rig.pass(s(6)).await;
     rig.token(&other_tenant()).await;
     rig.token(&other_resource()).await;
     rig.pass(s(600)).await;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker_client::TokenRequest;
 use serde_json::{Map, Value, json};
 use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Rotation, User};
-use support::rig::{Rig, exposed, interactive, never};
+use support::rig::{Rig, exposed, interactive, never, s};
 
 /// More than anything can be.
 const HUGE: u64 = u64::MAX;
@@ -189,6 +189,7 @@ async fn a_body_that_is_no_answer_is_named_and_ends_nothing() {
         let refused = rig.call(&interactive()).failure().await;
         assert_eq!(refused.error.as_str(), "provider_error", "{what}: {refused:?}");
         assert!(refused.hint.is_some(), "{what}");
+        rig.pass(s(30)).await;
     }
     for (_, fault) in bodies() {
         rig.fake.script(Grant::DeviceCode, fault);

@@ -90,6 +90,7 @@ async fn recovery_waits_for_a_locked_keyring_and_for_an_absent_provider() {
     rig.fake.refuse_connections(true);
     assert_eq!(rig.refused(&never()).await.error.as_str(), "provider_unreachable");
     rig.fake.refuse_connections(false);
+    rig.pass(s(2)).await;
     rig.token(&never()).await;
     assert!(!rig.record().contains("\"intent\""));
 }

@@ -2,7 +2,7 @@
 
 use broker_client::TokenRequest;
 use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Rotation};
-use support::rig::{Rig, exposed, interactive, never, scopes};
+use support::rig::{Rig, exposed, interactive, never, s, scopes};
 
 fn profile(client_id: &str, tenant: &str) -> String {
     format!(
@@ -97,6 +97,7 @@ async fn mfa_needs_a_person_and_policy_needs_an_administrator() {
         let refused = rig.refused(&never()).await;
         assert_eq!(refused.error.as_str(), code, "{number}");
         assert!(refused.provider.unwrap().correlation_id.is_some());
+        rig.pass(s(120)).await;
         rig.token(&never()).await;
     }
     rig.expire().await;

@@ -2,7 +2,7 @@
 
 use broker_client::TokenRequest;
 use support::fake_as::{Endpoint, Fault, Grant};
-use support::rig::{Rig, exposed, never, s};
+use support::rig::{Rig, exposed, never, s, scopes};
 use tokio::time::Instant;
 
 fn not_oauth() -> Vec<(Fault, &'static str)> {
@@ -28,10 +28,12 @@ async fn no_answer_that_is_not_oauths_ends_a_sign_in() {
     rig.sign_in("alice").await;
     for (fault, code) in not_oauth() {
         rig.expire().await;
-        rig.fake.script(Grant::RefreshToken, fault.clone());
+        rig.fake.always(Grant::RefreshToken, fault.clone());
         let refused = rig.refused(&never()).await;
         assert_eq!(refused.error.as_str(), code, "{fault:?}");
         assert_eq!(refused.error.exit_code(), 8, "{fault:?}");
+        rig.fake.clear();
+        rig.pass(s(6)).await;
         rig.token(&never()).await;
     }
     assert_eq!(rig.fake.reuse_detected(), 0);
@@ -52,11 +54,17 @@ async fn a_hanging_provider_is_unreachable_after_thirty_seconds() {
 async fn a_token_inside_the_margin_is_served_while_the_provider_is_away() {
     let rig = Rig::start();
     let token = rig.sign_in("alice").await;
-    rig.pass(s(3400)).await;
+    rig.pass(s(3301)).await;
     for (fault, _) in not_oauth().into_iter().filter(|(fault, _)| !matches!(fault, Fault::Hang)) {
-        rig.fake.script(Grant::RefreshToken, fault.clone());
+        let sent = rig.fake.count(Grant::RefreshToken);
+        rig.fake.always(Grant::RefreshToken, fault.clone());
         let served = rig.token(&never()).await;
         assert_eq!(exposed(&served), exposed(&token), "{fault:?}");
+        assert!(rig.fake.count(Grant::RefreshToken) > sent, "{fault:?}");
+        rig.fake.clear();
+        // A token of another scope has the gate opened again, so that each fault is the first.
+        rig.pass(s(6)).await;
+        rig.token(&TokenRequest { force_refresh: true, ..scopes(&["read"]) }).await;
     }
     assert_ne!(exposed(&rig.token(&never()).await), exposed(&token), "it is back");
 }
@@ -122,6 +130,7 @@ async fn an_outage_of_the_metadata_at_start_ends_nothing() {
         rig.fake.clear();
         rig.fake.always(Endpoint::Discovery, fault.clone());
         assert_eq!(rig.refused(&never()).await.error.exit_code(), 8, "{fault:?}");
+        rig.pass(s(30)).await;
     }
     rig.fake.clear();
     rig.token(&never()).await;

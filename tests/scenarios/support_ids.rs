@@ -87,6 +87,7 @@ async fn every_way_a_sign_in_fails_is_told_with_its_id() {
     let unreachable = rig.call(&interactive()).failure().await;
     assert_eq!(unreachable.error.as_str(), "provider_unreachable");
     assert_eq!(told(&unreachable).0, ids(&rig).pop());
+    rig.pass(s(2)).await;
 
     let mut call = rig.call(&interactive());
     let prompt = call.prompt().await;

@@ -195,9 +195,7 @@ impl Rig {
             } else {
                 fake.dialer()
             };
-            // A pipe whose other end is gone: a connection that is refused.
-            let refused = || tokio::io::duplex(1).0;
-            if alive.load(Ordering::Relaxed) { provider.dial().unwrap_or_else(|_| refused()) } else { refused() }
+            if alive.load(Ordering::Relaxed) { provider.dial() } else { Err(io::ErrorKind::ConnectionRefused.into()) }
         })
     }
 }

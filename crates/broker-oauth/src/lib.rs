@@ -14,6 +14,7 @@
 //! | [`failure`] | what a refusal means for the grant and for the user | RFC 6749 §5.2, RFC 8628 §3.5 |
 //! | [`aadsts`] | what Microsoft Entra's numbers mean | `docs/ERRORS.md` |
 //! | [`classification`] | what kind of sign-in would help, in MSAL's words | |
+//! | [`backoff`] | how long a provider that does not serve is left alone | RFC 9110 §10.2.3 |
 //! | [`revoke`] | how a grant is given back | RFC 7009 |
 //! | [`scope`] | which scopes cover which | RFC 6749 §3.3 |
 //! | [`wire`] | requests and responses as values | |
@@ -23,6 +24,7 @@
 //! Nothing here opens a socket or reads a clock, so every rule is tested by moving a variable.
 
 pub mod aadsts;
+pub mod backoff;
 pub mod claims;
 pub mod classification;
 pub mod device;

@@ -11,6 +11,7 @@ mod keep_alive;
 mod leaving;
 mod lend;
 mod refresh;
+mod refusals;
 mod sign_out;
 
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ pub(crate) use self::hold::Hold;
 use self::jobs::{Done, Job, landing};
 use self::keep_alive::KeepAlive;
 pub(crate) use self::lend::{Loan, NoLoan};
+use self::refusals::Refusals;
 pub(crate) use self::sign_out::revoke;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
@@ -116,6 +118,7 @@ struct Account {
     pause: Duration,
     last_error: Option<api::LastError>,
     keep_alive: KeepAlive,
+    refusals: Refusals,
 }
 
 /// Starts an account's task and returns its mailbox. The task ends when it signed out, or when the daemon stops and its
@@ -145,6 +148,7 @@ pub(crate) fn spawn(
         pause: FIRST_PAUSE,
         last_error: None,
         keep_alive: KeepAlive::default(),
+        refusals: Refusals::default(),
     };
     broker.tasks.spawn(account.run(mailbox));
     sender
@@ -202,6 +206,7 @@ impl Account {
                 self.provider = provider;
                 self.cache.clear();
                 self.keep_alive = KeepAlive::default();
+                self.refusals.clear();
                 self.flying = None;
                 self.outdated = self.air.is_some();
             }
@@ -273,7 +278,10 @@ impl Account {
             self.last_error = None;
             return;
         };
-        if refusal.remedy == Remedy::Time || matches!(self.hold, Some(Hold::Unsaved { .. })) {
+        if let (Remedy::Time, Some(seconds)) = (refusal.remedy, refusal.body.retry_after) {
+            // The provider's gate counts the failures already; counted here as well, the pause would outlast the outage.
+            self.not_before = Instant::now() + Duration::from_secs(seconds);
+        } else if refusal.remedy == Remedy::Time || matches!(self.hold, Some(Hold::Unsaved { .. })) {
             self.not_before = Instant::now() + self.pause;
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }

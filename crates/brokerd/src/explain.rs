@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
 use broker_oauth::aadsts::{self, About};
+use broker_oauth::backoff::Trouble;
 use broker_oauth::classification::Classification;
 use broker_oauth::failure::{ErrorResponse, Failure, Verdict};
 use broker_oauth::registration::Provider as Dialect;
@@ -123,15 +124,23 @@ pub(crate) fn fault<'s>(fault: &Fault, subject: impl Into<Subject<'s>>) -> Refus
             .with_hint(why.hint()),
             remedy: Remedy::Time,
         },
-        Fault::Waiting { retry_after } => {
-            Refusal { body: throttled(profile, Some(*retry_after)), remedy: Remedy::Time }
-        }
+        Fault::Away { cause, trouble, retry_after } => away(cause, *trouble, *retry_after, subject),
         Fault::Misconfigured(why) => Refusal::from(
             ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {why}"))
                 .with_hint("mend the profile in the configuration, then: brokerctl reload"),
         ),
         Fault::Refused(failure) => refused(failure, &subject),
     }
+}
+
+/// The code of what showed that it is away; only the wait changes from one caller to the next.
+fn away(cause: &Fault, trouble: Trouble, retry_after: u64, subject: Subject<'_>) -> Refusal {
+    let Refusal { mut body, .. } = fault(cause, subject);
+    if trouble == Trouble::Throttling {
+        body = ErrorBody { provider: body.provider, ..throttled(subject.profile, Some(retry_after)) };
+    }
+    body.retry_after = Some(retry_after);
+    Refusal { body, remedy: Remedy::Time }
 }
 
 fn refused(failure: &Failure, subject: &Subject<'_>) -> Refusal {

@@ -78,6 +78,11 @@ pub(crate) fn channel() -> (watch::Sender<Progress>, Waiter) {
     watch::channel(Progress::Working)
 }
 
+/// A flight that has landed before it began.
+pub(crate) fn landed(landing: Landing) -> Waiter {
+    watch::channel(Progress::Landed(landing)).1
+}
+
 /// Waits for the landing, sending each prompt on the way to `show`. A flight whose task died lands as an internal error.
 /// Dropping the future leaves the flight.
 pub(crate) async fn wait(mut waiter: Waiter, show: Option<&mpsc::Sender<Arc<Prompt>>>) -> Landing {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use broker_oauth::backoff::LONGEST_RETRY_AFTER;
 use broker_oauth::wire::{Form, MAX_BODY, ProviderRequest, ProviderResponse};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -65,9 +66,15 @@ type Stamp = (Option<SystemTime>, u64);
 /// Why there was no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
-    /// No connection, no answer, or none in time.
+    /// No connection: nothing was sent.
+    #[error("{0}")]
+    NotConnected(Unreachable),
+    /// The connection ended before the answer did: whether the server acted on the request is unknown.
     #[error("{0}")]
     Unreachable(Unreachable),
+    /// No answer in time: the server may be at work on the request still.
+    #[error("{0}")]
+    TimedOut(Unreachable),
     /// There was one, and it is larger than [`MAX_BODY`].
     #[error("the answer is larger than {MAX_BODY} bytes")]
     TooLarge,
@@ -149,13 +156,16 @@ impl Outbound {
     ) -> Result<ProviderResponse, OutboundError> {
         let client = self.client(transport, &request.url)?;
         let exchange = async {
-            let response = client.request(http_request(request)?).await.map_err(|error| unreachable(&error))?;
+            let response = client.request(http_request(request)?).await.map_err(|error| match unreachable(&error) {
+                OutboundError::Unreachable(why) if error.is_connect() => OutboundError::NotConnected(why),
+                cut => cut,
+            })?;
             read(response, now).await
         };
-        match tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Unreachable::new(format!("no answer in {} s", EXCHANGE_TIMEOUT.as_secs())).into()),
-        }
+        tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or_else(|_| {
+            let why = format!("no answer in {} s", EXCHANGE_TIMEOUT.as_secs());
+            Err(OutboundError::TimedOut(Unreachable::new(why)))
+        })
     }
 
     /// The client of this way. The CA file is read again when it is another than it was.
@@ -248,13 +258,14 @@ async fn read(
 /// RFC 9110 §10.2.3: seconds, or a date. At most an hour is believed.
 fn retry_after(value: &http::HeaderValue, now: Timestamp) -> Option<u64> {
     let text = value.to_str().ok()?.trim();
-    let seconds = if let Ok(seconds) = text.parse::<u64>() {
-        seconds
+    let seconds = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are a long time too.
+        text.parse().unwrap_or(u64::MAX)
     } else {
         let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
         u64::try_from(at.as_second() - now.as_second()).unwrap_or(0)
     };
-    Some(seconds.min(3600))
+    Some(seconds.min(LONGEST_RETRY_AFTER.as_secs()))
 }
 
 #[cfg(test)]
@@ -269,6 +280,10 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
             ("999999", Some(3600)),
+            ("18446744073709551615", Some(3600)),
+            ("99999999999999999999999", Some(3600)),
+            ("Mon, 30 Dec 2999 23:59:59 GMT", Some(3600)),
+            ("0", Some(0)),
             ("soon", None),
             ("-1", None),
         ] {

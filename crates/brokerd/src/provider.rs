@@ -2,9 +2,12 @@
 
 mod discovery;
 mod gates;
+mod refusals;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use broker_oauth::backoff::{Trouble, loop_pause};
 use broker_oauth::device::{self, AuthorizationParameters, DeviceAuthorization};
 use broker_oauth::failure::Failure;
 use broker_oauth::metadata::Endpoints;
@@ -17,10 +20,15 @@ use broker_oauth::wire::{MAX_BODY, ProviderRequest, ProviderResponse};
 use tokio::time::Instant;
 
 pub(crate) use self::gates::Gates;
+use self::gates::Pass;
+use self::refusals::Refusals;
 use crate::clock::Clock;
 use crate::config::{HttpProxy, Profile};
 use crate::correlation::CorrelationId;
 use crate::outbound::{Outbound, OutboundError, Source, Unreachable};
+
+/// The pause before the second try of a refresh, as MSAL has it.
+const SECOND_TRY: Duration = Duration::from_secs(1);
 
 /// Why an exchange gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,9 +36,13 @@ pub(crate) enum Fault {
     /// No connection, or no answer in time.
     #[error("the provider cannot be reached: {0}")]
     Unreachable(#[from] Unreachable),
-    /// It asked to be left alone, and that time is not over: nothing was sent.
-    #[error("the provider asked to wait another {retry_after} s")]
-    Waiting {
+    /// It does not serve, now or when it was last asked, and nothing is sent before the time is over.
+    #[error("{cause}; it is not asked again for {retry_after} s")]
+    Away {
+        /// What showed it.
+        cause: Box<Self>,
+        /// Of which kind that is.
+        trouble: Trouble,
         /// Seconds left.
         retry_after: u64,
     },
@@ -42,6 +54,17 @@ pub(crate) enum Fault {
     Refused(#[from] Failure),
 }
 
+impl Fault {
+    /// Whether nothing came back at all, so that no other address of the same server leads further.
+    fn is_of_the_way(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Misconfigured(_) => true,
+            Self::Away { cause, .. } => cause.is_of_the_way(),
+            Self::Refused(_) => false,
+        }
+    }
+}
+
 /// A profile's authorization server.
 pub(crate) struct Provider {
     /// The profile.
@@ -50,12 +73,19 @@ pub(crate) struct Provider {
     gates: Gates,
     clock: Clock,
     discovered: Mutex<Option<(Endpoints, Instant)>>,
+    refusals: Refusals,
+}
+
+/// Leave to send one refresh, asked for before the intent is written.
+pub(crate) struct Clearance {
+    endpoints: Endpoints,
+    pass: Pass,
 }
 
 impl Provider {
     /// Nothing is sent before it is needed.
     pub(crate) fn new(profile: Arc<Profile>, outbound: Outbound, gates: Gates, clock: Clock) -> Self {
-        Self { profile, outbound, gates, clock, discovered: Mutex::new(None) }
+        Self { profile, outbound, gates, clock, discovered: Mutex::new(None), refusals: Refusals::default() }
     }
 
     /// The proxy on the way, and where it was found.
@@ -63,7 +93,7 @@ impl Provider {
         self.outbound.proxy(&self.profile.transport, self.profile.authority.url())
     }
 
-    /// RFC 8628 §3.1.
+    /// RFC 8628 §3.1. A refusal that only the configuration can mend is remembered for a while.
     pub(crate) async fn authorize_device(
         &self,
         parameters: AuthorizationParameters<'_>,
@@ -74,7 +104,17 @@ impl Provider {
         let parameters = AuthorizationParameters { claims: claims.as_deref(), ..parameters };
         let request = device::authorization_request(&self.profile.registration, &endpoints, parameters)
             .ok_or_else(|| Fault::Misconfigured("the provider has no device authorization endpoint".into()))?;
-        Ok(device::authorization_response(&self.send(&self.marked(request, id)).await?)?)
+        self.refusals.check(parameters.scopes, parameters.target)?;
+        // Nobody is asked to sign in where the poll could not be sent.
+        self.gates.check(&endpoints.token)?;
+        let request = self.marked(request, id);
+        let pass = self.gates.enter(&request.url)?;
+        let read = |response: &ProviderResponse| Ok(device::authorization_response(response)?);
+        let authorized = settle(pass, self.fetch(&request).await, read, Trouble::of);
+        if let Err(Fault::Refused(failure)) = &authorized {
+            self.refusals.remember(parameters.scopes, parameters.target, failure);
+        }
+        authorized
     }
 
     /// RFC 8628 §3.4.
@@ -90,32 +130,50 @@ impl Provider {
         let claims = self.claims(claims);
         let request = device::poll_request(&self.profile.registration, &endpoints, code, claims.as_deref());
         let request = self.marked(request, id);
-        let response = self.send(&request).await?;
-        self.discreet(&response, code.expose(), |response| token_response(response, asked, target, self.clock.now()))
+        let pass = self.gates.enter(&request.url)?;
+        let now = || self.clock.now();
+        let read = |response: &ProviderResponse| {
+            self.discreet(response, code.expose(), |response| token_response(response, asked, target, now()))
+        };
+        settle(pass, self.fetch(&request).await, read, Trouble::of_poll)
     }
 
-    /// Whether a refresh would be sent: the token endpoint is known, and has not asked to be left alone.
-    pub(crate) async fn may_refresh(&self, target: &Target, home_id: Option<&str>) -> Result<(), Fault> {
-        self.gates.check(&self.refresh_endpoints(target, home_id).await?.token)
+    /// Leave to send a refresh: the token endpoint is known, and it is not to be left alone. `home_id` is that of the
+    /// grant's user.
+    pub(crate) async fn clear(&self, target: &Target, home_id: Option<&str>) -> Result<Clearance, Fault> {
+        let endpoints = self.refresh_endpoints(target, home_id).await?;
+        let pass = self.gates.enter(&endpoints.token)?;
+        Ok(Clearance { endpoints, pass })
     }
 
-    /// RFC 6749 §6. `asked` is what the caller wanted, which the token is cached under; `parameters` what is sent.
-    /// `home_id` is that of the grant's user.
+    /// RFC 6749 §6. `asked` is what the caller wanted, which the token is cached under; `parameters` what is sent. `once`: the
+    /// refresh token may be spent by the first use.
     pub(crate) async fn refresh(
         &self,
+        Clearance { endpoints, mut pass }: Clearance,
         refresh_token: &RefreshToken,
-        home_id: Option<&str>,
+        once: bool,
         asked: &ScopeSet,
         parameters: RefreshParameters<'_>,
     ) -> Result<TokenResponse, Fault> {
-        let endpoints = self.refresh_endpoints(parameters.target, home_id).await?;
         let claims = self.claims(parameters.claims);
         let parameters = RefreshParameters { claims: claims.as_deref(), ..parameters };
         let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
         let request = self.marked(request, &CorrelationId::random());
-        let response = self.send(&request).await?;
+        let mut outcome = self.fetch(&request).await;
+        // In an outage that is known already, every try would cost two.
+        if pass.is_clear() && is_hiccup(&outcome, once) {
+            drop(pass);
+            tokio::time::sleep(SECOND_TRY).await;
+            // Somebody else may have been told meanwhile to stay away.
+            pass = self.gates.enter(&request.url)?;
+            outcome = self.fetch(&request).await;
+        }
         let (target, now) = (parameters.target, self.clock.now());
-        self.discreet(&response, refresh_token.expose(), |response| refresh_response(response, asked, target, now))
+        let read = |response: &ProviderResponse| {
+            self.discreet(response, refresh_token.expose(), |response| refresh_response(response, asked, target, now))
+        };
+        settle(pass, outcome, read, Trouble::of)
     }
 
     /// RFC 7009. `Ok(false)` if the provider cannot revoke.
@@ -124,8 +182,9 @@ impl Provider {
         let Some(request) = revocation_request(&self.profile.registration, &endpoints, token, hint) else {
             return Ok(false);
         };
-        let response = self.send(&request).await?;
-        self.discreet(&response, token, revocation_response)?;
+        let pass = self.gates.enter(&request.url)?;
+        let read = |response: &ProviderResponse| self.discreet(response, token, revocation_response);
+        settle(pass, self.fetch(&request).await, read, Trouble::of)?;
         Ok(true)
     }
 
@@ -155,35 +214,92 @@ impl Provider {
         }?)
     }
 
-    async fn send(&self, request: &ProviderRequest) -> Result<ProviderResponse, Fault> {
-        self.gates.check(&request.url)?;
-        let response = self.fetch(request).await?;
-        if let (429 | 503, Some(seconds @ 1..)) = (response.status, response.retry_after) {
-            self.gates.close(&request.url, seconds);
-        }
-        Ok(response)
-    }
-
-    async fn fetch(&self, request: &ProviderRequest) -> Result<ProviderResponse, Fault> {
+    /// Sends, whatever the gates say.
+    async fn fetch(&self, request: &ProviderRequest) -> Result<ProviderResponse, OutboundError> {
         let started = Instant::now();
         let outcome = self.outbound.send(&self.profile.transport, request, self.clock.now()).await;
         let elapsed_ms = started.elapsed().as_millis();
         let (profile, path) = (&self.profile.name, request.url.path());
-        match outcome {
-            Ok(response) => {
-                tracing::debug!(profile, path, status = response.status, elapsed_ms, "provider answered");
-                Ok(response)
-            }
-            Err(OutboundError::Unreachable(why)) => {
-                let correlation_id = request.request_id.as_deref();
-                tracing::info!(profile, path, %why, elapsed_ms, correlation_id, "provider unreachable");
-                Err(Fault::Unreachable(why))
-            }
+        match &outcome {
+            Ok(response) => tracing::debug!(profile, path, status = response.status, elapsed_ms, "provider answered"),
+            Err(OutboundError::Transport(_)) => {}
             Err(OutboundError::TooLarge) => {
                 tracing::info!(profile, path, elapsed_ms, limit = MAX_BODY, "the provider's answer is too large");
-                Err(Failure::TooLarge { limit: MAX_BODY }.into())
             }
-            Err(OutboundError::Transport(why)) => Err(Fault::Misconfigured(why)),
+            Err(why) => {
+                let correlation_id = request.request_id.as_deref();
+                tracing::info!(profile, path, %why, elapsed_ms, correlation_id, "provider unreachable");
+            }
         }
+        outcome
+    }
+}
+
+impl From<OutboundError> for Fault {
+    fn from(error: OutboundError) -> Self {
+        match error {
+            OutboundError::NotConnected(why) | OutboundError::Unreachable(why) | OutboundError::TimedOut(why) => {
+                Self::Unreachable(why)
+            }
+            OutboundError::TooLarge => Failure::TooLarge { limit: MAX_BODY }.into(),
+            OutboundError::Transport(why) => Self::Misconfigured(why),
+        }
+    }
+}
+
+/// Reads an answer, and has the gate learn from it.
+fn settle<T>(
+    pass: Pass,
+    outcome: Result<ProviderResponse, OutboundError>,
+    read: impl FnOnce(&ProviderResponse) -> Result<T, Fault>,
+    trouble: impl FnOnce(&Failure) -> Option<Trouble>,
+) -> Result<T, Fault> {
+    let fault = match outcome.map_err(Fault::from).and_then(|response| read(&response)) {
+        Ok(value) => {
+            pass.well();
+            return Ok(value);
+        }
+        Err(fault) => fault,
+    };
+    let (trouble, retry_after) = match &fault {
+        Fault::Unreachable(_) => (Some(Trouble::Unreachable), None),
+        Fault::Refused(failure) => (trouble(failure), failure.retry_after()),
+        Fault::Misconfigured(_) | Fault::Away { .. } => return Err(fault),
+    };
+    if let Some(trouble) = trouble {
+        return Err(pass.failed(trouble, fault, retry_after));
+    }
+    pass.well();
+    Err(match &fault {
+        // About this client and this user: no reason to hold up others.
+        Fault::Refused(failure) => match loop_pause(failure) {
+            Some(pause) => {
+                Fault::Away { trouble: Trouble::Throttling, retry_after: pause.as_secs(), cause: Box::new(fault) }
+            }
+            None => fault,
+        },
+        _ => fault,
+    })
+}
+
+/// Whether a refresh that failed so may be sent again at once.
+///
+/// Sent again means: the same refresh token twice. That is safe where the first did not arrive, and where the server has
+/// said that it failed. After a timeout it may still be at work on the first, and so may a server behind a gateway that gave
+/// up (504), or one whose connection was cut: the second would be another refresh of the grant in the air. A server that
+/// rotates takes the later of the two for a theft and ends the sign-in. The intent stays in the store, and the same token
+/// is sent again with the next request, when the first has ended one way or the other. Where a use does not spend the
+/// token, a cut connection is no more than a hiccup; a timeout has used up the callers' time.
+fn is_hiccup(outcome: &Result<ProviderResponse, OutboundError>, once: bool) -> bool {
+    match outcome {
+        Ok(response) => match response.status {
+            511 => false,
+            504 if once => false,
+            500..=599 => matches!(response.retry_after, None | Some(0)),
+            _ => false,
+        },
+        Err(OutboundError::NotConnected(_)) => true,
+        Err(OutboundError::Unreachable(_)) => !once,
+        Err(OutboundError::TimedOut(_) | OutboundError::TooLarge | OutboundError::Transport(_)) => false,
     }
 }

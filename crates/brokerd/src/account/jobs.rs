@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker_ipc::api;
+use broker_ipc::api::{self, AccountState};
 use broker_ipc::error::ErrorBody;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
@@ -14,7 +14,7 @@ use super::lend::{self, Loan};
 use super::sign_out::SignOut;
 use super::{Account, Ask, refresh};
 use crate::explain::Refusal;
-use crate::flight::{Landed, Landing, Progress, Waiter, channel};
+use crate::flight::{Landed, Landing, Progress, Waiter, channel, landed};
 use crate::grant::Grant;
 use crate::provider::Provider;
 
@@ -45,8 +45,12 @@ enum Outcome {
 
 impl Account {
     /// Subscribes to the flight, in the air or queued, that brings what is asked; queues one if there is none.
+    /// What was refused a moment ago is not asked again.
     pub(super) fn join(&mut self, ask: Ask, wanted: bool) -> Waiter {
         let key = ask.key();
+        if let Some(refusal) = self.refusals.get(&key) {
+            return landed(Err(refusal));
+        }
         if let Some((flying, progress)) = &self.flying
             && *flying == key
         {
@@ -136,11 +140,15 @@ impl Account {
             Outcome::Refreshed { progress, landing } => {
                 self.note(landing.as_ref().err());
                 self.kept_alive(flown.as_ref().map(|(key, _)| key), landing.as_ref().err());
+                if let (Err(refusal), Some((key, _)), AccountState::SignedIn) = (&landing, flown, self.seen.state) {
+                    self.refusals.remember(key, refusal);
+                }
                 let landing = landing.map(|token| self.landed(token));
                 progress.send_replace(Progress::Landed(landing));
             }
             Outcome::Adopted { token, reply, saved } => {
                 self.note(saved.as_ref().err());
+                self.refusals.clear();
                 drop(reply.send(saved.map(|()| self.landed(token))));
             }
             Outcome::SignedOut { reply, result } => {

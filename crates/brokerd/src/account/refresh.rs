@@ -3,7 +3,7 @@
 //! 1. Read the grant, if it has not been read; save it, if it is unsaved.
 //! 2. Write an intent: after a crash it says what was under way, and it proves that the store takes writes. No refresh
 //!    token is spent otherwise. Where the provider is known not to rotate, this is left out.
-//! 3. Send the refresh token.
+//! 3. Send the refresh token; once more where that can be no second refresh of the same grant (see `provider`).
 //! 4. Write the successor, the spent token beside it until the successor has worked.
 //! 5. Only then is the access token shown to anybody: [`fly`] returns it after the save.
 
@@ -20,7 +20,7 @@ use super::hold::{Held, Hold, load, save, save_again};
 use crate::broker::Broker;
 use crate::explain::{self, Refusal, Subject};
 use crate::grant::{AccountId, Credential, Grant, Refresh};
-use crate::provider::{Fault, Provider};
+use crate::provider::{Clearance, Fault, Provider};
 
 type Outcome = Result<Arc<IssuedToken>, Refusal>;
 
@@ -153,9 +153,11 @@ async fn fly_refresh(
     ask: &Ask,
 ) -> (Hold, Outcome) {
     // Before the intent: what will not be sent need not be written.
-    if let Err(fault) = provider.may_refresh(&ask.target, grant.identity.home_id.as_deref()).await {
-        return fail(broker, provider, grant, ask, &fault).await;
-    }
+    let home_id = grant.identity.home_id.clone();
+    let clearance = match provider.clear(&ask.target, home_id.as_deref()).await {
+        Ok(clearance) => clearance,
+        Err(fault) => return fail(broker, provider, grant, ask, &fault).await,
+    };
     if refresh.rotates != Some(false) {
         refresh.intent = Some(broker.clock.now());
         grant.credential = Credential::Refresh(refresh.clone());
@@ -164,15 +166,24 @@ async fn fly_refresh(
             return (Hold::Saved(Held::new(grant)), Err(error.into()));
         }
     }
-    let mut answer = exchange(provider, &grant, &refresh.token, ask).await;
+    let once = refresh.rotates != Some(false);
+    let mut answer = exchange(provider, &grant, (&refresh.token, once), ask, clearance).await;
     if let (Err(Fault::Refused(failure)), Some(previous)) = (&answer, &refresh.previous)
         && failure.verdict() == Verdict::GrantDead
     {
         // The newest has never worked, and the provider says it never will: the one before it may be all it knows.
-        let second = exchange(provider, &grant, previous, ask).await;
-        if second.is_ok() {
-            refresh.token = previous.clone();
-            answer = second;
+        let second = match provider.clear(&ask.target, home_id.as_deref()).await {
+            Ok(clearance) => exchange(provider, &grant, (previous, once), ask, clearance).await,
+            Err(fault) => Err(fault),
+        };
+        match &second {
+            Ok(_) => {
+                refresh.token = previous.clone();
+                answer = second;
+            }
+            // Not known yet: both are kept, and tried again.
+            Err(Fault::Away { .. }) => answer = second,
+            Err(_) => {}
         }
     }
     match answer {
@@ -191,10 +202,16 @@ fn is_somebody_elses(grant: &Grant, response: &TokenResponse) -> bool {
     response.identity.as_ref().is_some_and(|identity| grant.identity.is_contradicted_by(identity))
 }
 
-async fn exchange(provider: &Provider, grant: &Grant, token: &RefreshToken, ask: &Ask) -> Result<TokenResponse, Fault> {
+async fn exchange(
+    provider: &Provider,
+    grant: &Grant,
+    (token, once): (&RefreshToken, bool),
+    ask: &Ask,
+    clearance: Clearance,
+) -> Result<TokenResponse, Fault> {
     let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &grant.scope, &grant.asked);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims: ask.claims.as_deref() };
-    provider.refresh(token, grant.identity.home_id.as_deref(), &ask.scopes, parameters).await
+    provider.refresh(clearance, token, once, &ask.scopes, parameters).await
 }
 
 async fn succeed(

@@ -25,8 +25,8 @@ use tower_service::Service;
 use super::tunnel;
 use crate::config::HttpProxy;
 
-/// Gives the client's half of a new in-memory connection to a server.
-pub type MemoryDial = Arc<dyn Fn(&Uri) -> DuplexStream + Send + Sync>;
+/// Gives the client's half of a new in-memory connection to a server, unless that refuses it.
+pub type MemoryDial = Arc<dyn Fn(&Uri) -> io::Result<DuplexStream> + Send + Sync>;
 
 /// A single address that does not answer must not eat the whole exchange.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -140,7 +140,7 @@ impl Service<Uri> for Dial {
             }
             Self::Memory(dial) => {
                 let stream = dial(&uri);
-                Box::pin(async move { Ok(Wire::Memory(TokioIo::new(stream))) })
+                Box::pin(async move { Ok(Wire::Memory(TokioIo::new(stream?))) })
             }
         }
     }

@@ -3,14 +3,16 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use broker_oauth::backoff::Trouble;
 use broker_oauth::entra;
 use broker_oauth::failure::Failure;
 use broker_oauth::metadata::{self, Endpoints, MetadataError};
 use broker_oauth::token::Target;
-use broker_oauth::wire::ProviderRequest;
+use broker_oauth::wire::{ProviderRequest, ProviderResponse};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Fault, Provider};
+use super::{Fault, Provider, settle};
 use crate::config::Authority;
 
 /// Metadata changes rarely, and a daemon lives long.
@@ -52,22 +54,27 @@ impl Provider {
     async fn ask_issuer(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
         let mut passing = None;
         for url in metadata::discovery_urls(url) {
-            let response = self.fetch(&ProviderRequest::get(url)).await?;
-            let document = response.object().filter(|_| response.status == 200);
-            if let Some(document) = document.filter(|document| document.contains_key("issuer")) {
-                let endpoints = metadata::endpoints(issuer, &document).map_err(|error| misread(&error))?;
-                let found = Some((endpoints.clone(), Instant::now()));
-                *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = found;
-                return Ok(endpoints);
-            }
-            if response.status != 404 {
-                passing.get_or_insert(Failure::not_oauth(&response));
+            let request = ProviderRequest::get(url);
+            let answered = match self.gates.enter(&request.url) {
+                Ok(pass) => settle(pass, self.fetch(&request).await, metadata_document, Trouble::of),
+                Err(closed) => Err(closed),
+            };
+            match answered {
+                Ok(Some(document)) => {
+                    let endpoints = metadata::endpoints(issuer, &document).map_err(|error| misread(&error))?;
+                    let found = Some((endpoints.clone(), Instant::now()));
+                    *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                    return Ok(endpoints);
+                }
+                Ok(None) => {}
+                Err(fault) if fault.is_of_the_way() => return Err(fault),
+                Err(fault) => {
+                    passing.get_or_insert(fault);
+                }
             }
         }
-        Err(match passing {
-            Some(failure) => failure.into(),
-            None => Fault::Misconfigured(format!("there is no provider metadata at the issuer {issuer}")),
-        })
+        Err(passing
+            .unwrap_or_else(|| Fault::Misconfigured(format!("there is no provider metadata at the issuer {issuer}"))))
     }
 
     /// Looks whether the provider answers, and for what it answers. Reads its metadata anew where it has some.
@@ -88,6 +95,15 @@ impl Provider {
             }
             _ => Ok(endpoints),
         }
+    }
+}
+
+/// The document in an answer; `None` if the issuer has none there.
+fn metadata_document(response: &ProviderResponse) -> Result<Option<Map<String, Value>>, Fault> {
+    match response.object().filter(|document| response.status == 200 && document.contains_key("issuer")) {
+        None if response.status == 404 => Ok(None),
+        None => Err(Failure::not_oauth(response).into()),
+        document => Ok(document),
     }
 }
 

@@ -1,33 +1,209 @@
 //! When a provider may be asked again.
+//!
+//! Each endpoint has a gate, shared by everybody behind it. A request that shows it not to serve closes the gate for a while
+//! ([`Trouble::pause`]); whoever comes meanwhile is told why, and nothing is sent. Then one request goes first, alone. An
+//! answer that shows it well opens the gate for all.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_oauth::backoff::{Trouble, whole_seconds};
 use tokio::time::Instant;
 
 use super::Fault;
 
-/// What providers asked for with `Retry-After`, by token endpoint: it binds everybody behind the same one.
-#[derive(Clone, Default)]
-pub(crate) struct Gates(Arc<Mutex<HashMap<String, Instant>>>);
+/// Trouble that nobody has asked about for this long is no sign of how things are now.
+const FORGOTTEN: Duration = Duration::from_secs(600);
 
-impl Gates {
-    pub(super) fn check(&self, url: &url::Url) -> Result<(), Fault> {
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(until) = gates.get(url.as_str()) else { return Ok(()) };
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            gates.remove(url.as_str());
-            return Ok(());
-        }
-        Err(Fault::Waiting { retry_after: left.as_secs() + 1 })
+/// The gates, by endpoint. Clones are the same gates.
+#[derive(Clone, Default)]
+pub(crate) struct Gates(Arc<Mutex<HashMap<String, Gate>>>);
+
+/// The gate of an endpoint in trouble; one that is well has none.
+struct Gate {
+    until: Instant,
+    /// In a row.
+    failures: u32,
+    trouble: Trouble,
+    cause: Fault,
+    /// Whether the one request that goes first is under way.
+    scout: bool,
+}
+
+impl Gate {
+    fn fault(&self, left: Duration) -> Fault {
+        Fault::Away { cause: Box::new(self.cause.clone()), trouble: self.trouble, retry_after: whole_seconds(left) }
     }
 
-    pub(super) fn close(&self, url: &url::Url, seconds: u64) {
-        let until = Instant::now() + Duration::from_secs(seconds);
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate = gates.entry(url.to_string()).or_insert(until);
-        *gate = until.max(*gate);
+    /// Why nobody may pass now, if so.
+    fn closed(&self) -> Result<(), Fault> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() && !self.scout { Ok(()) } else { Err(self.fault(left)) }
+    }
+}
+
+/// Leave to send one request. Without an outcome told, it leaves the gate as it was.
+pub(crate) struct Pass {
+    gates: Gates,
+    endpoint: String,
+    /// Failures in a row when it was given.
+    failures: u32,
+    scout: bool,
+}
+
+impl Gates {
+    fn gates(&self) -> MutexGuard<'_, HashMap<String, Gate>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request would be let through.
+    pub(super) fn check(&self, url: &url::Url) -> Result<(), Fault> {
+        self.gates().get(url.as_str()).map_or(Ok(()), Gate::closed)
+    }
+
+    /// Lets a request through, or says why not.
+    pub(super) fn enter(&self, url: &url::Url) -> Result<Pass, Fault> {
+        let mut gates = self.gates();
+        gates.retain(|_, gate| gate.scout || gate.until.elapsed() < FORGOTTEN);
+        let endpoint = url.to_string();
+        let (mut failures, mut scout) = (0, false);
+        if let Some(gate) = gates.get_mut(&endpoint) {
+            gate.closed()?;
+            gate.scout = true;
+            (failures, scout) = (gate.failures, true);
+        }
+        drop(gates);
+        Ok(Pass { gates: self.clone(), endpoint, failures, scout })
+    }
+}
+
+impl Pass {
+    /// Whether the endpoint was well when this was given.
+    pub(super) fn is_clear(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// It answered as it should.
+    pub(super) fn well(self) {
+        let mut gates = self.gates.gates();
+        // An answer to what was sent before the gate closed does not undo what was said since.
+        if gates.get(&self.endpoint).is_some_and(|gate| gate.failures == self.failures) {
+            gates.remove(&self.endpoint);
+        }
+    }
+
+    /// It did not: closes the gate. Returns what everybody is told until it opens.
+    pub(super) fn failed(self, trouble: Trouble, cause: Fault, retry_after: Option<u64>) -> Fault {
+        let mut gates = self.gates.gates();
+        let now = Instant::now();
+        let gate = gates.entry(self.endpoint.clone()).or_insert_with(|| Gate {
+            until: now,
+            failures: 0,
+            trouble,
+            cause: cause.clone(),
+            scout: false,
+        });
+        // Many that were under way when it began are one failure.
+        if gate.failures == self.failures {
+            gate.failures = gate.failures.saturating_add(1);
+        }
+        let until = now + trouble.pause(gate.failures, retry_after, fraction());
+        if until >= gate.until {
+            (gate.until, gate.trouble, gate.cause) = (until, trouble, cause);
+        }
+        gate.fault(gate.until - now)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if self.scout
+            && let Some(gate) = self.gates.gates().get_mut(&self.endpoint)
+        {
+            gate.scout = false;
+        }
+    }
+}
+
+/// Anything from 0 to 1. Without randomness in the middle: then machines are less spread, and nothing else is lost.
+fn fraction() -> f64 {
+    let mut bytes = [0x7f_u8; 4];
+    getrandom::fill(&mut bytes).ok();
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(path: &str) -> url::Url {
+        url::Url::parse("https://as.example/").unwrap().join(path).unwrap()
+    }
+
+    fn cut() -> Fault {
+        Fault::Unreachable(crate::outbound::Unreachable::new("cut"))
+    }
+
+    fn wait(gates: &Gates, url: &url::Url) -> Option<u64> {
+        match gates.check(url) {
+            Ok(()) => None,
+            Err(Fault::Away { retry_after, .. }) => Some(retry_after),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    async fn sleep(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_pause_one_goes_first_and_its_answer_opens_for_all() {
+        let (gates, token) = (Gates::default(), endpoint("token"));
+        gates.enter(&token).unwrap().failed(Trouble::Throttling, cut(), Some(60));
+        assert_eq!((wait(&gates, &token), wait(&gates, &endpoint("device"))), (Some(60), None));
+        sleep(60).await;
+        let scout = gates.enter(&token).unwrap();
+        assert!(!scout.is_clear());
+        assert!(gates.enter(&token).is_err(), "one at a time");
+        // Whoever sent it was called away: the next goes first.
+        drop(scout);
+        gates.enter(&token).unwrap().well();
+        let (one, other) = (gates.enter(&token).unwrap(), gates.enter(&token).unwrap());
+        assert!(one.is_clear() && other.is_clear());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_in_the_air_when_it_begins_are_one_failure() {
+        let (gates, token) = (Gates::default(), endpoint("token"));
+        let passes: Vec<_> = (0..100).map(|_| gates.enter(&token).unwrap()).collect();
+        for pass in passes {
+            pass.failed(Trouble::Failing, cut(), None);
+        }
+        assert!(wait(&gates, &token).unwrap() <= 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_before_does_not_open_what_was_closed_since() {
+        let (gates, token) = (Gates::default(), endpoint("token"));
+        let early = gates.enter(&token).unwrap();
+        let late = gates.enter(&token).unwrap();
+        gates.enter(&token).unwrap().failed(Trouble::Throttling, cut(), Some(600));
+        early.well();
+        late.failed(Trouble::Unreachable, cut(), None);
+        assert_eq!(wait(&gates, &token), Some(600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_is_forgotten_when_nobody_asked_for_long() {
+        let (gates, token) = (Gates::default(), endpoint("token"));
+        for _ in 0..12 {
+            gates.enter(&token).unwrap().failed(Trouble::Failing, cut(), None);
+            sleep(300).await;
+        }
+        assert!(!gates.enter(&token).unwrap().is_clear());
+        sleep(600).await;
+        assert!(gates.enter(&token).unwrap().is_clear());
+        assert!(gates.gates().is_empty());
     }
 }

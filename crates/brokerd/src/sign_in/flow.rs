@@ -274,7 +274,7 @@ impl Flow<'_> {
         let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         match fault {
             Fault::Unreachable(_) => Ok(Polled::Failed { retry_after: None }),
-            Fault::Waiting { retry_after } => Ok(Polled::Failed { retry_after: seconds(Some(*retry_after)) }),
+            Fault::Away { retry_after, .. } => Ok(Polled::Failed { retry_after: seconds(Some(*retry_after)) }),
             Fault::Misconfigured(_) => Err(explained()),
             Fault::Refused(failure) => match failure.poll_verdict() {
                 PollVerdict::Pending => Ok(Polled::Pending),
