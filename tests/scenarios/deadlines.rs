@@ -55,6 +55,22 @@ async fn a_sign_out_waits_for_a_refresh_that_is_only_slow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sign_out_goes_before_refreshes_that_have_not_begun() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    rig.fake.always(Grant::RefreshToken, Fault::Delay(s(8)));
+    let in_the_air = rig.background(&never());
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    let queued = rig.background(&scopes(&["read"]));
+    rig.pass(s(1)).await;
+    let (said, _) = signed_out(&rig, &id).await;
+    assert_eq!((&said["revocation"], rig.fake.count(Grant::RefreshToken)), (&"revoked".into(), 1), "{said}");
+    in_the_air.await.unwrap().unwrap();
+    assert_eq!(queued.await.unwrap().unwrap_err().code().as_str(), "interaction_required");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sign_out_forgets_and_answers_though_the_revocation_hangs() {
     let mut rig = Rig::start();
     let id = rig.sign_in("alice").await.account.id;

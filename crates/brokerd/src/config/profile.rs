@@ -17,6 +17,9 @@ pub use self::silent::Silent;
 pub use self::transport::{HttpProxy, Proxy, Transport};
 use super::file::{check_file, read_secret};
 
+/// The preset whose endpoints are templated and whose dialect is the RFCs'.
+const ADFS: &str = "adfs";
+
 /// As the file has it; `keys::PROFILE` names the same fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +107,7 @@ impl Profile {
         let provider = provider(&raw)?;
         let authority = match provider {
             Provider::Entra => authority::entra(&raw)?,
+            Provider::Oidc if raw.provider.as_deref() == Some(ADFS) => authority::adfs(&raw)?,
             Provider::Oidc => authority::oidc(&raw)?,
         };
         let Some(client_id) = raw.client_id.clone().filter(|id| !id.is_empty()) else {
@@ -136,13 +140,14 @@ impl Profile {
 
 fn provider(raw: &RawProfile) -> Result<Provider, Wrong> {
     match raw.provider.as_deref() {
-        None | Some("oidc") => Ok(Provider::Oidc),
+        // AD FS speaks by the RFCs, from endpoints of its own.
+        None | Some("oidc" | ADFS) => Ok(Provider::Oidc),
         Some("entra") => Ok(Provider::Entra),
         Some(other @ ("github" | "google")) => wrong(
             format!("provider {other:?} is not built in yet"),
             "name its issuer, or its token_endpoint and device_authorization_endpoint, with provider = \"oidc\"",
         ),
-        Some(other) => wrong(format!("provider {other:?} is none of: entra, oidc"), "use one of these"),
+        Some(other) => wrong(format!("provider {other:?} is none of: entra, adfs, oidc"), "use one of these"),
     }
 }
 

@@ -80,6 +80,23 @@ pub(super) fn entra(raw: &RawProfile) -> Result<Authority, Wrong> {
     Ok(Authority::Entra { authority, tenant })
 }
 
+/// AD FS by its templates, for servers whose metadata is not to be had or has no device endpoint.
+pub(super) fn adfs(raw: &RawProfile) -> Result<Authority, Wrong> {
+    let others = [&raw.issuer, &raw.tenant, &raw.cloud, &raw.token_endpoint, &raw.device_authorization_endpoint];
+    if others.into_iter().any(Option::is_some) {
+        return wrong("with provider = \"adfs\" the endpoints follow from authority", "leave out the others");
+    }
+    let Some(name) = &raw.authority else {
+        return wrong("authority is missing", "add authority = \"https://host/adfs\"");
+    };
+    let authority = url("authority", name)?;
+    if entra::kind(&authority) != Kind::Adfs {
+        return wrong(format!("authority {name:?} is not AD FS"), "write it as https://host/adfs");
+    }
+    let endpoints = entra::adfs_endpoints(&authority);
+    Ok(Authority::Explicit { name: name.trim_end_matches('/').to_owned(), endpoints })
+}
+
 fn cloud(name: &str) -> Result<Url, Wrong> {
     if name == "germany" {
         return closed();
@@ -99,10 +116,7 @@ fn tenant_of(authority: &Url) -> Result<Option<String>, Wrong> {
             "write the tenant as tenant, and authority without a path",
         ),
         Kind::Entra => Ok(None),
-        Kind::Adfs => wrong(
-            format!("authority {authority} is AD FS"),
-            "name it as issuer = \"https://host/adfs\", without provider and tenant",
-        ),
+        Kind::Adfs => wrong(format!("authority {authority} is AD FS"), "use provider = \"adfs\", without tenant"),
         Kind::B2c => no_b2c(),
         Kind::Dsts => wrong("dSTS is not supported", "name an authority of Microsoft Entra ID"),
         Kind::Closed => closed(),
@@ -162,6 +176,7 @@ fn url(key: &str, value: &str) -> Result<Url, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::super::Profile;
+    use super::Authority;
 
     /// A profile with these lines; its error as a person reads it.
     fn profile(lines: &str) -> Result<Profile, String> {
@@ -208,6 +223,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn adfs_is_templated_from_its_authority() {
+        let profile = profile("provider = 'adfs'\nauthority = 'https://fs.example/adfs/'").unwrap();
+        assert_eq!((profile.bound_to(), profile.issuer()), ("https://fs.example/adfs".into(), profile.bound_to()));
+        let Authority::Explicit { endpoints, .. } = profile.authority else { panic!("not templated") };
+        assert_eq!(endpoints.token.as_str(), "https://fs.example/adfs/oauth2/token");
+        assert_eq!(endpoints.device_authorization.unwrap().as_str(), "https://fs.example/adfs/oauth2/devicecode");
+    }
+
     /// Each row: the lines of a profile, and what its error must say.
     #[test]
     fn authorities_that_cannot_work_are_named_when_the_file_is_read() {
@@ -224,7 +248,10 @@ mod tests {
             ("provider = 'entra'\nauthority = 'https://id.example/t.example/B2C_1_in'", "B2C"),
             ("issuer = 'https://contoso.b2clogin.com/t/v2.0'", "B2C has no device authorization endpoint"),
             ("provider = 'entra'\nauthority = 'https://x.example/dstsv2/t'", "dSTS is not supported"),
-            ("provider = 'entra'\nauthority = 'https://fs.example/adfs'", "AD FS"),
+            ("provider = 'entra'\nauthority = 'https://fs.example/adfs'", "provider = \"adfs\""),
+            ("provider = 'adfs'\nauthority = 'https://fs.example'", "is not AD FS"),
+            ("provider = 'adfs'", "authority is missing"),
+            ("provider = 'adfs'\nauthority = 'https://fs.example/adfs'\ntenant = 't'", "leave out"),
             ("issuer = 'https://a.example'\ncloud = 'public'", "cloud and authority belong to provider = \"entra\""),
         ] {
             let error = profile(lines).unwrap_err();
