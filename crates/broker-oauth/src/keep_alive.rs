@@ -2,11 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Never sooner than this after it came, or after the last attempt.
+/// Never sooner than this after it came.
 const LEAST: SignedDuration = SignedDuration::from_secs(30);
-/// The bounds of a nap and of the pause after an attempt, whatever the life.
+/// The longest nap, by the life: shorter for a short one.
 const NAP: (SignedDuration, SignedDuration) = (SignedDuration::from_mins(4), SignedDuration::from_hours(1));
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// How far the wall clock may run backwards before these times are not believed.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -43,11 +42,6 @@ impl RefreshLife {
         let longest = (self.length() / 100).clamp(NAP.0, NAP.1);
         // Not a hair too early: a timer that ends before its time would end again and again.
         (self.due_at(spread).duration_since(now) + SignedDuration::from_millis(1)).min(longest)
-    }
-
-    /// How long to wait after an attempt before the next.
-    pub fn pause(&self) -> SignedDuration {
-        (self.length() / 16).clamp(LEAST, LONGEST_PAUSE)
     }
 
     fn length(&self) -> SignedDuration {

@@ -154,7 +154,6 @@ proptest! {
         let nap = life.nap(at(now), spread);
         prop_assert_eq!(nap.is_zero(), life.is_due(at(now), spread));
         prop_assert!(nap <= SignedDuration::from_hours(1) && nap <= SignedDuration::from_secs(240.max(length / 100)));
-        prop_assert!(life.pause() >= SignedDuration::from_secs(30) && life.pause() <= SignedDuration::from_mins(5));
         // Whatever a server says, however absurd: no error of arithmetic.
         let absurd = RefreshLife { issued_at: at(now), expires_at: at(issued_at) };
         let _nap = absurd.nap(at(issued_at), spread);

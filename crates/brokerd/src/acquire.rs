@@ -154,7 +154,10 @@ impl Caller {
                 Err(away) if self.request.interaction == Some(Interaction::Never) => {
                     return Err(away.unwrap_or(refusal).under(&provider.profile.name));
                 }
-                Err(_) => self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?,
+                Err(_) => {
+                    signed_in = true;
+                    self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?
+                }
             };
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
             let case = provider.profile.registration.provider.scope_case();
@@ -164,7 +167,6 @@ impl Caller {
             // What others asked for came first; our own comes by a refresh. The claims have been passed on.
             who = Some(card);
             must_sign_in = false;
-            signed_in = true;
             ask.force = false;
         }
         Err(Refusal::sign_in("the provider keeps asking for another sign-in").under(&provider.profile.name))

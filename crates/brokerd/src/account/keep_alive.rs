@@ -16,8 +16,6 @@ use crate::explain::{Refusal, Remedy};
 /// How keeping alive goes.
 #[derive(Default)]
 pub(super) struct KeepAlive {
-    /// No attempt before this.
-    not_before: Option<Instant>,
     /// What the last attempt was for.
     tried: Option<RefreshLife>,
     /// A refresh does not lengthen this one's life: left alone until there is another.
@@ -29,9 +27,8 @@ impl Account {
     pub(super) fn nap(&self) -> Option<Duration> {
         let life = self.kept_life()?;
         let nap = life.nap(self.broker.clock.now(), self.spread()).unsigned_abs();
-        let later = self.keep_alive.not_before.map_or(self.not_before, |at| at.max(self.not_before));
-        // Only what is due waits for its turn; everybody else looks at the wall clock in time.
-        Some(if nap.is_zero() { later.saturating_duration_since(Instant::now()) } else { nap })
+        // After an attempt that failed, in the pace of all that nobody waits for.
+        Some(if nap.is_zero() { self.not_before.saturating_duration_since(Instant::now()) } else { nap })
     }
 
     /// Uses the refresh token, if it is time.
@@ -41,7 +38,6 @@ impl Account {
         };
         let Some(ask) = self.default_ask() else { return };
         tracing::debug!(account = %self.id, "the refresh token is used, so that it does not end");
-        self.keep_alive.not_before = Some(Instant::now() + life.pause().unsigned_abs());
         self.keep_alive.tried = Some(life);
         drop(self.join(ask, false));
     }
@@ -50,7 +46,8 @@ impl Account {
     pub(super) fn kept_alive(&mut self, flown: Option<&Key>, failure: Option<&Refusal>) {
         let own = flown.is_some() && flown == self.default_ask().map(|ask| ask.key()).as_ref();
         if own && failure.is_none_or(|refusal| refusal.remedy != Remedy::Time) {
-            self.keep_alive.given_up = self.keep_alive.tried.take();
+            let tried = self.keep_alive.tried.take();
+            self.keep_alive.given_up = tried.or(self.keep_alive.given_up);
         }
     }
 
