@@ -34,18 +34,19 @@ const WHY: &[(&str, &str, &str)] = &[
     ("An access token of four minutes", "silent", FIVE_MINUTES),
     ("An access token of four minutes", "silent again", FIVE_MINUTES),
     ("Past `refresh_in`", "silent", "brokerd answers at once and refreshes behind the answer."),
-    ("Refresh refused: `basic_action`", AGAIN, A_MINUTE),
-    ("Refresh refused: `consent_required`", AGAIN, A_MINUTE),
-    ("Refresh refused: `message_only`", AGAIN, A_MINUTE),
     ("Refresh refused: `bad_token`", "for another resource", "A dead refresh token is not sent again."),
     ("Outage", "silent, four minutes of the token left", FIVE_MINUTES),
-    ("Outage", "forced", "MSAL does not ask for a minute after a 5xx. brokerd asks whenever it is asked."),
-    ("Outage", "that again at once", "As above."),
+    (
+        "Outage",
+        "forced",
+        "MSAL counts the failure before for this request too, and does not ask. brokerd asks, and tries a second time after a second.",
+    ),
+    ("Outage", "for another resource", LEFT_ALONE),
+    ("A page of HTML with status 200", "again, with the page gone", LEFT_ALONE),
     ("429 with `Retry-After: 60`", "for another resource", "The provider asked to be left alone, whatever the scopes."),
 ];
 
-const AGAIN: &str = "again at once, with the cause gone";
-const A_MINUTE: &str = "MSAL repeats a refusal for a minute without asking. brokerd asks.";
+const LEFT_ALONE: &str = "MSAL counts each request by itself. brokerd leaves a provider that does not serve alone for everybody: a second first, then longer.";
 const FIVE_MINUTES: &str = "To MSAL the last five minutes of a token do not count. brokerd serves a token of less than ten minutes until its last tenth.";
 const NO_METADATA: &str = "brokerd reads no metadata: the endpoints follow from authority and tenant.";
 
