@@ -78,7 +78,9 @@ async fn a_replaced_secret_is_used_at_once_and_a_removed_one_no_more() {
     rig.sign_in("alice").await;
     rig.client.remove_client_secret("work").await.unwrap();
     rig.expire().await;
+    let writes = rig.writes();
     let refused = rig.refused(&never()).await;
+    assert_eq!(rig.writes(), writes, "no intent of what will not be sent");
     assert!(refused.hint.unwrap().contains("client-secret set work"));
     assert_eq!(rig.fake.count(Grant::RefreshToken), 0, "no refresh token is spent without it");
     assert!(!rig.store.raw_keys().contains(&KEY.to_owned()));

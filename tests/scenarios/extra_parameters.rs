@@ -77,3 +77,20 @@ async fn what_brokerd_sets_itself_is_refused_by_name_and_nothing_is_sent() {
     }
     assert!(rig.fake.log().is_empty());
 }
+
+/// They are kept with the code, as is the proof that the code is ours.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_goes_on_with_them_and_with_its_proof_after_a_crash() {
+    let mut rig = Rig::setup().profile("pkce = true").start();
+    let mut call = rig.call(&TokenRequest { extra_parameters: with(&[("hd", "x")]), ..interactive() });
+    let prompt = call.prompt().await;
+    let waiting = rig.spawn(async move { call.token().await });
+    rig.fake.wait_for_count(Grant::DeviceCode, 1).await;
+    rig.crash().await;
+    rig.run();
+    rig.fake.wait_for_count(Grant::DeviceCode, 2).await;
+    rig.fake.approve(&prompt.user_code, "alice");
+    waiting.await.unwrap();
+    assert!(sent(&rig, "/token").iter().all(|request| request.field("hd") == Some("x")));
+    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
+}
