@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use broker_ipc::api::{
-    Account, AccountRef, AccountState, Accounts, ConfigurationStatus, DevicePrompt, Event, Finding, Findings,
-    FlightSummary, Include, Interaction, LastError, ProbeRequest, ProfileSummary, Prompts, ProxySummary, Reloaded,
-    Requester, Revocation, SignedOut, Status, StoreStatus, TokenEvent, TokenRequest, TokenResponse, TokenSummary,
+    Account, AccountRef, AccountState, Accounts, ClientSecretRequest, ConfigurationStatus, DevicePrompt, Event,
+    Finding, Findings, FlightSummary, Include, Interaction, LastError, ProbeRequest, ProfileSummary, Prompts,
+    ProxySummary, Reloaded, Requester, Revocation, SignedOut, Status, StoreStatus, TokenEvent, TokenRequest,
+    TokenResponse, TokenSummary,
 };
 use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
 use brokerd::config::Config;
@@ -225,10 +226,12 @@ fn openapi_has_the_fields_of_requests_and_answers() {
             tenant: some("t"),
             resource: some("r"),
             audience: some("a"),
+            extra_parameters: [(text("prompt"), text("login"))].into(),
             locale: some("de"),
             include: vec![Include::IdToken],
         },
     );
+    schemas.describe("ClientSecretRequest", &ClientSecretRequest { client_secret: "s".into() });
     schemas.describe("AccountRef", &account_ref());
     schemas.describe("TokenResponse", &token());
     schemas.describe("Requester", &requester());

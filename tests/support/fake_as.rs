@@ -10,6 +10,7 @@
 
 mod client;
 mod device;
+mod dialects;
 mod entra;
 mod failure;
 mod fault;
@@ -34,6 +35,7 @@ use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::dialects::Quirks;
 pub use self::fault::{Endpoint, Fault, Gate, Grant, Select};
 pub use self::journal::{AccessToken, Family, Issued, Request, Revoked};
 pub use self::options::{Client, Discovery, ENTRA_CLIENT_ID, Options, RefreshTokens, Rotation, Tenant, User};

@@ -7,6 +7,7 @@ mod wait;
 use std::sync::{Mutex, PoisonError};
 
 use broker_ipc::deadline::Deadline;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use self::connection::Connection;
@@ -92,6 +93,16 @@ impl Client {
     /// Signs an account out, by its id: revoked at the provider where it can be, forgotten here always.
     pub fn sign_out(&self, id: &str) -> Result<SignedOut, ClientError> {
         self.call(&Call::sign_out(id))
+    }
+
+    /// Keeps a profile's client secret in the keyring, in the place of the one there may be.
+    pub fn set_client_secret(&self, profile: &str, secret: &SecretString) -> Result<(), ClientError> {
+        self.exchange_whole(&Call::set_client_secret(profile, secret)?).map(drop)
+    }
+
+    /// Removes a profile's client secret from the keyring.
+    pub fn remove_client_secret(&self, profile: &str) -> Result<(), ClientError> {
+        self.exchange_whole(&Call::remove_client_secret(profile)).map(drop)
     }
 
     /// Returns the prompts pending now.

@@ -1,12 +1,13 @@
 //! What each method asks for: the requests of LocalAPI v1, for both faces.
 
-use broker_ipc::api::{ProbeRequest, TokenRequest};
+use broker_ipc::api::{ClientSecretRequest, ProbeRequest, TokenRequest};
+use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::error::ClientError;
 
 /// One request, ready to be sent, more than once if need be: each is safe to repeat.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
@@ -20,6 +21,7 @@ pub(crate) enum Method {
     Delete,
     Get,
     Post,
+    Put,
 }
 
 impl Method {
@@ -28,6 +30,7 @@ impl Method {
             Self::Delete => "DELETE",
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
         }
     }
 }
@@ -50,15 +53,24 @@ impl Call {
     }
 
     pub(crate) fn probe(request: &ProbeRequest) -> Result<Self, ClientError> {
-        Self::with_body("/v1/probe", request)
+        Self::with_body(Method::Post, "/v1/probe", request)
     }
 
     pub(crate) fn prompts() -> Self {
         Self::plain(Method::Get, "/v1/prompts")
     }
 
+    pub(crate) fn remove_client_secret(profile: &str) -> Self {
+        Self::plain(Method::Delete, format!("/v1/client-secrets/{}", segment(profile)))
+    }
+
     pub(crate) fn reload() -> Self {
         Self::plain(Method::Post, "/v1/reload")
+    }
+
+    pub(crate) fn set_client_secret(profile: &str, secret: &SecretString) -> Result<Self, ClientError> {
+        let path = format!("/v1/client-secrets/{}", segment(profile));
+        Self::with_body(Method::Put, &path, &ClientSecretRequest { client_secret: secret.clone() })
     }
 
     pub(crate) fn sign_out(id: &str) -> Self {
@@ -70,17 +82,17 @@ impl Call {
     }
 
     pub(crate) fn token(path: &str, request: &TokenRequest) -> Result<Self, ClientError> {
-        Self::with_body(path, request)
+        Self::with_body(Method::Post, path, request)
     }
 
     fn plain(method: Method, path: impl Into<String>) -> Self {
         Self { method, path: path.into(), body: None }
     }
 
-    fn with_body(path: &str, body: &impl Serialize) -> Result<Self, ClientError> {
+    fn with_body(method: Method, path: &str, body: &impl Serialize) -> Result<Self, ClientError> {
         let body = serde_json::to_vec(body)
             .map_err(|error| ClientError::Protocol(format!("the request cannot be written: {error}")))?;
-        Ok(Self { method: Method::Post, path: path.to_owned(), body: Some(body) })
+        Ok(Self { method, path: path.to_owned(), body: Some(body) })
     }
 }
 

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use broker_ipc::connect::{self, ConnectError};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
@@ -139,6 +140,16 @@ impl Client {
     /// Dropping the future does not undo it.
     pub async fn sign_out(&self, id: &str) -> Result<SignedOut, ClientError> {
         self.call(Call::sign_out(id)).await
+    }
+
+    /// Keeps a profile's client secret in the keyring, in the place of the one there may be.
+    pub async fn set_client_secret(&self, profile: &str, secret: &SecretString) -> Result<(), ClientError> {
+        self.exchange_whole(Call::set_client_secret(profile, secret)?).await?.check()
+    }
+
+    /// Removes a profile's client secret from the keyring.
+    pub async fn remove_client_secret(&self, profile: &str) -> Result<(), ClientError> {
+        self.exchange_whole(Call::remove_client_secret(profile)).await?.check()
     }
 
     /// Returns the prompts pending now.

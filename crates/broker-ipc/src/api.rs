@@ -4,12 +4,16 @@
 //! daemon; answers and events may gain fields and kinds, and readers ignore what they do not know.
 
 mod accounts;
+mod secrets;
 mod status;
+
+use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::accounts::{Account, AccountState, Accounts, LastError, Revocation, SignedOut, TokenSummary};
+pub use self::secrets::ClientSecretRequest;
 pub use self::status::{
     ConfigurationStatus, Event, Finding, Findings, FlightSummary, ProbeRequest, ProfileSummary, Prompts, ProxySummary,
     Reloaded, Status, StoreStatus,
@@ -88,6 +92,9 @@ pub struct TokenRequest {
     /// Audience, for providers that take one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// Parameters the provider knows and brokerd does not, sent as they are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra_parameters: BTreeMap<String, String>,
     /// The caller's language, for the provider's pages (BCP 47).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,

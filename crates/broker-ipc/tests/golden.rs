@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests and their helpers")]
 
 use broker_ipc::api::{
-    Account, AccountState, Accounts, DevicePrompt, Event, Findings, ProbeRequest, Prompts, Reloaded, Revocation,
-    SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
+    Account, AccountState, Accounts, ClientSecretRequest, DevicePrompt, Event, Findings, ProbeRequest, Prompts,
+    Reloaded, Revocation, SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
 };
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use serde::Serialize;
@@ -154,13 +154,19 @@ fn requests_send_what_is_set_and_refuse_what_is_not_known_by_name() {
     let full = json!({
         "profile": "work", "account": "ada", "scopes": ["a"], "min_validity": 300, "force_refresh": true,
         "reject_token_sha256": "00", "claims": {"a": 1}, "interaction": "never", "timeout": 5, "tenant": "t",
-        "resource": "r", "audience": "u", "locale": "de-DE", "include": ["id_token"]
+        "resource": "r", "audience": "u", "extra_parameters": {"prompt": "login"}, "locale": "de-DE",
+        "include": ["id_token"]
     });
     let read: TokenRequest = serde_json::from_value(full.clone()).unwrap();
     assert_eq!(serde_json::to_value(read).ok(), Some(full));
+    let secret = json!({"client_secret": "hunter2"});
+    let read: ClientSecretRequest = serde_json::from_value(secret.clone()).unwrap();
+    assert!(!format!("{read:?}").contains("hunter2"));
+    assert_eq!(serde_json::to_value(read).ok(), Some(secret));
     for refused in [
         serde_json::from_value::<TokenRequest>(json!({"x_grease": 1})).map(drop),
         serde_json::from_value::<ProbeRequest>(json!({"x_grease": 1})).map(drop),
+        serde_json::from_value::<ClientSecretRequest>(json!({"x_grease": 1})).map(drop),
     ] {
         assert!(refused.is_err_and(|error| error.to_string().contains("`x_grease`")));
     }

@@ -7,17 +7,15 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use url::Url;
-
+use crate::extra::ExtraParameters;
 use crate::failure::Failure;
 use crate::metadata::Endpoints;
 use crate::registration::Registration;
 use crate::scope::ScopeSet;
-use crate::secret::DeviceCode;
+use crate::secret::{CodeVerifier, DeviceCode};
 use crate::text::{user_code, verification_uri};
 use crate::token::Target;
-use crate::wire::{Form, ProviderRequest, ProviderResponse, is_refusal, seconds, text};
+use crate::wire::{ProviderRequest, ProviderResponse, is_refusal, seconds, text};
 
 /// RFC 8628 §3.2: the interval when the server names none.
 const DEFAULT_INTERVAL: u64 = 5;
@@ -41,6 +39,21 @@ pub struct AuthorizationParameters<'a> {
     pub claims: Option<&'a str>,
     /// The user's language (BCP 47).
     pub locale: Option<&'a str>,
+    /// Extra parameters, the profile's own among them.
+    pub extra: &'a ExtraParameters,
+}
+
+/// What a poll repeats of its device authorization request.
+#[derive(Clone, Copy, Debug)]
+pub struct PollParameters<'a> {
+    /// Beyond the scopes; RFC 8707 §2.2 has the resource in both requests.
+    pub target: &'a Target,
+    /// A claims challenge, as JSON.
+    pub claims: Option<&'a str>,
+    /// Extra parameters, the profile's own among them.
+    pub extra: &'a ExtraParameters,
+    /// Proves that the device code is ours, where its request had a challenge.
+    pub code_verifier: Option<&'a CodeVerifier>,
 }
 
 /// A device authorization response (RFC 8628 §3.2), checked for what may be shown to a person.
@@ -58,29 +71,34 @@ pub struct DeviceAuthorization {
     pub expires_in: Duration,
     /// The least time between two polls.
     pub interval: Duration,
+    /// What the polls prove themselves by, where the request had a challenge. Set by whoever made it.
+    pub code_verifier: Option<CodeVerifier>,
 }
 
-/// Builds a device authorization request (RFC 8628 §3.1); `None` if the provider has no device flow.
+/// Builds a device authorization request (RFC 8628 §3.1), with the challenge of `code_verifier` (RFC 7636 §4.3) if there
+/// is one; `None` if the provider has no device flow.
 pub fn authorization_request(
     registration: &Registration,
     endpoints: &Endpoints,
     parameters: AuthorizationParameters<'_>,
+    code_verifier: Option<&CodeVerifier>,
 ) -> Option<ProviderRequest> {
     let scope = parameters.scopes.to_string();
+    let challenge = code_verifier.map(CodeVerifier::challenge);
     let fields = [
         ("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty())),
         ("resource", parameters.target.resource.as_deref()),
         ("audience", parameters.target.audience.as_deref()),
         ("claims", parameters.claims),
         ("ui_locales", parameters.locale),
+        ("code_challenge", challenge.as_deref()),
+        ("code_challenge_method", challenge.as_ref().map(|_| "S256")),
     ];
     let mut url = endpoints.device_authorization.clone()?;
-    if registration.provider == crate::registration::Provider::Entra
-        && let Some(locale) = parameters.locale
-    {
-        url.query_pairs_mut().append_pair("mkt", locale);
+    if let (Some(name), Some(locale)) = (registration.provider.dialect().locale_in_query, parameters.locale) {
+        url.query_pairs_mut().append_pair(name, locale);
     }
-    Some(client_fields(registration, url, |client| Form::new(fields.into_iter().chain(client))))
+    Some(registration.request(url, fields, parameters.extra))
 }
 
 /// Reads the answer to a device authorization request (RFC 8628 §3.2).
@@ -92,13 +110,14 @@ pub fn authorization_response(response: &ProviderResponse) -> Result<DeviceAutho
     }
     let device_code = text(&object, "device_code").filter(|code| !code.is_empty());
     let shown = text(&object, "user_code").and_then(|code| user_code(&code).map(str::to_owned));
-    // Google and ADFS say verification_url.
-    let uri = ["verification_uri", "verification_url"].into_iter().find_map(|name| text(&object, name));
+    // Google and ADFS say verification_url, some write camel case.
+    let uri =
+        ["verification_uri", "verification_url", "verificationUri"].into_iter().find_map(|name| text(&object, name));
     let (Some(device_code), Some(user_code), Some(uri)) = (device_code, shown, uri) else {
         return Err(Failure::not_oauth(response));
     };
     let verification_uri = verification_uri(&uri).ok_or(Failure::UnsafeVerificationUri)?;
-    let complete = ["verification_uri_complete", "verification_url_complete"];
+    let complete = ["verification_uri_complete", "verification_url_complete", "verificationUriComplete"];
     let expires_in = seconds(&object, "expires_in").unwrap_or(DEFAULT_EXPIRES_IN).min(MAX_EXPIRES_IN);
     let interval = seconds(&object, "interval").unwrap_or(DEFAULT_INTERVAL).clamp(1, MAX_EXPIRES_IN);
     Ok(DeviceAuthorization {
@@ -111,6 +130,7 @@ pub fn authorization_response(response: &ProviderResponse) -> Result<DeviceAutho
         verification_uri,
         expires_in: Duration::from_secs(expires_in),
         interval: Duration::from_secs(interval),
+        code_verifier: None,
     })
 }
 
@@ -119,31 +139,17 @@ pub fn poll_request(
     registration: &Registration,
     endpoints: &Endpoints,
     device_code: &DeviceCode,
-    claims: Option<&str>,
+    parameters: PollParameters<'_>,
 ) -> ProviderRequest {
     let fields = [
         ("grant_type", Some("urn:ietf:params:oauth:grant-type:device_code")),
         ("device_code", Some(device_code.expose())),
-        // RFC 8628 has no such parameter here; Entra reads it with the code, as MSAL sends it.
-        ("claims", claims.filter(|_| registration.provider == crate::registration::Provider::Entra)),
+        // RFC 8628 has no such parameter here.
+        ("claims", parameters.claims.filter(|_| registration.provider.dialect().claims_in_poll)),
+        ("resource", parameters.target.resource.as_deref()),
+        ("code_verifier", parameters.code_verifier.map(CodeVerifier::expose)),
     ];
-    client_fields(registration, endpoints.token.clone(), |client| Form::new(fields.into_iter().chain(client)))
-}
-
-/// Names the client in a request: `client_id` in the form, and for confidential clients HTTP Basic (RFC 6749 §2.3.1).
-pub(crate) fn client_fields<'a>(
-    registration: &'a Registration,
-    url: Url,
-    form: impl FnOnce([(&'a str, Option<&'a str>); 2]) -> Form,
-) -> ProviderRequest {
-    let client_info = registration.provider.asks_client_info().then_some("1");
-    let form = form([("client_id", Some(&registration.client_id)), ("client_info", client_info)]);
-    let authorization = registration.client_secret.as_ref().map(|secret| {
-        let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = format!("{}:{}", encode(&registration.client_id), encode(secret.expose()));
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)).into()
-    });
-    ProviderRequest { url, form: Some(form), authorization, request_id: None }
+    registration.request(endpoints.token.clone(), fields, parameters.extra)
 }
 
 /// What to do now.
@@ -230,6 +236,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::registration::Provider;
 
     fn authorize(body: &Value) -> Result<DeviceAuthorization, Failure> {
         let body = Zeroizing::new(body.to_string().into_bytes());
@@ -267,6 +274,35 @@ mod tests {
         let authorization = authorize(&body).unwrap();
         assert_eq!((authorization.interval, authorization.expires_in), (s(7), s(60)));
         assert!(authorization.verification_uri_complete.is_some());
+        let camel = json!({
+            "device_code": "d", "user_code": "U", "verificationUri": "https://a.example/d",
+            "verificationUriComplete": "https://a.example/d?c=U",
+        });
+        assert!(authorize(&camel).unwrap().verification_uri_complete.is_some());
+    }
+
+    #[test]
+    fn the_resource_and_extra_parameters_are_on_both_legs_and_so_is_the_proof() {
+        let at = |path: &str| url::Url::parse(&format!("https://a.example/{path}")).unwrap();
+        let endpoints =
+            Endpoints { token: at("t"), device_authorization: Some(at("d")), revocation: None, userinfo: None };
+        let registration = Registration::public(Provider::Keycloak, "cli", ScopeSet::default());
+        let target = Target { resource: Some("urn:files".into()), ..Target::default() };
+        let extra = ExtraParameters::new([("prompt".to_owned(), "login".to_owned())].into()).unwrap();
+        let verifier = CodeVerifier::new("v");
+        let scopes = ScopeSet::default();
+        let asked =
+            AuthorizationParameters { scopes: &scopes, target: &target, claims: None, locale: None, extra: &extra };
+        let asked = authorization_request(&registration, &endpoints, asked, Some(&verifier)).unwrap();
+        let poll = PollParameters { target: &target, claims: None, extra: &extra, code_verifier: Some(&verifier) };
+        let polled = poll_request(&registration, &endpoints, &DeviceCode::new("d"), poll);
+        let (asked, polled) = (asked.form.unwrap(), polled.form.unwrap());
+        for form in [asked.as_str(), polled.as_str()] {
+            assert!(form.contains("resource=urn%3Afiles") && form.contains("prompt=login"), "{form}");
+        }
+        let challenge = verifier.challenge();
+        assert!(asked.as_str().contains(&format!("code_challenge={challenge}&code_challenge_method=S256")));
+        assert!(!asked.as_str().contains("code_verifier") && polled.as_str().contains("code_verifier=v"));
     }
 
     #[test]

@@ -121,6 +121,7 @@ pub fn endpoints(authority: &Url, tenant: &str) -> Option<Endpoints> {
         token: at("token"),
         device_authorization: Some(at("devicecode")),
         revocation: None,
+        userinfo: None,
     })
 }
 
@@ -132,7 +133,7 @@ pub fn metadata_url(authority: &Url, tenant: &str) -> Url {
 /// The endpoints of AD FS 2019 and later, `authority` being `https://HOST/adfs`.
 pub fn adfs_endpoints(authority: &Url) -> Endpoints {
     let at = |leaf: &str| below(authority, &format!("oauth2/{leaf}"));
-    Endpoints { token: at("token"), device_authorization: Some(at("devicecode")), revocation: None }
+    Endpoints { token: at("token"), device_authorization: Some(at("devicecode")), revocation: None, userinfo: None }
 }
 
 /// The tenant a refresh goes to. An account signed in under `common` or `organizations` lives in its home tenant, and that

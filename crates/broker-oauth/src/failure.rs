@@ -185,11 +185,16 @@ impl ErrorResponse {
             // Whatever it says: a gateway's words, or a server's that is not well.
             _ if self.status >= 500 => Verdict::Transient,
             "invalid_grant" => self.invalid_grant(),
-            // The words of OpenID Connect Core §3.1.2.6, and those that MSAL reads so.
+            // GitHub's word for it.
+            "bad_refresh_token" => Verdict::GrantDead,
+            // Google: the administrator of the user's organisation does not allow the client or a scope.
+            "admin_policy_enforced" | "org_internal" => Verdict::Blocked,
+            // The words of OpenID Connect Core §3.1.2.6, Auth0's, and those that MSAL reads so.
             "interaction_required"
             | "login_required"
             | "consent_required"
             | "account_selection_required"
+            | "mfa_required"
             | "bad_token"
             | "ui_not_allowed"
             | "interrupted_user" => Verdict::InteractionRequired,
@@ -295,6 +300,9 @@ mod tests {
                 Verdict::Blocked,
             ),
             (400, json!({"error": "interaction_required"}), Verdict::InteractionRequired),
+            (200, json!({"error": "bad_refresh_token"}), Verdict::GrantDead),
+            (403, json!({"error": "mfa_required"}), Verdict::InteractionRequired),
+            (403, json!({"error": "admin_policy_enforced"}), Verdict::Blocked),
             (401, json!({"error": "invalid_client"}), Verdict::Misconfigured),
             (400, json!({"error": "unauthorized_client", "error_codes": [700_016]}), Verdict::Misconfigured),
             (400, json!({"error": "invalid_request", "error_codes": [90_002]}), Verdict::Misconfigured),
@@ -318,6 +326,10 @@ mod tests {
         for (status, body, want) in [
             (400, json!({"error": "authorization_pending"}), PollVerdict::Pending),
             (200, json!({"error": "authorization_pending"}), PollVerdict::Pending),
+            (428, json!({"error": "authorization_pending"}), PollVerdict::Pending),
+            (400, json!({"status": 400, "message": "authorization_pending"}), PollVerdict::Pending),
+            (403, json!({"error": "rate_limit_exceeded"}), PollVerdict::KeepTrying),
+            (403, json!({"error": "access_denied"}), PollVerdict::Declined),
             (400, json!({"error": "slow_down"}), PollVerdict::SlowDown { interval: None }),
             (200, json!({"error": "slow_down", "interval": 10}), PollVerdict::SlowDown { interval: Some(10) }),
             (400, json!({"error": "access_denied"}), PollVerdict::Declined),

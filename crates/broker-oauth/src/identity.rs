@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::dialect::Userinfo;
 use crate::text::clean;
 use crate::wire::text;
 
@@ -84,6 +85,20 @@ pub fn identity(response: &Map<String, Value>) -> Option<Identity> {
     })
 }
 
+/// Reads who a userinfo answer names, by the fields of the provider's dialect; `None` without the id.
+pub fn from_userinfo(answer: &Map<String, Value>, fields: &Userinfo) -> Option<Identity> {
+    let field = |name: &str| text(answer, name).map(|value| clean(&value)).filter(|value| !value.is_empty());
+    let id = field(fields.id)?;
+    Some(Identity {
+        subject: Some(id.clone()),
+        issuer: None,
+        home_id: Some(id.clone()),
+        local_id: Some(id.clone()),
+        tenant: None,
+        username: fields.names.iter().find_map(|name| field(name)).or(Some(id)),
+    })
+}
+
 fn payload(token: &str) -> Option<Map<String, Value>> {
     object(token.split('.').nth(1)?)
 }
@@ -98,6 +113,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::dialect::Provider;
 
     fn encode(value: &Value) -> String {
         URL_SAFE_NO_PAD.encode(value.to_string())
@@ -163,6 +179,20 @@ mod tests {
             assert_eq!(who.and_then(|who| who.subject), None, "{token:?}");
         }
         assert_eq!(identity(&Map::new()), None);
+    }
+
+    #[test]
+    fn a_userinfo_answer_names_the_user_by_the_providers_fields() {
+        let read = |body: &Value, provider: Provider| {
+            from_userinfo(body.as_object().unwrap(), &provider.dialect().userinfo.unwrap())
+        };
+        let github = read(&json!({"id": 583_231, "login": "octocat\u{1b}", "sub": "x"}), Provider::Github).unwrap();
+        assert_eq!((github.home_id.as_deref(), github.username.as_deref()), (Some("583231"), Some("octocat")));
+        let openid = json!({"sub": "s-1", "email": "ann@example.com"});
+        let openid = read(&openid, Provider::Oidc).unwrap();
+        assert_eq!((openid.subject.as_deref(), openid.username.as_deref()), (Some("s-1"), Some("ann@example.com")));
+        assert_eq!(read(&json!({"login": "octocat"}), Provider::Github), None);
+        assert_eq!(read(&json!({"sub": ""}), Provider::Oidc), None);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //!
 //! | module | answers | source |
 //! |---|---|---|
-//! | [`registration`] | who the client is: provider dialect, client id, scopes | |
+//! | [`registration`] | who the client is: provider, client id, secret, scopes | |
+//! | [`dialect`] | how each provider differs: a table | |
+//! | [`extra`] | parameters the RFCs do not know | |
+//! | [`pkce`] | the proof that a poll is ours | RFC 7636 |
 //! | [`metadata`] | where the endpoints are | RFC 8414, OpenID Connect Discovery 1.0 |
 //! | [`claims`] | what a `claims` parameter says | OpenID Connect Core §5.5 |
 //! | [`entra`] | Microsoft Entra's clouds, tenants and relatives | |
@@ -28,11 +31,14 @@ pub mod backoff;
 pub mod claims;
 pub mod classification;
 pub mod device;
+pub mod dialect;
 pub mod entra;
+pub mod extra;
 pub mod failure;
 pub mod identity;
 pub mod keep_alive;
 pub mod metadata;
+pub mod pkce;
 pub mod refresh;
 pub mod registration;
 pub mod revoke;

@@ -21,6 +21,8 @@ pub struct Endpoints {
     pub device_authorization: Option<Url>,
     /// RFC 7009; absent where grants cannot be given back.
     pub revocation: Option<Url>,
+    /// Where a token says whose it is (OpenID Connect Core §5.3).
+    pub userinfo: Option<Url>,
 }
 
 /// Why metadata was not believed.
@@ -74,6 +76,8 @@ pub fn endpoints(issuer: &str, document: &Map<String, Value>) -> Result<Endpoint
         token: url(document, "token_endpoint")?.ok_or(MetadataError::Missing("token_endpoint"))?,
         device_authorization: url(document, "device_authorization_endpoint")?,
         revocation: url(document, "revocation_endpoint")?,
+        // It only names people: one that cannot be used is no reason to do without the rest.
+        userinfo: url(document, "userinfo_endpoint").ok().flatten(),
     })
 }
 

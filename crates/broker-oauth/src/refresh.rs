@@ -2,13 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::device::client_fields;
+use crate::extra::ExtraParameters;
 use crate::metadata::Endpoints;
 use crate::registration::Registration;
 use crate::scope::ScopeSet;
 use crate::secret::RefreshToken;
 use crate::token::{IssuedToken, Target};
-use crate::wire::{Form, ProviderRequest};
+use crate::wire::ProviderRequest;
 
 /// The validity every token served should have, unless the caller says otherwise.
 pub const DEFAULT_MIN_VALIDITY: SignedDuration = SignedDuration::from_mins(5);
@@ -78,6 +78,8 @@ pub struct RefreshParameters<'a> {
     pub target: &'a Target,
     /// A claims challenge, as JSON.
     pub claims: Option<&'a str>,
+    /// Extra parameters, the profile's own among them.
+    pub extra: &'a ExtraParameters,
 }
 
 /// Builds a refresh (RFC 6749 §6).
@@ -96,7 +98,7 @@ pub fn refresh_request(
         ("audience", parameters.target.audience.as_deref()),
         ("claims", parameters.claims),
     ];
-    client_fields(registration, endpoints.token.clone(), |client| Form::new(fields.into_iter().chain(client)))
+    registration.request(endpoints.token.clone(), fields, parameters.extra)
 }
 
 #[cfg(test)]

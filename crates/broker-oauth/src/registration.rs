@@ -1,50 +1,14 @@
-//! Who the client is to the authorization server, and how that server's dialect differs from the RFCs.
+//! Who the client is to the authorization server.
 
-use crate::scope::{ScopeCase, ScopeSet};
+use base64::Engine as _;
+use url::Url;
+
+use crate::dialect::ClientAuthentication;
+pub use crate::dialect::Provider;
+use crate::extra::ExtraParameters;
+use crate::scope::ScopeSet;
 use crate::secret::ClientSecret;
-
-/// A provider's dialect: every deviation from the RFCs is a method here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Provider {
-    /// Any OAuth 2.0 / OpenID Connect provider, by its RFCs.
-    Oidc,
-    /// Microsoft Entra ID, v2.0 endpoints.
-    Entra,
-}
-
-impl Provider {
-    /// The provider's name in the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Oidc => "oidc",
-            Self::Entra => "entra",
-        }
-    }
-
-    /// How scopes are compared.
-    pub fn scope_case(self) -> ScopeCase {
-        match self {
-            Self::Oidc => ScopeCase::Exact,
-            Self::Entra => ScopeCase::Insensitive,
-        }
-    }
-
-    /// Whether one refresh token serves scopes and resources beyond what it was granted with. RFC 6749 §6 forbids asking
-    /// for more; an Entra refresh token is bound to user and client only.
-    pub fn refresh_token_serves_any_scope(self) -> bool {
-        matches!(self, Self::Entra)
-    }
-
-    /// Whether requests carry an id that its support can look for.
-    pub fn takes_request_ids(self) -> bool {
-        matches!(self, Self::Entra)
-    }
-
-    /// Whether `client_info=1` is asked for, which names the user's home account.
-    pub(crate) fn asks_client_info(self) -> bool {
-        matches!(self, Self::Entra)
-    }
-}
+use crate::wire::{Form, ProviderRequest};
 
 /// A client registration: what a profile of the configuration comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,20 +19,37 @@ pub struct Registration {
     pub client_id: String,
     /// RFC 6749 §2.3.1; public clients have none.
     pub client_secret: Option<ClientSecret>,
+    /// How the secret is sent.
+    pub client_authentication: ClientAuthentication,
+    /// Whether device flows are bound to us by PKCE (RFC 7636).
+    pub pkce: bool,
     /// The profile's own scopes, for requests that name none.
     pub scopes: ScopeSet,
+    /// Sent with every device authorization and token request.
+    pub extra: ExtraParameters,
 }
 
 impl Registration {
+    /// A public client by its provider's dialect, with nothing more.
+    pub fn public(provider: Provider, client_id: impl Into<String>, scopes: ScopeSet) -> Self {
+        let dialect = provider.dialect();
+        Self {
+            provider,
+            client_id: client_id.into(),
+            client_secret: None,
+            client_authentication: dialect.client_authentication,
+            pkce: dialect.pkce,
+            scopes,
+            extra: ExtraParameters::default(),
+        }
+    }
+
     /// The scopes a sign-in asks for: what is wanted, and what makes a grant last and names the user.
     ///
-    /// Entra always takes `openid profile offline_access`. Elsewhere only those of them that the profile lists, because
-    /// not every server knows them all.
+    /// Those that the provider is known to take, and those that the profile lists: not every server knows them all.
     pub fn sign_in_scopes(&self, wanted: &ScopeSet) -> ScopeSet {
-        match self.provider {
-            Provider::Entra => wanted.union(&["openid", "profile", "offline_access"].into_iter().collect()),
-            Provider::Oidc => wanted.union(&identity_of(&self.scopes)),
-        }
+        let always: ScopeSet = self.provider.dialect().identity_scopes.iter().copied().collect();
+        wanted.union(&always).union(&identity_of(&self.scopes))
     }
 
     /// The scopes a refresh asks for: what is wanted of what was `granted`, and the identity scopes that were granted or
@@ -77,16 +58,48 @@ impl Registration {
     /// RFC 6749 §6 forbids asking for more. Where nothing that is wanted was granted under that name (a server that granted
     /// less, or granted `resource/.default` as what it stands for), no scope is sent: that asks for all that was granted.
     pub fn refresh_scopes(&self, wanted: &ScopeSet, granted: &ScopeSet, asked: &ScopeSet) -> ScopeSet {
-        match self.provider {
-            Provider::Entra => self.sign_in_scopes(wanted),
-            Provider::Oidc => {
-                let had: ScopeSet = wanted.access().filter(|scope| granted.contains(scope)).collect();
-                if had.is_empty() && wanted.access().next().is_some() {
-                    return had;
-                }
-                had.union(&identity_of(&granted.union(asked)))
-            }
+        if self.provider.refresh_token_serves_any_scope() {
+            return self.sign_in_scopes(wanted);
         }
+        let had: ScopeSet = wanted.access().filter(|scope| granted.contains(scope)).collect();
+        if had.is_empty() && wanted.access().next().is_some() {
+            return had;
+        }
+        had.union(&identity_of(&granted.union(asked)))
+    }
+
+    /// A request in the client's name: `client_id` and, of confidential clients, the secret (RFC 6749 §2.3.1), then the
+    /// extra parameters, in the form or in the query as the provider wants them.
+    pub(crate) fn request<'a>(
+        &'a self,
+        mut url: Url,
+        fields: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        extra: &'a ExtraParameters,
+    ) -> ProviderRequest {
+        let dialect = self.provider.dialect();
+        let secret = self.client_secret.as_ref().map(ClientSecret::expose);
+        let posted = secret.filter(|_| self.client_authentication == ClientAuthentication::Post);
+        let basic = secret.filter(|_| self.client_authentication == ClientAuthentication::Basic);
+        let client = [
+            ("client_id", Some(self.client_id.as_str())),
+            ("client_secret", posted),
+            ("client_info", dialect.asks_client_info.then_some("1")),
+        ];
+        let pairs = fields.into_iter().chain(client);
+        let form = if dialect.extra_in_query {
+            if extra.iter().next().is_some() {
+                url.query_pairs_mut().extend_pairs(extra.iter());
+            }
+            Form::new(pairs)
+        } else {
+            Form::new(pairs.chain(extra.iter().map(|(name, value)| (name, Some(value)))))
+        };
+        let authorization = basic.map(|secret| {
+            let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let pair = format!("{}:{}", encode(&self.client_id), encode(secret));
+            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)).into()
+        });
+        ProviderRequest { url, form: Some(form), authorization, request_id: None }
     }
 }
 
@@ -97,24 +110,32 @@ fn identity_of(scopes: &ScopeSet) -> ScopeSet {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
+    use crate::scope::ScopeCase;
 
     fn registration(provider: Provider) -> Registration {
-        Registration {
-            provider,
-            client_id: "cli".into(),
-            client_secret: None,
-            scopes: ScopeSet::parse("openid offline_access api"),
-        }
+        Registration::public(provider, "cli", ScopeSet::parse("openid offline_access api"))
     }
 
     #[test]
-    fn a_sign_in_asks_for_what_makes_it_last() {
-        let wanted = ScopeSet::parse("mail");
-        let oidc = registration(Provider::Oidc).sign_in_scopes(&wanted);
-        assert_eq!(oidc, ScopeSet::parse("mail offline_access openid"));
-        let entra = registration(Provider::Entra).sign_in_scopes(&wanted);
-        assert_eq!(entra, ScopeSet::parse("mail offline_access openid profile"));
+    fn a_sign_in_asks_for_what_makes_it_last_and_names_the_user() {
+        for (provider, profile, want) in [
+            (Provider::Oidc, "openid offline_access api", "mail offline_access openid"),
+            (Provider::Entra, "api", "mail offline_access openid profile"),
+            (Provider::Github, "repo", "mail"),
+            (Provider::Google, "", "email mail openid"),
+            (Provider::Okta, "", "mail offline_access openid profile"),
+            (Provider::Auth0, "email", "email mail offline_access openid profile"),
+            (Provider::Keycloak, "", "mail openid"),
+            (Provider::Keycloak, "offline_access", "mail offline_access openid"),
+            (Provider::Gitlab, "openid api", "mail openid"),
+        ] {
+            let registration = Registration::public(provider, "cli", ScopeSet::parse(profile));
+            let asked = registration.sign_in_scopes(&ScopeSet::parse("mail"));
+            assert_eq!(asked.to_string(), want, "{provider:?}");
+        }
     }
 
     #[test]
@@ -131,5 +152,31 @@ mod tests {
         assert_eq!(oidc("openid"), "openid");
         let entra = registration(Provider::Entra).refresh_scopes(&wanted, &granted, &asked);
         assert!(entra.covers(&wanted, ScopeCase::Exact));
+    }
+
+    #[test]
+    fn a_secret_is_sent_one_way() {
+        let mut registration = registration(Provider::Oidc);
+        registration.client_secret = Some(ClientSecret::new("s:ü"));
+        let url = Url::parse("https://a.example/token").unwrap();
+        let send = |registration: &Registration| registration.request(url.clone(), [], &ExtraParameters::default());
+        let basic = send(&registration);
+        assert_eq!(basic.form.unwrap().as_str(), "client_id=cli");
+        assert_eq!(basic.authorization.unwrap().expose_secret(), "Basic Y2xpOnMlM0ElQzMlQkM=");
+        registration.client_authentication = ClientAuthentication::Post;
+        let post = send(&registration);
+        assert_eq!(post.form.unwrap().as_str(), "client_id=cli&client_secret=s%3A%C3%BC");
+        assert!(post.authorization.is_none());
+    }
+
+    #[test]
+    fn extra_parameters_go_where_the_provider_reads_them() {
+        let extra = ExtraParameters::new([("domain_hint".to_owned(), "a b".to_owned())].into()).unwrap();
+        let url = Url::parse("https://a.example/token").unwrap();
+        let form = registration(Provider::Oidc).request(url.clone(), [], &extra);
+        assert_eq!((form.url.query(), form.form.unwrap().as_str()), (None, "client_id=cli&domain_hint=a+b"));
+        let query = registration(Provider::Entra).request(url, [], &extra);
+        assert_eq!(query.url.query(), Some("domain_hint=a+b"));
+        assert_eq!(query.form.unwrap().as_str(), "client_id=cli&client_info=1");
     }
 }

@@ -1,10 +1,10 @@
 //! Giving a grant back (RFC 7009).
 
-use crate::device::client_fields;
+use crate::extra::ExtraParameters;
 use crate::failure::Failure;
 use crate::metadata::Endpoints;
 use crate::registration::Registration;
-use crate::wire::{Form, ProviderRequest, ProviderResponse};
+use crate::wire::{ProviderRequest, ProviderResponse};
 
 /// Builds a revocation (RFC 7009 §2.1) of a refresh token, or of a long-lived access token; `None` if the provider cannot.
 pub fn revocation_request(
@@ -15,7 +15,8 @@ pub fn revocation_request(
 ) -> Option<ProviderRequest> {
     let fields = [("token", Some(token)), ("token_type_hint", Some(hint.as_str()))];
     let url = endpoints.revocation.clone()?;
-    Some(client_fields(registration, url, |client| Form::new(fields.into_iter().chain(client))))
+    let none = ExtraParameters::default();
+    Some(registration.request(url, fields, &none))
 }
 
 /// Reads the answer: any 2xx is success, also for a token the server did not know (RFC 7009 §2.2).

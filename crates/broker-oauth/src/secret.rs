@@ -43,6 +43,8 @@ secrets! {
     RefreshToken;
     /// The device code a client polls with (RFC 8628 §3.2).
     DeviceCode;
+    /// What proves that the poll comes from whoever asked for the device code (RFC 7636 §4.1).
+    CodeVerifier;
     /// An ID token (OpenID Connect Core §2), used for display only.
     IdToken;
     /// A confidential client's secret (RFC 6749 §2.3.1).

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::dialect::{Dialect, WithoutExpiry};
 use crate::failure::Failure;
 use crate::identity::{self, Identity};
 use crate::keep_alive::RefreshLife;
@@ -11,7 +12,7 @@ use crate::secret::{AccessToken, IdToken, RefreshToken};
 use crate::wire::{ProviderResponse, is_refusal, seconds, text};
 
 /// The life of a token that comes with a refresh token but without `expires_in`: short, because a refresh is cheap and a
-/// dead token is not. One with neither never expires, as far as anyone knows.
+/// dead token is not. One with neither never expires, as far as anyone knows, where the provider's dialect has such tokens.
 pub const DEFAULT_LIFE: u64 = 300;
 
 /// Sooner than this, or than half its life, a token is not stale, whatever `refresh_in` says.
@@ -70,26 +71,29 @@ pub struct TokenResponse {
 
 /// Reads the answer to a device code poll that asked for `asked`.
 pub fn token_response(
+    dialect: &Dialect,
     response: &ProviderResponse,
     asked: &ScopeSet,
     target: &Target,
     now: Timestamp,
 ) -> Result<TokenResponse, Failure> {
-    read(response, asked, target, now, false)
+    read(dialect, response, asked, target, now, false)
 }
 
 /// Reads the answer to a refresh that asked for `asked`. The refresh token at hand stays good if none comes, so a token
 /// without `expires_in` has the default life and not an endless one.
 pub fn refresh_response(
+    dialect: &Dialect,
     response: &ProviderResponse,
     asked: &ScopeSet,
     target: &Target,
     now: Timestamp,
 ) -> Result<TokenResponse, Failure> {
-    read(response, asked, target, now, true)
+    read(dialect, response, asked, target, now, true)
 }
 
 fn read(
+    dialect: &Dialect,
     response: &ProviderResponse,
     asked: &ScopeSet,
     target: &Target,
@@ -111,12 +115,13 @@ fn read(
     }
     let token_type = text(&object, "token_type").filter(|kind| crate::scope::is_scope_token(kind));
     let refresh_token = text(&object, "refresh_token").filter(|token| !token.is_empty()).map(RefreshToken::new);
-    let (expires_at, refresh_at) = life(&object, refreshable || refresh_token.is_some(), now);
+    let lasts = dialect.without_expiry == WithoutExpiry::Lasts && !refreshable && refresh_token.is_none();
+    let (expires_at, refresh_at) = life(&object, lasts, now);
     Ok(TokenResponse {
         token: IssuedToken {
             access_token,
             token_type: canonical_type(token_type),
-            scope: granted(&object, asked),
+            scope: granted(&object, asked, dialect.scope_separators),
             asked: asked.clone(),
             target: target.clone(),
             issued_at: now,
@@ -145,11 +150,11 @@ fn canonical_type(raw: Option<String>) -> String {
     }
 }
 
-fn granted(object: &Map<String, Value>, asked: &ScopeSet) -> ScopeSet {
+fn granted(object: &Map<String, Value>, asked: &ScopeSet, separators: &[char]) -> ScopeSet {
     let listed = match object.get("scope") {
         // Twitch sends an array, GitHub commas.
         Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(scopes)) => scopes.split([' ', ',']).collect(),
+        Some(Value::String(scopes)) => scopes.split(separators).collect(),
         _ => ScopeSet::default(),
     };
     let sane: ScopeSet = listed.iter().filter(|scope| crate::scope::is_scope_token(scope)).collect();
@@ -157,13 +162,13 @@ fn granted(object: &Map<String, Value>, asked: &ScopeSet) -> ScopeSet {
     if sane.is_empty() { asked.clone() } else { sane }
 }
 
-fn life(object: &Map<String, Value>, refreshable: bool, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+fn life(object: &Map<String, Value>, lasts: bool, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
     let after = |secs: u64| now.checked_add(SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX))).ok();
     let expires_in = match seconds(object, "expires_in") {
         Some(secs) => Some(secs),
         // Present but unreadable (negative, words): do not believe it lives for ever.
         None if object.get("expires_in").is_some_and(|value| !value.is_null()) => Some(DEFAULT_LIFE),
-        None => refreshable.then_some(DEFAULT_LIFE),
+        None => (!lasts).then_some(DEFAULT_LIFE),
     };
     let refresh_in = seconds(object, "refresh_in").zip(expires_in).filter(|(secs, life)| secs < life);
     // One that is due from birth would be refreshed behind every caller.
@@ -191,13 +196,18 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::dialect::Provider;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn read(body: &Value) -> Result<TokenResponse, Failure> {
+        read_as(Provider::Oidc, body)
+    }
+
+    fn read_as(provider: Provider, body: &Value) -> Result<TokenResponse, Failure> {
         let body = Zeroizing::new(body.to_string().into_bytes());
         let response = ProviderResponse { status: 200, retry_after: None, body };
-        token_response(&response, &ScopeSet::parse("a b"), &Target::default(), NOW)
+        token_response(provider.dialect(), &response, &ScopeSet::parse("a b"), &Target::default(), NOW)
     }
 
     fn life_of(expires_in: &Value, refresh_token: bool) -> Option<i64> {
@@ -253,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn what_neither_expires_nor_can_be_refreshed_lasts_only_where_such_tokens_exist() {
+        let bare = json!({"access_token": "t"});
+        let expiry = |provider| read_as(provider, &bare).unwrap().token.expires_at.map(Timestamp::as_second);
+        for (provider, want) in [(Provider::Github, None), (Provider::Oidc, None), (Provider::Google, Some(300))] {
+            assert_eq!(expiry(provider), want, "{provider:?}");
+        }
+    }
+
+    #[test]
     fn an_extended_life_counts_from_the_issue_and_is_one_only_if_it_is_longer() {
         let extended = |expires_in: Value, ext: Value| {
             let body = json!({"access_token": "t", "expires_in": expires_in, "ext_expires_in": ext});
@@ -262,6 +281,14 @@ mod tests {
         for (expires_in, ext) in [(json!(3600), json!(3600)), (json!(3600), json!(-1)), (json!(null), json!(7200))] {
             assert_eq!(extended(expires_in, ext), None);
         }
+    }
+
+    #[test]
+    fn a_comma_separates_scopes_only_where_it_does() {
+        let body = json!({"access_token": "t", "scope": "repo,gist"});
+        let scope = |provider| read_as(provider, &body).unwrap().token.scope;
+        assert_eq!(scope(Provider::Github), ScopeSet::parse("repo gist"));
+        assert_eq!(scope(Provider::Keycloak), ScopeSet::parse("repo,gist"));
     }
 
     #[test]

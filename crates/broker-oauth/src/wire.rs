@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::secret::AccessToken;
+
 /// Largest body a token, device or revocation endpoint may send, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024 + 64 * 1024;
 
@@ -15,7 +17,7 @@ pub struct ProviderRequest {
     pub url: Url,
     /// The form of a POST; `None` makes it a GET.
     pub form: Option<Form>,
-    /// `Authorization: Basic …`, for confidential clients (RFC 6749 §2.3.1).
+    /// `Authorization`: Basic of confidential clients (RFC 6749 §2.3.1), Bearer of a token that says whose it is.
     pub authorization: Option<SecretString>,
     /// `client-request-id`: what the provider's support finds the request by, where the provider takes one.
     pub request_id: Option<String>,
@@ -25,6 +27,11 @@ impl ProviderRequest {
     /// A GET.
     pub fn get(url: Url) -> Self {
         Self { url, form: None, authorization: None, request_id: None }
+    }
+
+    /// A GET with an access token (RFC 6750 §2.1).
+    pub fn get_with(url: Url, token: &AccessToken) -> Self {
+        Self { authorization: Some(format!("Bearer {}", token.expose()).into()), ..Self::get(url) }
     }
 }
 
@@ -89,11 +96,30 @@ impl ProviderResponse {
     /// (HTML of a captive portal, nothing at all).
     pub fn object(&self) -> Option<Map<String, Value>> {
         match serde_json::from_slice(&self.body) {
-            Ok(Value::Object(object)) => Some(object),
+            Ok(Value::Object(object)) => Some(lift_error(object, self.status)),
             Ok(_) => None,
             Err(_) => form_object(&self.body),
         }
     }
+}
+
+/// What a device code poll is told (RFC 8628 §3.5). Only these are believed in another place than `error`: none of them
+/// can end a grant, so a gateway's words cannot either.
+const POLL_WORDS: [&str; 4] = ["access_denied", "authorization_pending", "expired_token", "slow_down"];
+
+/// Puts the error where RFC 6749 §5.2 has it: some nest it as `error.code`, Twitch says it in `message` beside the status.
+fn lift_error(mut object: Map<String, Value>, status: u16) -> Map<String, Value> {
+    let same_status = object.get("status").and_then(Value::as_u64) == Some(u64::from(status));
+    let said = match object.get("error") {
+        Some(Value::Object(error)) => error.get("code"),
+        None if same_status && (400..500).contains(&status) => object.get("message"),
+        _ => None,
+    };
+    let said = said.and_then(Value::as_str).filter(|said| POLL_WORDS.contains(said)).map(str::to_owned);
+    if let Some(said) = said {
+        object.insert("error".into(), said.into());
+    }
+    object
 }
 
 fn replace(value: &mut Value, strip: &impl Fn(&str) -> String) {
@@ -181,6 +207,25 @@ mod tests {
         ] {
             assert!(response(bad).object().is_none(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_polls_error_is_found_where_some_servers_put_it_and_nothing_else_is() {
+        let error = |status: u16, body: &Value| {
+            let body = Zeroizing::new(body.to_string().into_bytes());
+            let object = ProviderResponse { status, retry_after: None, body }.object().unwrap();
+            object.get("error").and_then(Value::as_str).map(str::to_owned)
+        };
+        let twitch = |message: &str| json!({"status": 400, "message": message});
+        assert_eq!(error(400, &twitch("authorization_pending")).as_deref(), Some("authorization_pending"));
+        let nested = json!({"error": {"code": "slow_down", "message": "too fast"}});
+        assert_eq!(error(400, &nested).as_deref(), Some("slow_down"));
+        assert_eq!(error(403, &twitch("authorization_pending")), None, "another status than it was sent with");
+        assert_eq!(error(400, &twitch("invalid_grant")), None, "a gateway must not end a sign-in");
+        assert_eq!(error(400, &json!({"error": {"code": "invalid_grant"}})), None);
+        assert_eq!(error(403, &json!({"message": "access_denied"})), None);
+        let both = json!({"error": "invalid_client", "status": 400, "message": "slow_down"});
+        assert_eq!(error(400, &both).as_deref(), Some("invalid_client"));
     }
 
     #[test]

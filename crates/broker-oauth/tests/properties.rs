@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use broker_oauth::device::{DeviceFlow, Polled, Step, authorization_response};
+use broker_oauth::dialect::Provider;
 use broker_oauth::failure::Failure;
 use broker_oauth::keep_alive::RefreshLife;
 use broker_oauth::refresh::{Freshness, freshness, is_in_grace};
@@ -164,7 +165,7 @@ proptest! {
     fn a_mad_clock_is_survived(life in 0_u64..u64::MAX, now in -300_000_000_000_i64..200_000_000_000, at in -300_000_000_000_i64..200_000_000_000) {
         let now = Timestamp::from_second(now).unwrap();
         let body = format!(r#"{{"access_token":"t","refresh_token":"r","expires_in":{life},"refresh_in":{life}}}"#);
-        if let Ok(response) = token_response(&response(200, body.as_bytes()), &ScopeSet::default(), &Target::default(), now) {
+        if let Ok(response) = token_response(Provider::Oidc.dialect(), &response(200, body.as_bytes()), &ScopeSet::default(), &Target::default(), now) {
             let _judged = freshness(&response.token, Timestamp::from_second(at).unwrap(), None);
         }
     }
@@ -193,7 +194,7 @@ proptest! {
     #[test]
     fn any_bytes_are_an_answer_or_a_failure(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..500)) {
         let response = response(status, &body);
-        if let Err(failure) = token_response(&response, &ScopeSet::default(), &Target::default(), Timestamp::UNIX_EPOCH) {
+        if let Err(failure) = token_response(Provider::Oidc.dialect(), &response, &ScopeSet::default(), &Target::default(), Timestamp::UNIX_EPOCH) {
             let _verdicts = (failure.verdict(), failure.poll_verdict(), failure.retry_after());
         }
         let refused = matches!(authorization_response(&response), Err(Failure::NotOAuth { .. } | Failure::OAuth(_)));

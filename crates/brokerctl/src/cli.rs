@@ -78,6 +78,13 @@ Examples:
   brokerctl watch
   brokerctl watch -o json | jq -r 'select(.event == \"prompt_started\") | .user_code'")]
     Watch(Plain),
+    /// Keep a client secret in the keyring, for a profile that says so, or remove it
+    #[command(after_help = "\
+Examples:
+  brokerctl client-secret set google           asks for it, and does not show it
+  pass show google/client | brokerctl client-secret set google
+  brokerctl client-secret remove google")]
+    ClientSecret(ClientSecret),
     /// Check what only the daemon can: its store, its configuration, its providers
     #[command(after_help = "\
 Examples:
@@ -97,6 +104,7 @@ impl Command {
     pub(crate) fn wants_json(&self) -> bool {
         match self {
             Self::GetToken(options) => options.output == TokenFormat::Json,
+            Self::ClientSecret(options) => options.command.target().plain.is_json(),
             Self::Login(options) => options.plain.is_json(),
             Self::Logout(options) => options.plain.is_json(),
             Self::Prompts(options) => match &options.command {
@@ -135,6 +143,9 @@ pub(crate) struct Ask {
     /// An audience, for providers that take one
     #[arg(long)]
     pub(crate) audience: Option<String>,
+    /// A parameter for the provider that brokerd does not know, such as `prompt=login`; may be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
+    pub(crate) params: Vec<(String, String)>,
     /// How long to wait: 90s, 5m, 2h or seconds [default: 60s; with a prompt, the code's life]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
@@ -220,6 +231,36 @@ pub(crate) struct Cancel {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct ClientSecret {
+    #[command(subcommand)]
+    pub(crate) command: ClientSecretCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientSecretCommand {
+    /// Read the secret from stdin and keep it, in the place of the one there may be
+    Set(ClientSecretOf),
+    /// Remove the secret
+    Remove(ClientSecretOf),
+}
+
+impl ClientSecretCommand {
+    fn target(&self) -> &ClientSecretOf {
+        match self {
+            Self::Set(target) | Self::Remove(target) => target,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ClientSecretOf {
+    /// The profile
+    pub(crate) profile: String,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Plain {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
@@ -238,6 +279,11 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+}
+
+fn param(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("there is no '=' in it")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn claims(text: &str) -> Result<Map<String, Value>, String> {
@@ -263,10 +309,11 @@ mod tests {
     fn commands_are_read_as_documented() {
         let token = "brokerctl --socket /s get-token work -s a --scope b -a ada --min-validity 5m \
                      --force-refresh --claims {\"a\":1} --tenant t --resource r --audience u \
-                     --no-prompt --timeout 90 -o header";
+                     --param prompt=login --param hd=a=b --no-prompt --timeout 90 -o header";
         let cli = Cli::try_parse_from(token.split_whitespace()).unwrap();
         let Command::GetToken(options) = cli.command else { panic!() };
         assert_eq!(options.ask.scopes, ["a", "b"]);
+        assert_eq!(options.ask.params[1], ("hd".to_owned(), "a=b".to_owned()));
         assert_eq!(options.min_validity, Some(Duration::from_secs(300)));
         assert_eq!(options.ask.timeout, Some(Duration::from_secs(90)));
         assert_eq!(options.output, TokenFormat::Header);
@@ -281,11 +328,20 @@ mod tests {
             "watch -o json",
             "doctor --socket /s",
             "reload",
+            "client-secret set google",
+            "client-secret remove google -o json",
         ] {
             let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
             Cli::try_parse_from(arguments).unwrap();
         }
-        for line in ["get-token --claims []", "get-token --timeout soon", "logout ada --all", "logn"] {
+        for line in [
+            "get-token --claims []",
+            "get-token --param prompt",
+            "client-secret set google hunter2",
+            "get-token --timeout soon",
+            "logout ada --all",
+            "logn",
+        ] {
             let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
             assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -1,6 +1,7 @@
 //! One module a family of commands.
 
 pub(crate) mod accounts;
+pub(crate) mod client_secret;
 pub(crate) mod inspect;
 pub(crate) mod prompts;
 pub(crate) mod token;

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod duration;
 mod failure;
+mod hidden;
 mod locale;
 mod output;
 mod prompt;
@@ -31,6 +32,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     let client = Client::new(Endpoint::resolve(cli.socket.as_deref())?);
     match &cli.command {
         Command::Accounts(options) => commands::accounts::list(&client, options),
+        Command::ClientSecret(options) => commands::client_secret::run(&client, options),
         Command::Doctor(options) => commands::inspect::doctor(&client, options),
         Command::GetToken(options) => commands::token::get(&client, options),
         Command::Login(options) => commands::token::login(&client, options),

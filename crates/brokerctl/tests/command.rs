@@ -140,6 +140,36 @@ fn a_reader_that_has_left_is_no_failure() {
 }
 
 #[test]
+fn a_client_secret_goes_from_stdin_to_the_daemon_and_nowhere_else() {
+    let daemon = Daemon::new();
+    let mut command = daemon.command(&["client-secret", "set", "google"]).stdin(Stdio::piped()).spawn().unwrap();
+    command.stdin.take().unwrap().write_all(b"hunter2\r\n").unwrap();
+    let (mut connection, _) = daemon.listener.accept().unwrap();
+    let mut request = [0; 4096];
+    let count = connection.read(&mut request).unwrap();
+    connection.write_all(b"HTTP/1.1 204 X\r\n\r\n").unwrap();
+    let output = command.wait_with_output().unwrap();
+    let request = text(&request[..count]);
+    assert!(request.starts_with("PUT /v1/client-secrets/google HTTP/1.1"), "{request}");
+    assert!(request.ends_with(r#"{"client_secret":"hunter2"}"#), "{request}");
+    assert_eq!(text(&output.stderr), "brokerctl: client secret of google kept\n");
+    assert!(output.stdout.is_empty() && output.status.success());
+
+    let command = daemon.command(&["client-secret", "set", "google"]).stdin(Stdio::null()).spawn().unwrap();
+    let output = command.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no secret on stdin"), "{output:?}");
+}
+
+#[test]
+fn extra_parameters_are_sent_as_they_were_written() {
+    let daemon = Daemon::new();
+    let arguments = ["get-token", "--no-prompt", "--param", "hd=a=b"];
+    let (_, request) = daemon.run(&arguments, &[json(200, TOKEN)]);
+    assert!(request.contains(r#""extra_parameters":{"hd":"a=b"}"#), "{request}");
+}
+
+#[test]
 fn signing_out_names_the_account_by_its_id() {
     let daemon = Daemon::new();
     let accounts = r#"{"accounts":[{"id":"x/1","username":"Ada","profile":"work","state":"x_grease"}]}"#;

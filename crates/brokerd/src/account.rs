@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Describe { reply: oneshot::Sender<Description> },
     /// Read the grant, and act on an intent found in it.
     Load,
+    /// The client proves itself otherwise now: what the provider refused it may grant.
+    Forgive,
     /// The profile changed; `None`: it is gone.
     Reconfigure { provider: Option<Arc<Provider>> },
 }
@@ -202,6 +204,7 @@ impl Account {
             Command::SignOut { reply } => self.queue_sign_out(reply),
             Command::Describe { reply } => drop(reply.send(self.describe())),
             Command::Load => self.queue.push_back(Job::Load),
+            Command::Forgive => self.refusals.clear(),
             Command::Reconfigure { provider } => {
                 self.provider = provider;
                 self.cache.clear();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use broker_ipc::api::{AccountRef, AccountState, DevicePrompt, Interaction, Requester, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_ipc::peer::Peer;
+use broker_oauth::extra::ExtraParameters;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
@@ -192,6 +193,10 @@ impl Caller {
             let what = format!("tenant {tenant:?}: profile {name} is of provider {kind}, and only entra has tenants");
             return bad(what).map_err(|body| body.with_hint("leave the tenant out"));
         }
+        let extra = match ExtraParameters::new(request.extra_parameters.clone()) {
+            Ok(extra) => provider.profile.registration.extra.with(&extra),
+            Err(error) => return bad(format!("extra_parameters: {error}")),
+        };
         let own = &provider.profile.target;
         let mut target = own.clone();
         target.tenant.clone_from(&request.tenant);
@@ -207,6 +212,7 @@ impl Caller {
             force: request.force_refresh,
             reject: request.reject_token_sha256.clone(),
             claims: request.claims.clone().map(|claims| serde_json::Value::Object(claims).to_string()),
+            extra,
         })
     }
 
@@ -341,6 +347,7 @@ impl Caller {
             scopes: if widen { ask.scopes.union(&asked) } else { ask.scopes.clone() },
             target: ask.target.clone(),
             claims,
+            extra: ask.extra.clone(),
             locale: self.request.locale.clone(),
             requested_by: Requester { pid: self.peer.pid, command: self.peer.command() },
             account_name,

@@ -129,6 +129,11 @@ pub(crate) fn fault<'s>(fault: &Fault, subject: impl Into<Subject<'s>>) -> Refus
             ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {why}"))
                 .with_hint("mend the profile in the configuration, then: brokerctl reload"),
         ),
+        Fault::NoClientSecret => Refusal::from(
+            ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {fault}"))
+                .with_hint(format!("run: brokerctl client-secret set {name}")),
+        ),
+        Fault::Keyring(body) => Refusal { body: ErrorBody::clone(body), remedy: Remedy::Time },
         Fault::Refused(failure) => refused(failure, &subject),
     }
 }

@@ -1,6 +1,7 @@
 //! LocalAPI v1 (`docs/PROTOCOL.md`): from an HTTP request to an answer.
 
 mod accounts;
+mod client_secrets;
 mod doctor;
 mod events;
 mod guard;
@@ -26,6 +27,7 @@ use crate::server::State;
 pub const ROUTES: &[(&str, &[&str])] = &[
     ("/v1/accounts", &["GET"]),
     ("/v1/accounts/{id}", &["DELETE"]),
+    ("/v1/client-secrets/{profile}", &["DELETE", "PUT"]),
     ("/v1/doctor", &["GET"]),
     ("/v1/events", &["GET"]),
     ("/v1/login", &["POST"]),
@@ -66,6 +68,8 @@ async fn route(
         ("POST", ["v1", "login"]) => token::token(broker, peer, body, Goal::SignIn).await,
         ("GET", ["v1", "accounts"]) => accounts::list(broker).await,
         ("DELETE", ["v1", "accounts", id]) => accounts::sign_out(broker, id).await,
+        ("PUT", ["v1", "client-secrets", profile]) => client_secrets::put(broker, profile, body).await,
+        ("DELETE", ["v1", "client-secrets", profile]) => client_secrets::delete(broker, profile).await,
         ("GET", ["v1", "prompts"]) => {
             Ok(Reply::json(&Prompts { prompts: broker.sign_ins.prompts(broker.clock.now()) }))
         }

@@ -1,24 +1,29 @@
 //! One profile's authorization server: its endpoints, found once, and the exchanges a sign-in and a refresh need.
 
+mod client;
 mod discovery;
 mod gates;
 mod refusals;
+mod who;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use broker_ipc::error::ErrorBody;
 use broker_oauth::backoff::{Trouble, loop_pause};
-use broker_oauth::device::{self, AuthorizationParameters, DeviceAuthorization};
+use broker_oauth::device::{self, AuthorizationParameters, DeviceAuthorization, PollParameters};
+use broker_oauth::extra::ExtraParameters;
 use broker_oauth::failure::Failure;
 use broker_oauth::metadata::Endpoints;
 use broker_oauth::refresh::{RefreshParameters, refresh_request};
 use broker_oauth::revoke::{TokenTypeHint, revocation_request, revocation_response};
 use broker_oauth::scope::ScopeSet;
-use broker_oauth::secret::{DeviceCode, RefreshToken};
+use broker_oauth::secret::{ClientSecret, CodeVerifier, RefreshToken};
 use broker_oauth::token::{Target, TokenResponse, refresh_response, token_response};
 use broker_oauth::wire::{MAX_BODY, ProviderRequest, ProviderResponse};
 use tokio::time::Instant;
 
+pub(crate) use self::client::secret_key;
 pub(crate) use self::gates::Gates;
 use self::gates::Pass;
 use self::refusals::Refusals;
@@ -26,6 +31,7 @@ use crate::clock::Clock;
 use crate::config::{HttpProxy, Profile};
 use crate::correlation::CorrelationId;
 use crate::outbound::{Outbound, OutboundError, Source, Unreachable};
+use crate::vault::Vault;
 
 /// The pause before the second try of a refresh, as MSAL has it.
 const SECOND_TRY: Duration = Duration::from_secs(1);
@@ -49,6 +55,12 @@ pub(crate) enum Fault {
     /// The profile cannot work as it is.
     #[error("{0}")]
     Misconfigured(String),
+    /// The client's secret is to be in the keyring, and is not.
+    #[error("the keyring has no client secret for it")]
+    NoClientSecret,
+    /// The client's secret is in the keyring, which does not answer.
+    #[error("{}", .0.error_description)]
+    Keyring(Box<ErrorBody>),
     /// It said no, or something that is not OAuth.
     #[error(transparent)]
     Refused(#[from] Failure),
@@ -58,7 +70,7 @@ impl Fault {
     /// Whether nothing came back at all, so that no other address of the same server leads further.
     fn is_of_the_way(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Misconfigured(_) => true,
+            Self::Unreachable(_) | Self::Misconfigured(_) | Self::NoClientSecret | Self::Keyring(_) => true,
             Self::Away { cause, .. } => cause.is_of_the_way(),
             Self::Refused(_) => false,
         }
@@ -72,6 +84,10 @@ pub(crate) struct Provider {
     outbound: Outbound,
     gates: Gates,
     clock: Clock,
+    vault: Vault,
+    /// The client's secret, where the keyring has it, once it has been read. Held over an await, so that no reader puts back
+    /// what a writer has just replaced.
+    secret: tokio::sync::Mutex<Option<ClientSecret>>,
     discovered: Mutex<Option<(Endpoints, Instant)>>,
     refusals: Refusals,
 }
@@ -84,8 +100,9 @@ pub(crate) struct Clearance {
 
 impl Provider {
     /// Nothing is sent before it is needed.
-    pub(crate) fn new(profile: Arc<Profile>, outbound: Outbound, gates: Gates, clock: Clock) -> Self {
-        Self { profile, outbound, gates, clock, discovered: Mutex::new(None), refusals: Refusals::default() }
+    pub(crate) fn new(profile: Arc<Profile>, outbound: Outbound, gates: Gates, clock: Clock, vault: Vault) -> Self {
+        let (secret, discovered) = (tokio::sync::Mutex::new(None), Mutex::new(None));
+        Self { profile, outbound, gates, clock, vault, secret, discovered, refusals: Refusals::default() }
     }
 
     /// The proxy on the way, and where it was found.
@@ -100,19 +117,29 @@ impl Provider {
         id: &CorrelationId,
     ) -> Result<DeviceAuthorization, Fault> {
         let endpoints = self.endpoints(parameters.target.tenant.as_deref()).await?;
+        let client = self.client().await?;
         let claims = self.claims(parameters.claims);
         let parameters = AuthorizationParameters { claims: claims.as_deref(), ..parameters };
-        let request = device::authorization_request(&self.profile.registration, &endpoints, parameters)
+        let verifier = if client.pkce { Some(new_verifier()?) } else { None };
+        let request = device::authorization_request(&client, &endpoints, parameters, verifier.as_ref())
             .ok_or_else(|| Fault::Misconfigured("the provider has no device authorization endpoint".into()))?;
-        self.refusals.check(parameters.scopes, parameters.target)?;
+        // What a request's own extra parameters were refused for says nothing of the next one.
+        let usual = *parameters.extra == client.extra;
+        if usual {
+            self.refusals.check(parameters.scopes, parameters.target)?;
+        }
         // Nobody is asked to sign in where the poll could not be sent.
         self.gates.check(&endpoints.token)?;
         let request = self.marked(request, id);
-        let pass = self.gates.enter(&request.url)?;
-        let read = |response: &ProviderResponse| Ok(device::authorization_response(response)?);
-        let authorized = settle(pass, self.fetch(&request).await, read, Trouble::of);
-        if let Err(Fault::Refused(failure)) = &authorized {
+        let pass = self.gates.enter(&bare(&request.url))?;
+        let secret = client.client_secret.as_ref().map_or("", ClientSecret::expose);
+        let read = |response: &ProviderResponse| discreet(response, &[secret], device::authorization_response);
+        let mut authorized = settle(pass, self.fetch(&request).await, read, Trouble::of);
+        if let (Err(Fault::Refused(failure)), true) = (&authorized, usual) {
             self.refusals.remember(parameters.scopes, parameters.target, failure);
+        }
+        if let Ok(authorization) = &mut authorized {
+            authorization.code_verifier = verifier;
         }
         authorized
     }
@@ -120,27 +147,34 @@ impl Provider {
     /// RFC 8628 §3.4.
     pub(crate) async fn poll(
         &self,
-        code: &DeviceCode,
+        authorization: &DeviceAuthorization,
         asked: &ScopeSet,
         target: &Target,
         claims: Option<&str>,
+        extra: &ExtraParameters,
         id: &CorrelationId,
     ) -> Result<TokenResponse, Fault> {
         let endpoints = self.endpoints(target.tenant.as_deref()).await?;
+        let client = self.client().await?;
         let claims = self.claims(claims);
-        let request = device::poll_request(&self.profile.registration, &endpoints, code, claims.as_deref());
+        let code_verifier = authorization.code_verifier.as_ref();
+        let parameters = PollParameters { target, claims: claims.as_deref(), extra, code_verifier };
+        let request = device::poll_request(&client, &endpoints, &authorization.device_code, parameters);
         let request = self.marked(request, id);
-        let pass = self.gates.enter(&request.url)?;
-        let now = || self.clock.now();
+        let pass = self.gates.enter(&endpoints.token)?;
+        let secret = client.client_secret.as_ref().map_or("", ClientSecret::expose);
+        let sent = [authorization.device_code.expose(), secret, code_verifier.map_or("", CodeVerifier::expose)];
+        let (dialect, now) = (client.provider.dialect(), || self.clock.now());
         let read = |response: &ProviderResponse| {
-            self.discreet(response, code.expose(), |response| token_response(response, asked, target, now()))
+            discreet(response, &sent, |response| token_response(dialect, response, asked, target, now()))
         };
         settle(pass, self.fetch(&request).await, read, Trouble::of_poll)
     }
 
-    /// Leave to send a refresh: the token endpoint is known, and it is not to be left alone. `home_id` is that of the
-    /// grant's user.
+    /// Leave to send a refresh: the client can prove itself, the token endpoint is known, and it is not to be left alone.
+    /// `home_id` is that of the grant's user.
     pub(crate) async fn clear(&self, target: &Target, home_id: Option<&str>) -> Result<Clearance, Fault> {
+        self.client().await?;
         let endpoints = self.refresh_endpoints(target, home_id).await?;
         let pass = self.gates.enter(&endpoints.token)?;
         Ok(Clearance { endpoints, pass })
@@ -156,9 +190,10 @@ impl Provider {
         asked: &ScopeSet,
         parameters: RefreshParameters<'_>,
     ) -> Result<TokenResponse, Fault> {
+        let client = self.client().await?;
         let claims = self.claims(parameters.claims);
         let parameters = RefreshParameters { claims: claims.as_deref(), ..parameters };
-        let request = refresh_request(&self.profile.registration, &endpoints, refresh_token, parameters);
+        let request = refresh_request(&client, &endpoints, refresh_token, parameters);
         let request = self.marked(request, &CorrelationId::random());
         let mut outcome = self.fetch(&request).await;
         // In an outage that is known already, every try would cost two.
@@ -166,12 +201,14 @@ impl Provider {
             drop(pass);
             tokio::time::sleep(SECOND_TRY).await;
             // Somebody else may have been told meanwhile to stay away.
-            pass = self.gates.enter(&request.url)?;
+            pass = self.gates.enter(&endpoints.token)?;
             outcome = self.fetch(&request).await;
         }
-        let (target, now) = (parameters.target, self.clock.now());
+        let secret = client.client_secret.as_ref().map_or("", ClientSecret::expose);
+        let (dialect, target, now) = (client.provider.dialect(), parameters.target, self.clock.now());
         let read = |response: &ProviderResponse| {
-            self.discreet(response, refresh_token.expose(), |response| refresh_response(response, asked, target, now))
+            let read = |response: &ProviderResponse| refresh_response(dialect, response, asked, target, now);
+            discreet(response, &[refresh_token.expose(), secret], read)
         };
         settle(pass, outcome, read, Trouble::of)
     }
@@ -179,11 +216,14 @@ impl Provider {
     /// RFC 7009. `Ok(false)` if the provider cannot revoke.
     pub(crate) async fn revoke(&self, token: &str, hint: TokenTypeHint) -> Result<bool, Fault> {
         let endpoints = self.endpoints(None).await?;
-        let Some(request) = revocation_request(&self.profile.registration, &endpoints, token, hint) else {
+        if endpoints.revocation.is_none() {
             return Ok(false);
-        };
+        }
+        let client = self.client().await?;
+        let Some(request) = revocation_request(&client, &endpoints, token, hint) else { return Ok(false) };
         let pass = self.gates.enter(&request.url)?;
-        let read = |response: &ProviderResponse| self.discreet(response, token, revocation_response);
+        let secret = client.client_secret.as_ref().map_or("", ClientSecret::expose);
+        let read = |response: &ProviderResponse| discreet(response, &[token, secret], revocation_response);
         settle(pass, self.fetch(&request).await, read, Trouble::of)?;
         Ok(true)
     }
@@ -198,20 +238,6 @@ impl Provider {
     /// A challenge, and what the client can do.
     fn claims(&self, challenge: Option<&str>) -> Option<String> {
         broker_oauth::claims::merged(challenge, &self.profile.silent.client_capabilities)
-    }
-
-    /// Reads an answer. A refusal that quotes what was sent is read without that: it is told to callers.
-    fn discreet<T>(
-        &self,
-        response: &ProviderResponse,
-        sent: &str,
-        read: impl Fn(&ProviderResponse) -> Result<T, Failure>,
-    ) -> Result<T, Fault> {
-        let secret = self.profile.registration.client_secret.as_ref().map_or("", |secret| secret.expose());
-        Ok(match read(response) {
-            Err(Failure::OAuth(_)) => read(&response.without(&[sent, secret])),
-            read => read,
-        }?)
     }
 
     /// Sends, whatever the gates say.
@@ -247,6 +273,31 @@ impl From<OutboundError> for Fault {
     }
 }
 
+/// Reads an answer. A refusal that quotes what was sent is read without that: it is told to callers.
+fn discreet<T>(
+    response: &ProviderResponse,
+    sent: &[&str],
+    read: impl Fn(&ProviderResponse) -> Result<T, Failure>,
+) -> Result<T, Fault> {
+    Ok(match read(response) {
+        Err(Failure::OAuth(_)) => read(&response.without(sent)),
+        read => read,
+    }?)
+}
+
+fn new_verifier() -> Result<CodeVerifier, Fault> {
+    let mut random = zeroize::Zeroizing::new([0_u8; 32]);
+    getrandom::fill(&mut *random).map_err(|error| Fault::Misconfigured(format!("no random numbers: {error}")))?;
+    Ok(CodeVerifier::from_random(&random))
+}
+
+/// An address without its query: whatever that says, it is the same endpoint.
+fn bare(url: &url::Url) -> url::Url {
+    let mut bare = url.clone();
+    bare.set_query(None);
+    bare
+}
+
 /// Reads an answer, and has the gate learn from it.
 fn settle<T>(
     pass: Pass,
@@ -264,7 +315,7 @@ fn settle<T>(
     let (trouble, retry_after) = match &fault {
         Fault::Unreachable(_) => (Some(Trouble::Unreachable), None),
         Fault::Refused(failure) => (trouble(failure), failure.retry_after()),
-        Fault::Misconfigured(_) | Fault::Away { .. } => return Err(fault),
+        Fault::Misconfigured(_) | Fault::NoClientSecret | Fault::Keyring(_) | Fault::Away { .. } => return Err(fault),
     };
     if let Some(trouble) = trouble {
         return Err(pass.failed(trouble, fault, retry_after));

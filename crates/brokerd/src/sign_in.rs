@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_ipc::api::{DevicePrompt, Requester};
 use broker_oauth::device::DeviceAuthorization;
+use broker_oauth::extra::ExtraParameters;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::token::Target;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,8 @@ pub(crate) struct Wish {
     pub target: Target,
     /// A claims challenge, as JSON.
     pub claims: Option<String>,
+    /// Extra parameters, the profile's own among them.
+    pub extra: ExtraParameters,
     /// The caller's language.
     pub locale: Option<String>,
     /// Who asked first.
@@ -69,8 +72,10 @@ impl Wish {
     /// caller's own scopes come by a refresh. A step-up of an account is shared by those who want the same of it.
     fn is_served_by(&self, pending: &Self) -> bool {
         let same_profile = self.provider.profile.name == pending.provider.profile.name;
-        let same_ask =
-            || (&self.scopes, &self.target, &self.claims) == (&pending.scopes, &pending.target, &pending.claims);
+        let same_ask = || {
+            (&self.scopes, &self.target, &self.claims, &self.extra)
+                == (&pending.scopes, &pending.target, &pending.claims, &pending.extra)
+        };
         same_profile
             && match (&self.bound, &pending.bound) {
                 (Bound::Anybody, Bound::Anybody | Bound::Name(_)) => true,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::dialects::prove;
 use super::failure::{Dead, Failure};
 use super::journal::{Family, Revoked, lookup};
 use super::options::Rotation;
@@ -28,6 +29,8 @@ pub(super) struct Device {
     expires: Instant,
     interval: Duration,
     last_poll: Option<Instant>,
+    /// RFC 7636 §4.3.
+    challenge: Option<String>,
     stage: Stage,
 }
 
@@ -94,6 +97,7 @@ impl State {
             expires: call.now + self.options.device_code_lifetime,
             interval: self.options.interval.unwrap_or(Duration::from_secs(5)),
             last_poll: None,
+            challenge: lookup(call.form, "code_challenge").map(ToOwned::to_owned),
             stage: Stage::Pending,
         };
         self.devices.insert(device_code, device);
@@ -108,6 +112,7 @@ impl State {
         if device.client_id != call.client_id {
             return Err(Failure::InvalidGrant(Dead::WrongClient));
         }
+        prove(device.challenge.as_deref(), lookup(call.form, "code_verifier"))?;
         if let Stage::Redeemed { family } = device.stage {
             if self.options.second_redemption_revokes {
                 self.revoke(family, Revoked::Redeemed);

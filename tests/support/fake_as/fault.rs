@@ -20,6 +20,8 @@ pub enum Endpoint {
     Revocation,
     /// RFC 6749 §3.2, in either dialect.
     Token,
+    /// OpenID Connect Core §5.3, or what a provider has in its place.
+    Userinfo,
     /// Nothing that exists.
     Unknown,
 }

@@ -169,6 +169,10 @@ impl State {
             }
             Route::Token { tenant } if post => self.call(&request, tenant.as_deref(), now, Self::token),
             Route::Revocation if post => self.call(&request, None, now, Self::revoke_token),
+            Route::Userinfo => {
+                let (status, body) = self.userinfo(&request, now);
+                Reply::json(status, &body)
+            }
             Route::Unknown => Reply::text(404, "not found\n"),
             _ => Reply::text(405, "method not allowed\n"),
         }
@@ -186,6 +190,7 @@ impl State {
         let dialect = tenant.map_or(Ok(Dialect::OAuth), |name| self.tenant(name).map(Dialect::Entra));
         let answer = dialect.and_then(|dialect| {
             check_form(request)?;
+            self.quirk_check(request)?;
             let client_id = self.authenticate(request, &dialect)?;
             let call = Call {
                 now,
@@ -198,10 +203,11 @@ impl State {
         });
         match (answer, tenant) {
             (Ok(Value::Null), _) => Reply::text(200, ""),
-            (Ok(body), _) => Reply::json(200, &body),
+            (Ok(body), Some(_)) => Reply::json(200, &body),
+            (Ok(body), None) => Reply::worded(self.reword(request, 200, body)),
             (Err(failure), None) => {
                 let (status, body) = failure.oauth();
-                Reply::json(status, &body)
+                Reply::worded(self.reword(request, status, body))
             }
             (Err(failure), Some(_)) => {
                 let (status, body) = failure.entra(&correlation_id);
@@ -243,6 +249,7 @@ impl Route {
             Self::EntraInstance | Self::EntraMetadata { .. } | Self::Metadata => Endpoint::Discovery,
             Self::Revocation => Endpoint::Revocation,
             Self::Token { .. } => Endpoint::Token,
+            Self::Userinfo => Endpoint::Userinfo,
             Self::Unknown => Endpoint::Unknown,
         }
     }
@@ -251,6 +258,10 @@ impl Route {
 impl Reply {
     fn json(status: u16, body: &Value) -> Self {
         Self::new(status, "application/json", body.to_string())
+    }
+
+    fn worded((status, content_type, body): (u16, &str, String)) -> Self {
+        Self::new(status, content_type, body)
     }
 
     fn html(status: u16, body: String) -> Self {

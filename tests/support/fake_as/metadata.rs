@@ -16,6 +16,7 @@ pub(super) enum Route {
     Metadata,
     Revocation,
     Token { tenant: Option<String> },
+    Userinfo,
     Unknown,
 }
 
@@ -25,11 +26,15 @@ impl State {
         if let Some(route) = self.metadata_route(path, &base) {
             return route;
         }
+        if let Some(route) = self.quirk_route(path) {
+            return route;
+        }
         match path.strip_prefix(base.as_str()) {
             Some("/device_authorization") => return Route::DeviceAuthorization { tenant: None },
             Some("/token") => return Route::Token { tenant: None },
             Some("/revoke") => return Route::Revocation,
             Some("/device") => return Route::DevicePage,
+            Some("/userinfo") => return Route::Userinfo,
             _ => {}
         }
         let segments: Vec<&str> = path.split('/').skip(1).collect();
@@ -67,6 +72,7 @@ impl State {
             "device_authorization_endpoint": format!("{base}/device_authorization"),
             "token_endpoint": format!("{base}/token"),
             "revocation_endpoint": format!("{base}/revoke"),
+            "userinfo_endpoint": format!("{base}/userinfo"),
             "response_types_supported": [],
             "grant_types_supported": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
             "token_endpoint_auth_methods_supported": ["none", "client_secret_post", "client_secret_basic"],

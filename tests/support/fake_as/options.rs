@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::dialects::Quirks;
+
 /// How the server behaves. [`FakeAs::reconfigure`](super::FakeAs::reconfigure) changes it while it runs.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -43,6 +45,8 @@ pub struct Options {
     pub device_overrides: Map<String, Value>,
     /// Members laid over each token response; `null` takes one out.
     pub token_overrides: Map<String, Value>,
+    /// Habits that no RFC has.
+    pub quirks: Quirks,
     /// How long [`FakeAs::wait_for`](super::FakeAs::wait_for) waits before it reports that nothing came.
     ///
     /// A day by default, which a paused clock passes at once when nothing else is left to happen; a server on a
@@ -78,6 +82,7 @@ impl Default for Options {
             metadata_overrides: Map::new(),
             device_overrides: Map::new(),
             token_overrides: Map::new(),
+            quirks: Quirks::default(),
             patience: Duration::from_secs(24 * 3600),
         }
     }

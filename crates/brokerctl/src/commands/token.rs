@@ -54,6 +54,7 @@ fn request(ask: &Ask) -> TokenRequest {
         tenant: ask.tenant.clone(),
         resource: ask.resource.clone(),
         audience: ask.audience.clone(),
+        extra_parameters: ask.params.iter().cloned().collect(),
         ..TokenRequest::default()
     }
 }

@@ -1,5 +1,6 @@
 //! What a caller wants of an account, and which token serves it.
 
+use broker_oauth::extra::ExtraParameters;
 use broker_oauth::scope::{ScopeCase, ScopeSet};
 use broker_oauth::token::{IssuedToken, Target};
 use jiff::SignedDuration;
@@ -19,6 +20,8 @@ pub(crate) struct Ask {
     pub reject: Option<String>,
     /// A claims challenge, as JSON: what is cached did not satisfy it.
     pub claims: Option<String>,
+    /// Extra parameters, the profile's own among them. What is cached serves whatever they are.
+    pub extra: ExtraParameters,
 }
 
 /// What a refresh is for; callers with equal keys share one.
@@ -27,11 +30,17 @@ pub(crate) struct Key {
     scopes: ScopeSet,
     target: Target,
     claims: Option<String>,
+    extra: ExtraParameters,
 }
 
 impl Ask {
     pub(crate) fn key(&self) -> Key {
-        Key { scopes: self.scopes.clone(), target: self.target.clone(), claims: self.claims.clone() }
+        Key {
+            scopes: self.scopes.clone(),
+            target: self.target.clone(),
+            claims: self.claims.clone(),
+            extra: self.extra.clone(),
+        }
     }
 
     /// Whether no cached token will do.

@@ -68,6 +68,7 @@ impl Account {
             force: true,
             reject: None,
             claims: None,
+            extra: profile.registration.extra.clone(),
         })
     }
 

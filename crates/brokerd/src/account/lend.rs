@@ -57,7 +57,8 @@ fn may_lend(grant: &Grant, provider: &Provider, borrower: &Provider) -> bool {
 async fn redeem(grant: &Grant, borrower: &Provider, ask: &Ask) -> Loan {
     let Credential::Refresh(refresh) = &grant.credential else { return Err(NoLoan::NothingToLend) };
     let scopes = borrower.profile.registration.sign_in_scopes(&ask.scopes);
-    let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims: ask.claims.as_deref() };
+    let (claims, extra) = (ask.claims.as_deref(), &ask.extra);
+    let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims, extra };
     let clearance = borrower.clear(&ask.target, grant.identity.home_id.as_deref()).await.map_err(NoLoan::Fault)?;
     // Entra, so that a use does not spend it.
     let response =

@@ -89,6 +89,7 @@ pub(super) async fn recover(
                 force: true,
                 reject: None,
                 claims: None,
+                extra: provider.profile.registration.extra.clone(),
             };
             match fly_with(broker, provider, kept.grant, &ask).await {
                 (hold, Ok(token)) => (hold.with_released(Some(token)), Ok(())),
@@ -210,7 +211,8 @@ async fn exchange(
     clearance: Clearance,
 ) -> Result<TokenResponse, Fault> {
     let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &grant.scope, &grant.asked);
-    let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims: ask.claims.as_deref() };
+    let (claims, extra) = (ask.claims.as_deref(), &ask.extra);
+    let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims, extra };
     provider.refresh(clearance, token, once, &ask.scopes, parameters).await
 }
 

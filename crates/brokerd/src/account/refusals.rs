@@ -82,6 +82,7 @@ mod tests {
             force: true,
             reject: None,
             claims: None,
+            extra: broker_oauth::extra::ExtraParameters::default(),
         };
         ask.key()
     }

@@ -132,8 +132,7 @@ pub(crate) async fn revoke(provider: Option<&Provider>, grant: Option<&Grant>) -
     match provider.revoke(token, hint).await {
         Ok(true) => (Revocation::Revoked, None),
         Ok(false) => {
-            let why =
-                "the provider has no revocation endpoint: the grant ends there when it expires, or on its own pages";
+            let why = provider.profile.registration.provider.dialect().cannot_revoke;
             (Revocation::NotSupported, Some(why.into()))
         }
         Err(fault) => (Revocation::Failed, Some(explain::fault(&fault, &provider.profile).body.error_description)),

@@ -77,7 +77,7 @@ impl Broker {
 
     /// A provider made for a probe; nothing else uses it.
     pub(crate) fn probe_provider(&self, profile: Arc<crate::config::Profile>) -> Provider {
-        Provider::new(profile, self.outbound.clone(), Gates::default(), self.clock)
+        Provider::new(profile, self.outbound.clone(), Gates::default(), self.clock, self.vault.clone())
     }
 
     /// Reads the configuration again. A file that is not right leaves the old one in force.
@@ -100,7 +100,13 @@ impl Broker {
             Ok(config) => {
                 let provider = |profile: Arc<crate::config::Profile>| match old.providers.get(&profile.name) {
                     Some(same) if same.profile == profile => Arc::clone(same),
-                    _ => Arc::new(Provider::new(profile, self.outbound.clone(), self.gates.clone(), self.clock)),
+                    _ => Arc::new(Provider::new(
+                        profile,
+                        self.outbound.clone(),
+                        self.gates.clone(),
+                        self.clock,
+                        self.vault.clone(),
+                    )),
                 };
                 let providers = config.profiles.into_iter().map(|(name, profile)| (name, provider(profile))).collect();
                 Profiles { default: config.default_profile, providers, error: None, store: config.store }

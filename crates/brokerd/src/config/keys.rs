@@ -13,8 +13,12 @@ pub(super) const PROFILE: &[&str] = &[
     "authority",
     "cloud",
     "client_id",
+    "client_secret",
     "client_secret_file",
+    "client_authentication",
+    "pkce",
     "scopes",
+    "extra_parameters",
     "audience",
     "resource",
     "default_account",
@@ -27,6 +31,7 @@ pub(super) const PROFILE: &[&str] = &[
     "device_authorization_endpoint",
     "token_endpoint",
     "revocation_endpoint",
+    "userinfo_endpoint",
 ];
 
 /// A key nobody knows.

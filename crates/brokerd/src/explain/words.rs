@@ -5,6 +5,7 @@
 //! 3. `error`.
 
 use broker_oauth::aadsts::{self, Aadsts, About, Fate};
+use broker_oauth::dialect::Dialect;
 use broker_oauth::failure::{ErrorResponse, Verdict};
 use broker_oauth::scope::ScopeSet;
 
@@ -34,7 +35,7 @@ pub(super) fn of(response: &ErrorResponse, verdict: Verdict, subject: &Subject<'
     if let Some(known) = by_suberror.or_else(by_number) {
         return Some(filled(known));
     }
-    let (what, hint) = filled(by_error(response, verdict)?);
+    let (what, hint) = filled(by_error(response, verdict, subject.profile.registration.provider.dialect())?);
     let numbers: Vec<_> = response.error_codes.iter().map(|number| format!("AADSTS{number}")).collect();
     let numbers = if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join(", ")) };
     Some((what + &numbers, hint))
@@ -62,7 +63,7 @@ fn fitting(row: &'static Aadsts, verdict: Verdict) -> Option<(&'static str, &'st
     }
 }
 
-fn by_error(response: &ErrorResponse, verdict: Verdict) -> Option<(&'static str, &'static str)> {
+fn by_error(response: &ErrorResponse, verdict: Verdict, dialect: &Dialect) -> Option<(&'static str, &'static str)> {
     Some(match verdict {
         Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth => return None,
         Verdict::GrantDead => {
@@ -75,22 +76,25 @@ fn by_error(response: &ErrorResponse, verdict: Verdict) -> Option<(&'static str,
         Verdict::InteractionRequired => ("the provider wants a person to sign in again", "sign in again: {login}"),
         Verdict::Blocked => ("a policy of the provider blocks this", ADMINISTRATOR),
         Verdict::Declined => ("the sign-in was declined", "ask again to get a new code"),
-        Verdict::Misconfigured => misconfigured(&response.error),
+        Verdict::Misconfigured => misconfigured(&response.error, dialect),
     })
 }
 
 /// What is wrong, by the one thing in the configuration that must change.
-fn misconfigured(error: &str) -> (&'static str, &'static str) {
+fn misconfigured(error: &str, dialect: &Dialect) -> (&'static str, &'static str) {
     match error {
         "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => (
             "the provider does not accept client_id {client_id}",
-            "check client_id (and client_secret_file) in the profile",
+            dialect.client_hint.unwrap_or("check client_id (and the client secret) in the profile"),
         ),
         "device_flow_disabled" | "unsupported_grant_type" => (
             "the provider does not let client_id {client_id} use the device flow",
-            "enable it in the client's registration",
+            dialect.client_hint.unwrap_or("enable it in the client's registration"),
         ),
-        "invalid_scope" => ("the provider does not accept these scopes: {scopes}", "check the scopes asked for"),
+        "invalid_scope" => (
+            "the provider does not accept these scopes: {scopes}",
+            dialect.scope_hint.unwrap_or("check the scopes asked for"),
+        ),
         "invalid_target" | "invalid_resource" => {
             ("the provider does not know the resource", "check resource and scopes")
         }

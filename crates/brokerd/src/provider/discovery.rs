@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use broker_oauth::backoff::Trouble;
+use broker_oauth::dialect::EndpointSource;
 use broker_oauth::entra;
 use broker_oauth::failure::Failure;
 use broker_oauth::metadata::{self, Endpoints, MetadataError};
@@ -22,7 +23,7 @@ impl Provider {
     /// Returns the endpoints; the first time, and once a day, by asking the issuer.
     pub(crate) async fn endpoints(&self, tenant: Option<&str>) -> Result<Endpoints, Fault> {
         match &self.profile.authority {
-            Authority::Explicit { endpoints, .. } => Ok(endpoints.clone()),
+            Authority::Explicit { endpoints, .. } => Ok(Endpoints::clone(endpoints)),
             Authority::Entra { authority, tenant: own } => {
                 let tenant = tenant.unwrap_or(own);
                 entra::endpoints(authority, tenant)
@@ -53,6 +54,7 @@ impl Provider {
 
     async fn ask_issuer(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
         let mut passing = None;
+        let base = url;
         for url in metadata::discovery_urls(url) {
             let request = ProviderRequest::get(url);
             let answered = match self.gates.enter(&request.url) {
@@ -61,7 +63,8 @@ impl Provider {
             };
             match answered {
                 Ok(Some(document)) => {
-                    let endpoints = metadata::endpoints(issuer, &document).map_err(|error| misread(&error))?;
+                    let mut endpoints = metadata::endpoints(issuer, &document).map_err(|error| misread(&error))?;
+                    self.complete(&mut endpoints, base);
                     let found = Some((endpoints.clone(), Instant::now()));
                     *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = found;
                     return Ok(endpoints);
@@ -75,6 +78,17 @@ impl Provider {
         }
         Err(passing
             .unwrap_or_else(|| Fault::Misconfigured(format!("there is no provider metadata at the issuer {issuer}"))))
+    }
+
+    /// Adds what the metadata leaves out, where the provider is known to have it.
+    fn complete(&self, endpoints: &mut Endpoints, base: &url::Url) {
+        let EndpointSource::Issuer { known: Some(known), .. } = self.profile.registration.provider.dialect().endpoints
+        else {
+            return;
+        };
+        endpoints.device_authorization.get_or_insert_with(|| known.url(base, known.device_authorization));
+        endpoints.revocation = endpoints.revocation.take().or(known.revocation.map(|path| known.url(base, path)));
+        endpoints.userinfo = endpoints.userinfo.take().or(known.userinfo.map(|path| known.url(base, path)));
     }
 
     /// Looks whether the provider answers, and for what it answers. Reads its metadata anew where it has some.

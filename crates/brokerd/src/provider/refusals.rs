@@ -51,6 +51,11 @@ impl Refusals {
         refusals.push_back(Refused { scopes, target, failure: failure.clone(), until: Instant::now() + REMEMBERED });
     }
 
+    /// The client proves itself in another way from here on.
+    pub(super) fn forget(&self) {
+        self.refusals().clear();
+    }
+
     fn refusals(&self) -> MutexGuard<'_, VecDeque<Refused>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,10 +15,13 @@ use crate::grant::Grant;
 
 impl Flow<'_> {
     /// The user has consented.
-    pub(super) async fn consented(&self, response: TokenResponse) -> Landing {
+    pub(super) async fn consented(&self, mut response: TokenResponse) -> Landing {
         // Before the grant is saved: polled once more, the code could end it at the provider.
         if !self.broker.sign_ins.marks.end(self.id) {
             forget(self.broker, self.id).await;
+        }
+        if response.identity.is_none() {
+            response.identity = self.wish.provider.who(&response.token).await;
         }
         let (profile, target) = (&self.wish.provider.profile, self.wish.target.clone());
         let (grant, token) = Grant::issued(profile, target, response, self.broker.clock.now());
@@ -38,7 +41,11 @@ impl Flow<'_> {
         let (revocation, _) = revoke(Some(&self.wish.provider), Some(grant)).await;
         tracing::info!(profile = grant.profile, ?revocation, "somebody else signed in than was asked for");
         let expected = self.wish.account_name.as_deref().unwrap_or("the account asked for");
-        let description = format!("{} signed in, and {expected} was asked for; nothing was stored", grant.username());
+        let who = match &grant.identity.username {
+            Some(username) => format!("{username} signed in"),
+            None => "the provider does not say who signed in".into(),
+        };
+        let description = format!("{who}, and {expected} was asked for; nothing was stored");
         ErrorBody::new(ErrorCode::AccountMismatch, description)
             .with_hint("sign in as that user (a private window helps), or ask for the other account")
             .into()

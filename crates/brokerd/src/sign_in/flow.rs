@@ -172,6 +172,7 @@ impl Flow<'_> {
             scopes: &scopes,
             target: &wish.target,
             claims: wish.claims.as_deref(),
+            extra: &wish.extra,
             locale: wish.locale.as_deref(),
         };
         let authorized = wish.provider.authorize_device(parameters, trail.sent()).await;
@@ -257,7 +258,7 @@ impl Flow<'_> {
         self.broker.sign_ins.marks.polling(self.id, interval);
         let asked = self.wish.provider.profile.registration.sign_in_scopes(&self.wish.scopes);
         let (target, claims) = (&self.wish.target, self.wish.claims.as_deref());
-        self.wish.provider.poll(&authorization.device_code, &asked, target, claims, id).await
+        self.wish.provider.poll(authorization, &asked, target, claims, &self.wish.extra, id).await
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -273,9 +274,9 @@ impl Flow<'_> {
         let explained = || explain::fault(fault, self.subject());
         let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         match fault {
-            Fault::Unreachable(_) => Ok(Polled::Failed { retry_after: None }),
+            Fault::Unreachable(_) | Fault::Keyring(_) => Ok(Polled::Failed { retry_after: None }),
             Fault::Away { retry_after, .. } => Ok(Polled::Failed { retry_after: seconds(Some(*retry_after)) }),
-            Fault::Misconfigured(_) => Err(explained()),
+            Fault::Misconfigured(_) | Fault::NoClientSecret => Err(explained()),
             Fault::Refused(failure) => match failure.poll_verdict() {
                 PollVerdict::Pending => Ok(Polled::Pending),
                 PollVerdict::SlowDown { interval } => Ok(Polled::SlowDown(seconds(interval))),

@@ -3,12 +3,14 @@
 //! The record has what it takes to poll on, the device code among it. It is written before anybody sees the prompt, and never
 //! again: what has become of the polling is in the [marks](super::marks), which cost no write to a keyring.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use broker_ipc::api::Requester;
 use broker_oauth::device::DeviceAuthorization;
+use broker_oauth::extra::ExtraParameters;
 use broker_oauth::scope::ScopeSet;
-use broker_oauth::secret::DeviceCode;
+use broker_oauth::secret::{CodeVerifier, DeviceCode};
 use broker_oauth::token::Target;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -52,6 +54,10 @@ struct Record {
     audience: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claims: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    extra: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code_verifier: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     locale: Option<String>,
     requested_by: Requester,
@@ -64,6 +70,7 @@ struct Record {
 impl Drop for Record {
     fn drop(&mut self) {
         self.device_code.zeroize();
+        self.code_verifier.zeroize();
     }
 }
 
@@ -90,6 +97,8 @@ pub(super) fn to_record(
         resource: wish.target.resource.clone(),
         audience: wish.target.audience.clone(),
         claims: wish.claims.clone(),
+        extra: wish.extra.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        code_verifier: authorization.code_verifier.as_ref().map(|verifier| verifier.expose().to_owned()),
         locale: wish.locale.clone(),
         requested_by: wish.requested_by.clone(),
         account_name: wish.account_name.clone(),
@@ -119,6 +128,7 @@ pub(super) fn from_record(broker: &Broker, text: &str, mark: &Mark) -> Option<(W
         verification_uri_complete: record.verification_uri_complete.take(),
         expires_in: Duration::try_from(left).ok()?,
         interval: mark.interval(),
+        code_verifier: record.code_verifier.take().map(CodeVerifier::new),
     };
     let kept = Kept { authorization, polled: mark.polled, correlation_id: record.correlation_id.take() };
     let wish = Wish {
@@ -131,6 +141,7 @@ pub(super) fn from_record(broker: &Broker, text: &str, mark: &Mark) -> Option<(W
             audience: record.audience.take(),
         },
         claims: record.claims.take(),
+        extra: ExtraParameters::new(std::mem::take(&mut record.extra)).ok()?,
         locale: record.locale.take(),
         requested_by: record.requested_by.clone(),
         account_name: record.account_name.take(),

@@ -29,7 +29,7 @@ pub enum Authority {
         /// The issuer, or the token endpoint where none is named.
         name: String,
         /// The endpoints.
-        endpoints: Endpoints,
+        endpoints: Box<Endpoints>,
     },
 }
 
@@ -93,7 +93,7 @@ pub(super) fn adfs(raw: &RawProfile) -> Result<Authority, Wrong> {
     if entra::kind(&authority) != Kind::Adfs {
         return wrong(format!("authority {name:?} is not AD FS"), "write it as https://host/adfs");
     }
-    let endpoints = entra::adfs_endpoints(&authority);
+    let endpoints = Box::new(entra::adfs_endpoints(&authority));
     Ok(Authority::Explicit { name: name.trim_end_matches('/').to_owned(), endpoints })
 }
 
@@ -143,11 +143,12 @@ pub(super) fn oidc(raw: &RawProfile) -> Result<Authority, Wrong> {
     }
     let endpoint = |name, value: &Option<String>| value.as_deref().map(|value| url(name, value)).transpose();
     if let Some(token) = endpoint("token_endpoint", &raw.token_endpoint)? {
-        let endpoints = Endpoints {
+        let endpoints = Box::new(Endpoints {
             device_authorization: endpoint("device_authorization_endpoint", &raw.device_authorization_endpoint)?,
             revocation: endpoint("revocation_endpoint", &raw.revocation_endpoint)?,
+            userinfo: endpoint("userinfo_endpoint", &raw.userinfo_endpoint)?,
             token,
-        };
+        });
         let name = raw.issuer.clone().unwrap_or_else(|| endpoints.token.to_string());
         return Ok(Authority::Explicit { name, endpoints });
     }
@@ -165,7 +166,7 @@ pub(super) fn oidc(raw: &RawProfile) -> Result<Authority, Wrong> {
     Ok(Authority::Issuer { url, name })
 }
 
-fn url(key: &str, value: &str) -> Result<Url, Wrong> {
+pub(super) fn url(key: &str, value: &str) -> Result<Url, Wrong> {
     match Url::parse(value) {
         Ok(url) if is_https_or_loopback(&url) && url.fragment().is_none() && url.username().is_empty() => Ok(url),
         Ok(_) => wrong(format!("{key} {value:?} is not https"), "use https; plain http is for this machine only"),
