@@ -54,6 +54,9 @@ impl Outcome {
         if let Some(provider) = body.provider.as_ref().filter(|provider| provider.error.is_some()) {
             let theirs = words(provider.error.as_deref(), provider.suberror.as_deref(), &provider.error_codes);
             said = format!("{said} because of {theirs}");
+            if let Some(classification) = provider.classification.as_deref().filter(|name| *name != "none") {
+                said = format!("{said}, classification `{classification}`");
+            }
             if provider.claims.is_some() {
                 said += ", claims";
             }
