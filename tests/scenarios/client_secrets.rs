@@ -88,6 +88,19 @@ async fn a_replaced_secret_is_used_at_once_and_a_removed_one_no_more() {
     rig.token(&never()).await;
 }
 
+/// What the provider refused the old secret is not held against the new one.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_failed_for_its_secret_is_tried_with_the_next_one_at_once() {
+    let rig = rig();
+    set(&rig, SECRET).await.unwrap();
+    rig.sign_in("alice").await;
+    set(&rig, "client-secret-wrong").await.unwrap();
+    rig.expire().await;
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "configuration");
+    set(&rig, SECRET).await.unwrap();
+    rig.token(&never()).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_locked_keyring_is_told_as_that_and_heals() {
     let mut rig = rig();
