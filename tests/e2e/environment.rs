@@ -3,11 +3,13 @@
 //! The provider is called `as.test`, a name that leads nowhere but through the proxy: a sign-in proves the way it went.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::fake_as::{Ca, FakeAs, Issued};
 use support::processes::{Daemon, Output};
 use support::proxy::ConnectProxy;
+use tokio::time;
 
 use crate::stage::{Stage, options};
 
@@ -142,6 +144,7 @@ async fn a_proxy_that_refuses_is_named_with_its_status_and_what_to_do() {
         (302, "302", "check proxy"),
     ] {
         behind.proxy.refuse(Some(status));
+        behind.stage.ok("reload").await;
         let body = behind.refused().await;
         says(&body, "error_description", &["https://as.test", &behind.url(), said]);
         says(&body, "hint", &[hint]);
@@ -149,6 +152,7 @@ async fn a_proxy_that_refuses_is_named_with_its_status_and_what_to_do() {
     }
     assert_eq!(behind.proxy.tunnels(), 0);
     behind.proxy.refuse(None);
+    behind.stage.ok("reload").await;
     behind.stage.sign_in("alice").await;
     assert!(!daemon.log().contains(PASSWORD), "{}", daemon.log());
 }
@@ -219,17 +223,21 @@ async fn a_ca_file_is_read_again_when_it_changes() {
     let write = |ca: &Ca| stage.home.write("ca.pem", ca.pem().as_bytes()).expect("a file");
     let _daemon = stage.daemon().await;
     let refused = async |words: &[&str]| {
-        let body = refusal(&stage.run("get-token --force-refresh -o json").await);
-        says(&body, "error_description", words);
+        // What was said last stands for a second or more.
+        let body = stage
+            .until("get-token --force-refresh -o json", |output| words.iter().all(|word| output.stderr.contains(word)));
+        let body = refusal(&body.await);
         says(&body, "hint", &["ca_file"]);
+        body["retry_after"].as_u64().expect("it says when to ask again")
     };
     refused(&["certificate", "unknown issuer"]).await;
     let config = format!("{}ca_file = {:?}\n", stage.config(), write(&other).display().to_string());
     stage.home.write(stage.home.config_file(), config.as_bytes()).expect("a configuration");
     stage.ok("reload").await;
     // Both authorities bear the same name.
-    refused(&["certificate", "another authority"]).await;
+    let pause = refused(&["certificate", "another authority"]).await;
     write(&ca);
+    time::sleep(Duration::from_secs(pause)).await;
     stage.sign_in("alice").await;
     // And back: who is trusted no more is spoken to no more.
     write(&other);

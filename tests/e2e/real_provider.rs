@@ -217,6 +217,7 @@ async fn a_provider_that_forgot_everything_asks_for_a_person() -> Result<()> {
     assert_eq!(away.code, Some(8), "{away:?}");
     assert_eq!(stage.token("").await?, token, "the token at hand is good");
     stage.provider.restart()?;
+    assert_eq!(stage.run("reload").await.code, Some(0));
     stage.token("--force-refresh").await?;
     stage.provider.restart_empty()?;
     let forgotten = stage.run("get-token --force-refresh --no-prompt").await;

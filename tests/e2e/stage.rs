@@ -79,6 +79,20 @@ impl Stage {
         self.ctl().spawn(arguments.split_whitespace())
     }
 
+    /// Runs brokerctl again and again until its output is as wanted.
+    pub(crate) async fn until(&self, arguments: &str, wanted: impl Fn(&Output) -> bool) -> Output {
+        let looking = async {
+            loop {
+                let output = self.run(arguments).await;
+                if wanted(&output) {
+                    return output;
+                }
+                time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        time::timeout(PATIENCE, looking).await.expect("it comes to that")
+    }
+
     /// Runs brokerctl, which must succeed, and returns its stdout.
     pub(crate) async fn ok(&self, arguments: &str) -> String {
         let output = self.run(arguments).await;

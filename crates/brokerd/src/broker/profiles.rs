@@ -84,6 +84,7 @@ impl Broker {
     pub fn reload(self: &Arc<Self>) -> Result<Reloaded, ErrorBody> {
         // Certificates are read anew as well, the system's among them.
         self.outbound.begin_anew();
+        self.gates.try_again();
         let config = Config::load(&self.config_file);
         let refused = config.as_ref().err().cloned();
         let changed = self.put_in_force(config);

@@ -62,6 +62,11 @@ impl Gates {
         self.gates().get(url.as_str()).map_or(Ok(()), Gate::closed)
     }
 
+    /// Forgets who could not be reached: the way there may be another now. Who asked to be left alone still is.
+    pub(crate) fn try_again(&self) {
+        self.gates().retain(|_, gate| gate.trouble != Trouble::Unreachable);
+    }
+
     /// Lets a request through, or says why not.
     pub(super) fn enter(&self, url: &url::Url) -> Result<Pass, Fault> {
         let mut gates = self.gates();
@@ -192,6 +197,19 @@ mod tests {
         early.well();
         late.failed(Trouble::Unreachable, cut(), None);
         assert_eq!(wait(&gates, &token), Some(600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_way_there_is_tried_at_once_and_a_wish_to_be_left_alone_is_kept() {
+        let gates = Gates::default();
+        for (path, trouble) in
+            [("away", Trouble::Unreachable), ("ill", Trouble::Failing), ("busy", Trouble::Throttling)]
+        {
+            gates.enter(&endpoint(path)).unwrap().failed(trouble, cut(), Some(60));
+        }
+        gates.try_again();
+        let waits = ["away", "ill", "busy"].map(|path| wait(&gates, &endpoint(path)));
+        assert_eq!(waits, [None, Some(60), Some(60)]);
     }
 
     #[tokio::test(start_paused = true)]
