@@ -243,7 +243,6 @@ async fn a_ca_file_is_read_again_when_it_changes() {
     write(&other);
     refused(&["certificate"]).await;
     std::fs::remove_file(stage.home.path().join("ca.pem")).expect("it is there");
-    let output = stage.run("get-token --force-refresh -o json").await;
-    assert_eq!(output.code, Some(6), "{output:?}");
+    let output = stage.until("get-token --force-refresh -o json", |output| output.code == Some(6)).await;
     assert!(output.stderr.contains("ca.pem"), "{output:?}");
 }
