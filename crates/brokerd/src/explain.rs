@@ -43,6 +43,13 @@ pub(crate) enum Remedy {
     None,
 }
 
+impl Remedy {
+    /// Whether a person is to be asked, who may have been `prompted` for this request already.
+    pub(crate) fn is_sign_in(self, prompted: bool) -> bool {
+        self == Self::SignIn || self == Self::SignInOnce && !prompted
+    }
+}
+
 impl Refusal {
     /// A person must sign in.
     pub(crate) fn sign_in(description: impl Into<String>) -> Self {

@@ -130,8 +130,6 @@ impl SignIns {
     }
 
     /// Joins the sign-in that serves the wish, or starts it.
-    ///
-    /// There is no await between the caller's look for an account and this, so no sign-in can land unseen in between.
     pub(crate) fn join_or_start(&self, broker: &Arc<Broker>, wish: Wish) -> Waiter {
         let mut pending = self.pending();
         if let Some(found) = pending.iter().find(|pending| wish.is_served_by(&pending.wish)) {
