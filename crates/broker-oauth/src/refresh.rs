@@ -7,7 +7,7 @@ use crate::metadata::Endpoints;
 use crate::registration::Registration;
 use crate::scope::ScopeSet;
 use crate::secret::RefreshToken;
-use crate::token::{IssuedToken, Target};
+use crate::token::{IssuedToken, LONGEST_LIFE, Target};
 use crate::wire::ProviderRequest;
 
 /// The validity every token served should have, unless the caller says otherwise.
@@ -15,7 +15,7 @@ pub const DEFAULT_MIN_VALIDITY: SignedDuration = SignedDuration::from_mins(5);
 /// How far the wall clock may run backwards before a token's times are not believed.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// A token that claims to live longer than this from now was cached under a broken clock.
-const IMPLAUSIBLE: SignedDuration = SignedDuration::from_hours(101 * 366 * 24);
+const IMPLAUSIBLE: SignedDuration = SignedDuration::from_hours((LONGEST_LIFE / 3600 + 24).cast_signed());
 
 /// What a cached token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

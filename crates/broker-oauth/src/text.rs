@@ -27,6 +27,11 @@ pub fn clean(prose: &str) -> String {
     out
 }
 
+/// Whether a resource indicator is one: an absolute URI without a fragment (RFC 8707 §2).
+pub fn is_resource_indicator(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+}
+
 /// Whether a character shows as itself and moves nothing around it.
 pub fn is_visible(c: char) -> bool {
     !c.is_control()

@@ -15,6 +15,9 @@ use crate::wire::{ProviderResponse, is_refusal, seconds, text};
 /// dead token is not. One with neither never expires, as far as anyone knows, where the provider's dialect has such tokens.
 pub const DEFAULT_LIFE: u64 = 300;
 
+/// The longest life in seconds that is believed: ten years. More is milliseconds, or a bug.
+pub const LONGEST_LIFE: u64 = 3660 * 86_400;
+
 /// Sooner than this, or than half its life, a token is not stale, whatever `refresh_in` says.
 const LEAST_REFRESH_IN: u64 = 60;
 
@@ -165,8 +168,9 @@ fn granted(object: &Map<String, Value>, asked: &ScopeSet, separators: &[char]) -
 fn life(object: &Map<String, Value>, lasts: bool, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
     let after = |secs: u64| now.checked_add(SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX))).ok();
     let expires_in = match seconds(object, "expires_in") {
-        Some(secs) => Some(secs),
-        // Present but unreadable (negative, words): do not believe it lives for ever.
+        Some(secs) if secs <= LONGEST_LIFE => Some(secs),
+        // Present but unreadable (negative, words, absurd): do not believe it lives for ever.
+        Some(_) => Some(DEFAULT_LIFE),
         None if object.get("expires_in").is_some_and(|value| !value.is_null()) => Some(DEFAULT_LIFE),
         None => (!lasts).then_some(DEFAULT_LIFE),
     };
@@ -235,7 +239,10 @@ mod tests {
         assert_eq!(life_of(&json!(-1), true), Some(300));
         assert_eq!(life_of(&json!(null), true), Some(300));
         assert_eq!(life_of(&json!(null), false), None);
-        assert!(life_of(&json!(1e300), true).unwrap() > 0);
+        assert_eq!(life_of(&json!(LONGEST_LIFE), true), i64::try_from(LONGEST_LIFE).ok());
+        for absurd in [json!(LONGEST_LIFE + 1), json!(1e300)] {
+            assert_eq!(life_of(&absurd, true), Some(300));
+        }
     }
 
     #[test]

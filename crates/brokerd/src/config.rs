@@ -148,6 +148,7 @@ scopes    = ["openid", "profile", "offline_access"]
             ("issuer    = \"https://sso.example.com/realms/main\"", "", Some(13), "issuer"),
             ("client_id = \"cli\"", "", Some(13), "client_id"),
             ("client_id = \"cli\"", "client_id = 7", Some(15), "string"),
+            ("client_id = \"cli\"", "client_id = \"cli\"\nresource = \"files\"", Some(13), "files"),
             ("client_id = \"cli\"", "client_id = \"cli\"\nclient_capabilities = [\"CP1\"]", Some(13), "entra"),
             ("client_id = \"cli\"", "client_id = \"cli\"\nshare_family = true", Some(13), "share_family"),
             ("scopes    = [\"User.Read\"]", "client_capabilities = [\"CP1 \"]", Some(7), "CP1 "),

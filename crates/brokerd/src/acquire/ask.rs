@@ -3,8 +3,8 @@
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_oauth::extra::ExtraParameters;
 use broker_oauth::scope::ScopeSet;
+use broker_oauth::text::is_resource_indicator;
 use jiff::SignedDuration;
-use url::Url;
 
 use super::Caller;
 use crate::account::Ask;
@@ -35,7 +35,7 @@ impl Caller {
         }
         // RFC 8707 §2. Sent as it is, it could cost the sign-in: some servers spend the refresh token before they look.
         if let Some(resource) = &request.resource
-            && !Url::parse(resource).is_ok_and(|url| url.fragment().is_none())
+            && !is_resource_indicator(resource)
         {
             return bad(format!("resource {resource:?} is no absolute URI without a fragment"));
         }

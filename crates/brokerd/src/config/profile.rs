@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use broker_oauth::registration::Registration;
+use broker_oauth::text::is_resource_indicator;
 use broker_oauth::token::Target;
 use serde::Deserialize;
 
@@ -119,6 +120,12 @@ impl Profile {
         let ca_file = raw.ca_file.as_ref().map(|file| directory.join(file));
         if let Some(Err(why)) = ca_file.as_deref().map(check_file) {
             return wrong(format!("ca_file: {why}"), "who writes it decides whom brokerd trusts: chmod go-w it");
+        }
+        if let Some(resource) = raw.resource.as_ref().filter(|resource| !is_resource_indicator(resource)) {
+            return wrong(
+                format!("resource {resource:?} is no absolute URI"),
+                "write it as the provider has it: https://… or urn:…",
+            );
         }
         let silent = silent::silent(&raw, provider)?;
         Ok(Self {
