@@ -22,7 +22,7 @@ struct Row {
     asked: &'static [(&'static str, &'static str)],
 }
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     Row {
         name: "github",
         speak: Options::github,
@@ -91,6 +91,15 @@ const ROWS: [Row; 8] = [
         lasts: false,
         revocation: "revoked",
         asked: &[("scope", "openid read_api")],
+    },
+    Row {
+        name: "adfs",
+        speak: Options::adfs,
+        profile: "authority = \"http://127.0.0.1:7001/adfs\"\nclient_id = \"cli\"\nscopes = [\"openid\", \"read\"]",
+        username: "alice@example.com",
+        lasts: false,
+        revocation: "not_supported",
+        asked: &[("scope", "openid read")],
     },
     Row {
         name: "oidc",

@@ -58,6 +58,12 @@ pub struct Dialect {
     pub takes_request_ids: bool,
     /// Whether a poll repeats the claims challenge: RFC 8628 has no such parameter, Entra reads it with the code.
     pub claims_in_poll: bool,
+    /// Whether a client may say what it is capable of (`xms_cc`).
+    pub client_capabilities: bool,
+    /// Whether clients are in families that share refresh tokens.
+    pub families: bool,
+    /// What a person sees who is refused, and who polls does not: told when a code runs out.
+    pub unseen: &'static str,
     /// How a client secret is sent, unless the configuration says otherwise.
     pub client_authentication: ClientAuthentication,
     /// Where to get the client secret, if the provider insists on one; public clients do without elsewhere.

@@ -12,7 +12,6 @@ use broker_oauth::aadsts::{self, About};
 use broker_oauth::backoff::Trouble;
 use broker_oauth::classification::Classification;
 use broker_oauth::failure::{ErrorResponse, Failure, Verdict};
-use broker_oauth::registration::Provider as Dialect;
 use broker_oauth::scope::ScopeSet;
 
 use crate::config::Profile;
@@ -220,15 +219,10 @@ fn throttled(profile: &Profile, retry_after: Option<u64>) -> ErrorBody {
 /// The device code ran out: by our clock, or by what the provider said to a poll.
 pub(crate) fn expired<'s>(subject: impl Into<Subject<'s>>, said: Option<&Failure>) -> Refusal {
     let subject = subject.into();
-    // Conditional Access shows its refusal to the person alone; who polls is told "pending" until the end.
-    let unseen = if subject.profile.registration.provider == Dialect::Entra {
-        "ask again for a new code; if the page in the browser refused (Conditional Access says AADSTS53003 there and \
-         only there), a policy forbids it: give the page's ids to an administrator"
-    } else {
-        "ask again for a new code; if the page showed a refusal, a policy of the provider may forbid device codes"
-    };
-    let mut body =
-        ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out before the sign-in was finished").with_hint(unseen);
+    // The page shows its refusal to the person alone; who polls is told "pending" until the end.
+    let unseen = subject.profile.registration.provider.dialect().unseen;
+    let mut body = ErrorBody::new(ErrorCode::ExpiredToken, "the code ran out before the sign-in was finished")
+        .with_hint(format!("ask again for a new code; {unseen}"));
     if let Some(Failure::OAuth(response)) = said {
         if let Some((what, hint)) = words::of_code(response, &subject) {
             body = ErrorBody::new(ErrorCode::ExpiredToken, what).with_hint(hint);

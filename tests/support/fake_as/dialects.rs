@@ -104,6 +104,23 @@ impl Options {
             Quirks { paths: &[("/oauth/authorize_device", Endpoint::DeviceAuthorization)], ..Quirks::default() };
     }
 
+    /// AD FS 2019: paths of its own, numbers as strings.
+    pub fn adfs(&mut self) {
+        self.refresh_tokens = RefreshTokens::Always;
+        self.rotation = Rotation::None;
+        self.device_overrides.insert("expires_in".into(), "900".into());
+        self.device_overrides.insert("interval".into(), "5".into());
+        self.token_overrides.insert("expires_in".into(), "3600".into());
+        self.quirks = Quirks {
+            verification_url: true,
+            paths: &[
+                ("/adfs/oauth2/devicecode", Endpoint::DeviceAuthorization),
+                ("/adfs/oauth2/token", Endpoint::Token),
+            ],
+            ..Quirks::default()
+        };
+    }
+
     /// Twitch: what a poll is told stands in `message`.
     pub fn twitch(&mut self) {
         self.refresh_tokens = RefreshTokens::Always;

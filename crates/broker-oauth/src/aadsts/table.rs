@@ -244,7 +244,7 @@ table! {
         "sign in again: {login}"
     7_000_215 "" Secret Alive
         "the client secret of {client_id} is wrong"
-        "check client_secret_file in the profile: it takes the secret's value, not its id"
+        "set the secret again (client_secret_file, or brokerctl client-secret set): its value, not its id"
     7_000_218 "" Registration Alive
         "client_id {client_id} is not registered as a public client"
         "in the app registration, under Authentication, allow public client flows"

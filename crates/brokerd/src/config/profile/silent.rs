@@ -29,10 +29,11 @@ impl Profile {
 }
 
 pub(super) fn silent(raw: &RawProfile, provider: Provider) -> Result<Silent, Wrong> {
-    if provider != Provider::Entra && !raw.client_capabilities.is_empty() {
+    let dialect = provider.dialect();
+    if !dialect.client_capabilities && !raw.client_capabilities.is_empty() {
         return wrong("client_capabilities belongs to provider = \"entra\"", "add that, or leave it out");
     }
-    if provider != Provider::Entra && raw.share_family {
+    if !dialect.families && raw.share_family {
         return wrong("share_family belongs to provider = \"entra\"", "add that, or leave it out");
     }
     if let Some(bad) = raw.client_capabilities.iter().find(|name| !is_scope_token(name)) {
