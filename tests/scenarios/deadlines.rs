@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use broker_client::TokenRequest;
 use serde_json::Value;
 use support::fake_as::{Endpoint, Fault, Grant};
-use support::rig::{Rig, never, s, scopes};
+use support::rig::{Rig, interactive, never, s, scopes};
 use tokio::time::Instant;
 
 /// Signs an account out and returns what was said, and how long it took.
@@ -134,4 +135,20 @@ async fn one_connection_serves_many_refreshes() {
     }
     assert_eq!(rig.fake.count(Grant::RefreshToken), 20);
     assert_eq!(rig.fake.connections(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_told_that_somebody_else_signed_in_does_not_wait_for_the_revocation() {
+    let rig = Rig::start();
+    rig.fake.always(Endpoint::Revocation, Fault::Hang);
+    let mut call = rig.call(&TokenRequest { account: Some("bob@example.com".into()), ..interactive() });
+    let prompt = call.prompt().await;
+    rig.fake.approve(&prompt.user_code, "alice");
+    rig.fake
+        .wait_for(|log| log.iter().any(|request| request.is(Grant::DeviceCode) && request.status == Some(200)))
+        .await;
+    let start = Instant::now();
+    assert_eq!(call.failure().await.error.as_str(), "account_mismatch");
+    assert!(start.elapsed() < s(1), "{:?}", start.elapsed());
+    rig.fake.wait_for_count(Endpoint::Revocation, 1).await;
 }

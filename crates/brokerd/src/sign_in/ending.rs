@@ -31,21 +31,25 @@ impl Flow<'_> {
             Bound::Name(name) => grant.identity.answers_to(name),
         };
         if !expected {
-            return Err(self.mismatch(&grant).await);
+            return Err(self.mismatch(grant));
         }
         self.broker.adopt(grant, Arc::new(token)).await
     }
 
     /// Somebody else signed in: nothing is stored, and the grant is given back.
-    async fn mismatch(&self, grant: &Grant) -> Refusal {
-        let (revocation, _) = revoke(Some(&self.wish.provider), Some(grant)).await;
-        tracing::info!(profile = grant.profile, ?revocation, "somebody else signed in than was asked for");
+    fn mismatch(&self, grant: Grant) -> Refusal {
         let expected = self.wish.account_name.as_deref().unwrap_or("the account asked for");
         let who = match &grant.identity.username {
             Some(username) => format!("{username} signed in"),
             None => "the provider does not say who signed in".into(),
         };
         let description = format!("{who}, and {expected} was asked for; nothing was stored");
+        let provider = Arc::clone(&self.wish.provider);
+        // Whoever waits need not wait for that.
+        self.broker.tasks.spawn(async move {
+            let (revocation, _) = revoke(Some(&provider), Some(&grant)).await;
+            tracing::info!(profile = grant.profile, ?revocation, "somebody else signed in than was asked for");
+        });
         ErrorBody::new(ErrorCode::AccountMismatch, description)
             .with_hint("sign in as that user (a private window helps), or ask for the other account")
             .into()
