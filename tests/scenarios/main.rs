@@ -20,6 +20,7 @@ mod fake_as_entra;
 mod family;
 mod freshness;
 mod grace;
+mod impostors;
 mod index;
 mod keep_alive;
 mod outage;

@@ -240,7 +240,7 @@ mod tests {
 
     fn authorize(body: &Value) -> Result<DeviceAuthorization, Failure> {
         let body = Zeroizing::new(body.to_string().into_bytes());
-        authorization_response(&ProviderResponse { status: 200, retry_after: None, body })
+        authorization_response(&ProviderResponse { status: 200, retry_after: None, is_form: false, body })
     }
 
     fn minimal() -> Value {

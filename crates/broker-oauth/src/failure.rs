@@ -66,10 +66,12 @@ impl Failure {
     /// Reads an object that has an `error`.
     pub fn oauth(response: &ProviderResponse, object: &Map<String, Value>) -> Self {
         let field = |name| text(object, name).map(|value| clean(&value)).filter(|value| !value.is_empty());
+        // RFC 6749 §5.2 has a word there; an object is a gateway's.
+        let Some(error) = field("error") else { return Self::not_oauth(response) };
         let codes = object.get("error_codes").and_then(Value::as_array);
         Self::OAuth(Box::new(ErrorResponse {
             status: response.status,
-            error: field("error").unwrap_or_else(|| "unreadable".into()),
+            error,
             description: field("error_description"),
             suberror: field("suberror"),
             error_codes: codes
@@ -264,8 +266,12 @@ mod tests {
     use super::*;
 
     fn failure(status: u16, body: &Value) -> Failure {
-        let response =
-            ProviderResponse { status, retry_after: None, body: Zeroizing::new(body.to_string().into_bytes()) };
+        let response = ProviderResponse {
+            status,
+            retry_after: None,
+            is_form: false,
+            body: Zeroizing::new(body.to_string().into_bytes()),
+        };
         match response.object() {
             Some(object) if object.contains_key("error") => Failure::oauth(&response, &object),
             _ => Failure::not_oauth(&response),
@@ -327,7 +333,6 @@ mod tests {
             (400, json!({"error": "authorization_pending"}), PollVerdict::Pending),
             (200, json!({"error": "authorization_pending"}), PollVerdict::Pending),
             (428, json!({"error": "authorization_pending"}), PollVerdict::Pending),
-            (400, json!({"status": 400, "message": "authorization_pending"}), PollVerdict::Pending),
             (403, json!({"error": "rate_limit_exceeded"}), PollVerdict::KeepTrying),
             (403, json!({"error": "access_denied"}), PollVerdict::Declined),
             (400, json!({"error": "slow_down"}), PollVerdict::SlowDown { interval: None }),

@@ -20,6 +20,7 @@
 //! | [`backoff`] | how long a provider that does not serve is left alone | RFC 9110 §10.2.3 |
 //! | [`revoke`] | how a grant is given back | RFC 7009 |
 //! | [`scope`] | which scopes cover which | RFC 6749 §3.3 |
+//! | [`redact`] | what was sent is not told | |
 //! | [`wire`] | requests and responses as values | |
 //! | [`secret`] | secrets as types | |
 //! | [`text`] | what of a server's text may be shown | |
@@ -39,6 +40,7 @@ pub mod identity;
 pub mod keep_alive;
 pub mod metadata;
 pub mod pkce;
+pub mod redact;
 pub mod refresh;
 pub mod registration;
 pub mod revoke;

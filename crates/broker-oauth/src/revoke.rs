@@ -4,7 +4,7 @@ use crate::extra::ExtraParameters;
 use crate::failure::Failure;
 use crate::metadata::Endpoints;
 use crate::registration::Registration;
-use crate::wire::{ProviderRequest, ProviderResponse};
+use crate::wire::{ProviderRequest, ProviderResponse, is_refusal};
 
 /// Builds a revocation (RFC 7009 §2.1) of a refresh token, or of a long-lived access token; `None` if the provider cannot.
 pub fn revocation_request(
@@ -19,15 +19,15 @@ pub fn revocation_request(
     Some(registration.request(url, fields, &none))
 }
 
-/// Reads the answer: any 2xx is success, also for a token the server did not know (RFC 7009 §2.2).
+/// Reads the answer: any 2xx is success, also for a token the server did not know (RFC 7009 §2.2). It has no body, as a rule;
+/// one with an error in it is a refusal, and a page is not the provider's.
 pub fn revocation_response(response: &ProviderResponse) -> Result<(), Failure> {
-    if (200..300).contains(&response.status) {
-        return Ok(());
+    let object = response.object();
+    if let Some(object) = object.as_ref().filter(|object| is_refusal(object)) {
+        return Err(Failure::oauth(response, object));
     }
-    Err(match response.object() {
-        Some(object) if object.contains_key("error") => Failure::oauth(response, &object),
-        _ => Failure::not_oauth(response),
-    })
+    let is_page = response.body.trim_ascii_start().starts_with(b"<");
+    if (200..300).contains(&response.status) && !is_page { Ok(()) } else { Err(Failure::not_oauth(response)) }
 }
 
 /// RFC 7009 §2.1, `token_type_hint`.
@@ -58,10 +58,13 @@ mod tests {
     fn only_2xx_is_success() {
         let answer = |status, body: &str| {
             let body = Zeroizing::new(body.as_bytes().to_vec());
-            revocation_response(&ProviderResponse { status, retry_after: None, body })
+            revocation_response(&ProviderResponse { status, retry_after: None, is_form: false, body })
         };
         assert!(answer(200, "").is_ok());
         assert!(answer(204, "").is_ok());
+        assert!(answer(200, "{}").is_ok());
+        assert!(matches!(answer(200, r#"{"error":"invalid_client"}"#), Err(Failure::OAuth(_))));
+        assert!(matches!(answer(200, "\n<!DOCTYPE html>"), Err(Failure::NotOAuth { .. })));
         assert!(matches!(answer(400, r#"{"error":"unsupported_token_type"}"#), Err(Failure::OAuth(_))));
         assert!(matches!(answer(302, ""), Err(Failure::NotOAuth { .. })));
     }

@@ -80,7 +80,7 @@ pub fn token_response(
     target: &Target,
     now: Timestamp,
 ) -> Result<TokenResponse, Failure> {
-    read(dialect, response, asked, target, now, false)
+    read(dialect, (response, response.poll_object()), asked, target, now, false)
 }
 
 /// Reads the answer to a refresh that asked for `asked`. The refresh token at hand stays good if none comes, so a token
@@ -92,18 +92,18 @@ pub fn refresh_response(
     target: &Target,
     now: Timestamp,
 ) -> Result<TokenResponse, Failure> {
-    read(dialect, response, asked, target, now, true)
+    read(dialect, (response, response.object()), asked, target, now, true)
 }
 
 fn read(
     dialect: &Dialect,
-    response: &ProviderResponse,
+    (response, object): (&ProviderResponse, Option<Map<String, Value>>),
     asked: &ScopeSet,
     target: &Target,
     now: Timestamp,
     refreshable: bool,
 ) -> Result<TokenResponse, Failure> {
-    let Some(object) = response.object() else { return Err(Failure::not_oauth(response)) };
+    let Some(object) = object else { return Err(Failure::not_oauth(response)) };
     // Some servers send errors with 200: the error field decides, not the status.
     if is_refusal(&object) {
         return Err(Failure::oauth(response, &object));
@@ -210,7 +210,7 @@ mod tests {
 
     fn read_as(provider: Provider, body: &Value) -> Result<TokenResponse, Failure> {
         let body = Zeroizing::new(body.to_string().into_bytes());
-        let response = ProviderResponse { status: 200, retry_after: None, body };
+        let response = ProviderResponse { status: 200, retry_after: None, is_form: false, body };
         token_response(provider.dialect(), &response, &ScopeSet::parse("a b"), &Target::default(), NOW)
     }
 

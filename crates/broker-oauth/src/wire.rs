@@ -68,6 +68,8 @@ pub struct ProviderResponse {
     pub status: u16,
     /// `Retry-After` in seconds (RFC 9110 §10.2.3), dates already reckoned.
     pub retry_after: Option<u64>,
+    /// Whether it calls itself a form.
+    pub is_form: bool,
     /// The body, at most [`MAX_BODY`] bytes.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -79,68 +81,54 @@ impl std::fmt::Debug for ProviderResponse {
 }
 
 impl ProviderResponse {
-    /// The same answer without these secrets: some servers quote the token they refuse.
-    #[must_use]
-    pub fn without(&self, secrets: &[&str]) -> Self {
-        let strip = |text: &str| {
-            let full = secrets.iter().filter(|secret| !secret.is_empty());
-            full.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
-        };
-        let mut object = Value::Object(self.object().unwrap_or_default());
-        replace(&mut object, &strip);
-        let body = Zeroizing::new(object.to_string().into_bytes());
-        Self { status: self.status, retry_after: self.retry_after, body }
-    }
-
     /// Reads the body as an object: JSON, or a form as GitHub sends it when nobody asks for JSON. `None` for anything else
-    /// (HTML of a captive portal, nothing at all).
+    /// (HTML of a captive portal, nothing at all), and for a redirect, whatever it carries: it speaks for another place.
     pub fn object(&self) -> Option<Map<String, Value>> {
+        if (300..400).contains(&self.status) {
+            return None;
+        }
         match serde_json::from_slice(&self.body) {
-            Ok(Value::Object(object)) => Some(lift_error(object, self.status)),
-            Ok(_) => None,
-            Err(_) => form_object(&self.body),
+            Ok(Value::Object(object)) => Some(object),
+            Err(_) if self.is_form => form_object(&self.body),
+            _ => None,
         }
     }
-}
 
-/// What a device code poll is told (RFC 8628 §3.5). Only these are believed in another place than `error`: none of them
-/// can end a grant, so a gateway's words cannot either.
-const POLL_WORDS: [&str; 4] = ["access_denied", "authorization_pending", "expired_token", "slow_down"];
-
-/// Puts the error where RFC 6749 §5.2 has it: some nest it as `error.code`, Twitch says it in `message` beside the status.
-fn lift_error(mut object: Map<String, Value>, status: u16) -> Map<String, Value> {
-    let same_status = object.get("status").and_then(Value::as_u64) == Some(u64::from(status));
-    let said = match object.get("error") {
-        Some(Value::Object(error)) => error.get("code"),
-        None if same_status && (400..500).contains(&status) => object.get("message"),
-        _ => None,
-    };
-    let said = said.and_then(Value::as_str).filter(|said| POLL_WORDS.contains(said)).map(str::to_owned);
-    if let Some(said) = said {
-        object.insert("error".into(), said.into());
-    }
-    object
-}
-
-fn replace(value: &mut Value, strip: &impl Fn(&str) -> String) {
-    match value {
-        Value::String(text) => *text = strip(text),
-        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, strip)),
-        Value::Object(members) => members.values_mut().for_each(|value| replace(value, strip)),
-        _ => {}
+    /// The same of an answer to a poll, with the error where RFC 6749 §5.2 has it: some nest it as `error.code`, Twitch says
+    /// it in `message` beside the status.
+    pub fn poll_object(&self) -> Option<Map<String, Value>> {
+        let mut object = self.object()?;
+        let same_status = object.get("status").and_then(Value::as_u64) == Some(u64::from(self.status));
+        let said = match object.get("error") {
+            Some(Value::Object(error)) => error.get("code"),
+            None if same_status && (400..500).contains(&self.status) => object.get("message"),
+            _ => None,
+        };
+        let said = said.and_then(Value::as_str).filter(|said| POLL_WORDS.contains(said)).map(str::to_owned);
+        if let Some(said) = said {
+            object.insert("error".into(), said.into());
+        }
+        Some(object)
     }
 }
+
+/// Only these words of RFC 8628 §3.5 are believed in another place than `error`: none of them says that a person declined or
+/// that a grant is dead, so a gateway's words cannot either.
+const POLL_WORDS: [&str; 3] = ["authorization_pending", "expired_token", "slow_down"];
 
 /// Reads a form that looks like an OAuth answer. Any text parses as a form, a page with a link in it too: hence the checks
-/// for what no form has in it, and for a known name.
+/// for what no form has in it, for names that are names, and for a known one.
 fn form_object(body: &[u8]) -> Option<Map<String, Value>> {
-    if body.trim_ascii().iter().any(|byte| !byte.is_ascii_graphic() || b"<>\"'`\\{}".contains(byte)) {
+    let body = body.trim_ascii();
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if body.iter().any(|byte| !byte.is_ascii_graphic() || b"<>\"'`\\{}".contains(byte)) {
         return None;
     }
     let object: Map<_, _> = url::form_urlencoded::parse(body)
         .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
         .collect();
-    ["access_token", "error", "device_code"].iter().any(|name| object.contains_key(*name)).then_some(object)
+    let known = ["access_token", "error", "device_code"].iter().any(|name| object.contains_key(*name));
+    (known && object.keys().all(|name| is_name(name))).then_some(object)
 }
 
 /// Whether an answer is a refusal, whatever its status: it has an `error`. One that is `null` says that there is none.
@@ -180,8 +168,8 @@ mod tests {
 
     use super::*;
 
-    fn response(body: &str) -> ProviderResponse {
-        ProviderResponse { status: 200, retry_after: None, body: Zeroizing::new(body.as_bytes().to_vec()) }
+    fn response(status: u16, is_form: bool, body: &str) -> ProviderResponse {
+        ProviderResponse { status, retry_after: None, is_form, body: Zeroizing::new(body.as_bytes().to_vec()) }
     }
 
     #[test]
@@ -193,8 +181,10 @@ mod tests {
 
     #[test]
     fn an_object_is_json_or_a_known_form() {
-        assert!(response(r#"{"error":"x"}"#).object().is_some());
-        assert_eq!(response("access_token=t&token_type=bearer").object().unwrap()["access_token"], "t");
+        assert!(response(200, false, r#"{"error":"x"}"#).object().is_some());
+        let form = "access_token=t&token_type=bearer\n";
+        assert_eq!(response(200, true, form).object().unwrap()["access_token"], "t");
+        assert!(response(200, false, form).object().is_none(), "it does not say that it is one");
         for bad in [
             "",
             "<html>error=1</html>",
@@ -204,16 +194,20 @@ mod tests {
             "null",
             "{\"access_token\":",
             "login=now",
+            "https://portal.example/?a=1&error=invalid_grant&next=x",
+            "&error=invalid_grant&HTTP/1.1",
         ] {
-            assert!(response(bad).object().is_none(), "{bad:?}");
+            assert!(response(200, true, bad).object().is_none(), "{bad:?}");
+        }
+        for status in [300, 302, 307, 399] {
+            assert!(response(status, false, r#"{"error":"invalid_grant"}"#).object().is_none(), "{status}");
         }
     }
 
     #[test]
     fn a_polls_error_is_found_where_some_servers_put_it_and_nothing_else_is() {
         let error = |status: u16, body: &Value| {
-            let body = Zeroizing::new(body.to_string().into_bytes());
-            let object = ProviderResponse { status, retry_after: None, body }.object().unwrap();
+            let object = response(status, false, &body.to_string()).poll_object().unwrap();
             object.get("error").and_then(Value::as_str).map(str::to_owned)
         };
         let twitch = |message: &str| json!({"status": 400, "message": message});
@@ -223,9 +217,12 @@ mod tests {
         assert_eq!(error(403, &twitch("authorization_pending")), None, "another status than it was sent with");
         assert_eq!(error(400, &twitch("invalid_grant")), None, "a gateway must not end a sign-in");
         assert_eq!(error(400, &json!({"error": {"code": "invalid_grant"}})), None);
+        assert_eq!(error(400, &twitch("access_denied")), None, "nor say that a person declined");
         assert_eq!(error(403, &json!({"message": "access_denied"})), None);
         let both = json!({"error": "invalid_client", "status": 400, "message": "slow_down"});
         assert_eq!(error(400, &both).as_deref(), Some("invalid_client"));
+        let pending = response(400, false, &twitch("authorization_pending").to_string());
+        assert!(!pending.object().unwrap().contains_key("error"), "only to a poll");
     }
 
     #[test]

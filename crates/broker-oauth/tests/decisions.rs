@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 fn answer(body: &Value) -> (Failure, Box<ErrorResponse>) {
     let bytes = Zeroizing::new(body.to_string().into_bytes());
-    let response = ProviderResponse { status: 400, retry_after: None, body: bytes };
+    let response = ProviderResponse { status: 400, retry_after: None, is_form: false, body: bytes };
     match Failure::oauth(&response, &response.object().unwrap()) {
         Failure::OAuth(response) => (Failure::OAuth(response.clone()), response),
         other => panic!("{other:?}"),

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 fn response(status: u16, body: &[u8]) -> ProviderResponse {
-    ProviderResponse { status, retry_after: None, body: body.to_vec().into() }
+    ProviderResponse { status, retry_after: None, is_form: false, body: body.to_vec().into() }
 }
 
 fn flow(interval: u64, expires_in: u64) -> DeviceFlow {

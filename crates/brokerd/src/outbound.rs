@@ -241,6 +241,9 @@ async fn read(
 ) -> Result<ProviderResponse, OutboundError> {
     let status = response.status().as_u16();
     let retry_after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| retry_after(value, now));
+    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    let is_form = kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let mut body = Zeroizing::new(Vec::with_capacity(8 * 1024));
     let mut incoming = response.into_body();
     while let Some(frame) = incoming.frame().await {
@@ -252,7 +255,7 @@ async fn read(
             body.extend_from_slice(data);
         }
     }
-    Ok(ProviderResponse { status, retry_after, body })
+    Ok(ProviderResponse { status, retry_after, is_form, body })
 }
 
 /// RFC 9110 §10.2.3: seconds, or a date. At most an hour is believed.

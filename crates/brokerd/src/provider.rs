@@ -15,6 +15,7 @@ use broker_oauth::device::{self, AuthorizationParameters, DeviceAuthorization, P
 use broker_oauth::extra::ExtraParameters;
 use broker_oauth::failure::Failure;
 use broker_oauth::metadata::Endpoints;
+use broker_oauth::redact::Confided;
 use broker_oauth::refresh::{RefreshParameters, refresh_request};
 use broker_oauth::revoke::{TokenTypeHint, revocation_request, revocation_response};
 use broker_oauth::scope::ScopeSet;
@@ -132,8 +133,7 @@ impl Provider {
         self.gates.check(&endpoints.token)?;
         let request = self.marked(request, id);
         let pass = self.gates.enter(&bare(&request.url))?;
-        let secret = client.client_secret.as_ref().map_or("", ClientSecret::expose);
-        let read = |response: &ProviderResponse| discreet(response, &[secret], device::authorization_response);
+        let read = |response: &ProviderResponse| discreet(&request, response, device::authorization_response);
         let mut authorized = settle(pass, self.fetch(&request).await, read, Trouble::of);
         if let (Err(Fault::Refused(failure)), true) = (&authorized, usual) {
             self.refusals.remember(parameters.scopes, parameters.target, failure);
@@ -162,11 +162,9 @@ impl Provider {
         let request = device::poll_request(&client, &endpoints, &authorization.device_code, parameters);
         let request = self.marked(request, id);
         let pass = self.gates.enter(&endpoints.token)?;
-        let secret = client.client_secret.as_ref().map_or("", ClientSecret::expose);
-        let sent = [authorization.device_code.expose(), secret, code_verifier.map_or("", CodeVerifier::expose)];
         let (dialect, now) = (client.provider.dialect(), || self.clock.now());
         let read = |response: &ProviderResponse| {
-            discreet(response, &sent, |response| token_response(dialect, response, asked, target, now()))
+            discreet(&request, response, |response| token_response(dialect, response, asked, target, now()))
         };
         settle(pass, self.fetch(&request).await, read, Trouble::of_poll)
     }
@@ -204,11 +202,10 @@ impl Provider {
             pass = self.gates.enter(&endpoints.token)?;
             outcome = self.fetch(&request).await;
         }
-        let secret = client.client_secret.as_ref().map_or("", ClientSecret::expose);
         let (dialect, target, now) = (client.provider.dialect(), parameters.target, self.clock.now());
         let read = |response: &ProviderResponse| {
             let read = |response: &ProviderResponse| refresh_response(dialect, response, asked, target, now);
-            discreet(response, &[refresh_token.expose(), secret], read)
+            discreet(&request, response, read)
         };
         settle(pass, outcome, read, Trouble::of)
     }
@@ -222,8 +219,7 @@ impl Provider {
         let client = self.client().await?;
         let Some(request) = revocation_request(&client, &endpoints, token, hint) else { return Ok(false) };
         let pass = self.gates.enter(&request.url)?;
-        let secret = client.client_secret.as_ref().map_or("", ClientSecret::expose);
-        let read = |response: &ProviderResponse| discreet(response, &[token, secret], revocation_response);
+        let read = |response: &ProviderResponse| discreet(&request, response, revocation_response);
         settle(pass, self.fetch(&request).await, read, Trouble::of)?;
         Ok(true)
     }
@@ -275,12 +271,12 @@ impl From<OutboundError> for Fault {
 
 /// Reads an answer. A refusal that quotes what was sent is read without that: it is told to callers.
 fn discreet<T>(
+    request: &ProviderRequest,
     response: &ProviderResponse,
-    sent: &[&str],
     read: impl Fn(&ProviderResponse) -> Result<T, Failure>,
 ) -> Result<T, Fault> {
     Ok(match read(response) {
-        Err(Failure::OAuth(_)) => read(&response.without(sent)),
+        Err(Failure::OAuth(_)) => read(&Confided::by(request).out_of(response)),
         read => read,
     }?)
 }

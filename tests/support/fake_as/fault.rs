@@ -137,6 +137,11 @@ impl Fault {
         }
     }
 
+    /// Any answer, without more headers.
+    pub fn answer(code: u16, content_type: &str, body: &str) -> Self {
+        Self::Status { code, body: body.into(), content_type: content_type.into(), headers: Vec::new() }
+    }
+
     /// 429 with `Retry-After`.
     pub fn throttled(retry_after: u64) -> Self {
         Self::Status {
