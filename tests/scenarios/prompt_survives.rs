@@ -236,3 +236,50 @@ async fn a_step_up_of_an_account_survives_as_that() {
     assert_eq!(waiting.await.unwrap().error.as_str(), "account_mismatch");
     assert_eq!(rig.account().await.id, account.id);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_client_that_comes_back_and_leaves_does_not_end_it_for_the_others() {
+    let mut rig = Rig::start();
+    let (call, prompt) = cut_off(&mut rig).await;
+    drop(call);
+    rig.run();
+    rig.pass(s(1)).await;
+    assert_eq!(rig.call(&interactive()).prompt().await.id, prompt.id);
+    rig.pass(s(20)).await;
+    assert_eq!(rig.call(&interactive()).prompt().await.id, prompt.id, "30 s for its clients to come back");
+    rig.pass(s(20)).await;
+    assert!(pending(&rig).await.is_empty(), "and no longer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_goes_on_ends_when_it_says() {
+    let mut rig = Rig::start();
+    let begun = tokio::time::Instant::now();
+    let (call, prompt) = cut_off(&mut rig).await;
+    drop(call);
+    rig.run();
+    rig.pass(s(29)).await;
+    let mut call = rig.call(&interactive());
+    assert_eq!(call.prompt().await.id, prompt.id);
+    assert_eq!(call.failure().await.error.as_str(), "expired_token");
+    let late = begun.elapsed().as_secs().saturating_sub(prompt.expires_in);
+    assert!(late <= 2, "{late} s late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_code_goes_to_no_other_client_or_issuer() {
+    for (from, to) in [("client_id = \"cli\"", "client_id = \"confidential\""), ("127.0.0.1:7001", "127.0.0.1:7002")] {
+        let mut rig = Rig::start();
+        let (call, prompt) = cut_off(&mut rig).await;
+        drop(call);
+        let polls = rig.fake.count(Grant::DeviceCode);
+        let config = std::fs::read_to_string(rig.config_file()).unwrap();
+        rig.write_config(&config.replacen(from, to, 1));
+        rig.run();
+        drop(rig.call(&interactive()).next().await);
+        rig.pass(s(20)).await;
+        assert!(!pending(&rig).await.contains(&prompt.id));
+        assert_eq!(rig.fake.count(Grant::DeviceCode), polls, "{to}");
+        assert!(!rig.other.log().iter().any(|request| request.is(Grant::DeviceCode)), "{to}");
+    }
+}

@@ -175,6 +175,11 @@ impl Caller {
         if self.broker.stop.is_cancelled() {
             return Err(Refusal::shutting_down());
         }
+        // While this waited, the profile may have become another.
+        if !Arc::ptr_eq(provider, &self.broker.provider(Some(&provider.profile.name))?) {
+            let what = format!("profile {} has changed while this request waited", provider.profile.name);
+            return Err(ErrorBody::new(ErrorCode::Configuration, what).with_hint("ask again").into());
+        }
         let name = self.name(provider);
         if self.goal == Goal::Token && who.is_none() && !self.broker.accounts.find(&provider.profile, name).is_empty() {
             return Ok(None);

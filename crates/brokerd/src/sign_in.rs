@@ -71,7 +71,8 @@ impl Wish {
     /// Without an account, any sign-in pending at the profile will do: it will bring the one account there is, and the
     /// caller's own scopes come by a refresh. A step-up of an account is shared by those who want the same of it.
     fn is_served_by(&self, pending: &Self) -> bool {
-        let same_profile = self.provider.profile.name == pending.provider.profile.name;
+        // A profile that has changed meanwhile is another, whatever its name.
+        let same_profile = Arc::ptr_eq(&self.provider, &pending.provider);
         let same_ask = || {
             (&self.scopes, &self.target, &self.claims, &self.extra)
                 == (&pending.scopes, &pending.target, &pending.claims, &pending.extra)
@@ -119,6 +120,15 @@ struct Pending {
     joined: Arc<Notify>,
 }
 
+impl Pending {
+    /// Its waiters are told at once, also while a poll hangs. If that poll brings a grant all the same, it is saved: a person
+    /// has consented.
+    fn cancel(&self) {
+        self.cancel.cancel();
+        self.progress.send_replace(Progress::Landed(Err(ending::cancelled())));
+    }
+}
+
 impl SignIns {
     /// Reads the marks in `directory`; `None` keeps them in memory.
     pub(crate) fn open(directory: Option<PathBuf>) -> Self {
@@ -132,7 +142,8 @@ impl SignIns {
     /// Joins the sign-in that serves the wish, or starts it.
     pub(crate) fn join_or_start(&self, broker: &Arc<Broker>, wish: Wish) -> Waiter {
         let mut pending = self.pending();
-        if let Some(found) = pending.iter().find(|pending| wish.is_served_by(&pending.wish)) {
+        let joinable = |pending: &&Pending| !pending.cancel.is_cancelled() && wish.is_served_by(&pending.wish);
+        if let Some(found) = pending.iter().find(joinable) {
             let waiter = found.progress.subscribe();
             found.joined.notify_one();
             return waiter;
@@ -164,7 +175,7 @@ impl SignIns {
     pub(crate) fn cancel(&self, id: &str) -> bool {
         let pending = self.pending();
         let Some(found) = pending.iter().find(|pending| pending.id == id) else { return false };
-        found.cancel.cancel();
+        found.cancel();
         true
     }
 

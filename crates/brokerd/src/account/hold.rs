@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use crate::broker::Broker;
 use crate::explain::Refusal;
-use crate::grant::{Credential, Grant};
+use crate::grant::{AccountId, Credential, Grant};
+use crate::provider::Provider;
 
 /// The grant, or why it is not here.
 #[derive(Debug)]
@@ -111,15 +112,34 @@ pub(super) async fn save(
     }
 }
 
+/// Takes over what a sign-in brought, and saves it. One that began under another client or issuer does not replace the grant
+/// of the profile as it is now.
+pub(super) async fn adopt(
+    broker: &Broker,
+    provider: Option<&Provider>,
+    id: &AccountId,
+    hold: Hold,
+    new: Grant,
+    token: &Arc<IssuedToken>,
+) -> (Hold, Result<(), Refusal>) {
+    let (hold, _) = load(broker, id, hold).await;
+    let of_now = |grant: &Grant| provider.is_some_and(|provider| grant.belongs_to(&provider.profile));
+    if let Hold::Saved(Held { grant: old, .. }) | Hold::Unsaved { grant: old, .. } = &hold
+        && of_now(old)
+        && !of_now(&new)
+    {
+        return (hold, Err(Refusal::sign_in("the profile has changed since this sign-in began")));
+    }
+    save(broker, successor(hold, new), Some(Arc::clone(token))).await
+}
+
 /// What a sign-in leaves: its grant, or, where the provider gave nothing that lasts with it, the one there was. A sign-in
 /// for less must not end the one that lasts.
-pub(super) async fn successor(broker: &Broker, id: &crate::grant::AccountId, hold: Hold, new: Grant) -> Grant {
-    if !matches!(new.credential, Credential::Transient) {
-        return new;
-    }
-    match load(broker, id, hold).await.0 {
+fn successor(hold: Hold, new: Grant) -> Grant {
+    match hold {
         Hold::Saved(Held { grant: old, .. }) | Hold::Unsaved { grant: old, .. }
-            if matches!(old.credential, Credential::Refresh(_))
+            if matches!(new.credential, Credential::Transient)
+                && matches!(old.credential, Credential::Refresh(_))
                 && (&old.client_id, &old.issuer) == (&new.client_id, &new.issuer) =>
         {
             old
@@ -137,7 +157,7 @@ pub(super) async fn save_again(broker: &Broker, hold: Hold) -> (Hold, Result<(),
 }
 
 /// Reads the grant, if it has not been read yet.
-pub(super) async fn load(broker: &Broker, id: &crate::grant::AccountId, hold: Hold) -> (Hold, Result<(), Refusal>) {
+pub(super) async fn load(broker: &Broker, id: &AccountId, hold: Hold) -> (Hold, Result<(), Refusal>) {
     if !matches!(hold, Hold::NotLoaded) {
         return (hold, Ok(()));
     }

@@ -28,6 +28,13 @@ pub(super) enum Job {
     Save,
 }
 
+impl Job {
+    /// Whether every caller has gone before it began.
+    fn is_abandoned(&self) -> bool {
+        matches!(self, Self::Refresh { progress, wanted: true, .. } if progress.receiver_count() == 0)
+    }
+}
+
 /// A job done: what became of the grant, and what to tell.
 pub(super) struct Done {
     hold: Hold,
@@ -56,6 +63,7 @@ impl Account {
         {
             return progress.subscribe();
         }
+        self.queue.retain(|job| !job.is_abandoned());
         for job in &mut self.queue {
             if let Job::Refresh { ask: queued, progress, wanted: queued_wanted } = job
                 && queued.key() == key
@@ -73,10 +81,8 @@ impl Account {
     pub(super) fn take_off(&mut self) {
         while self.air.is_none() {
             let Some(job) = self.queue.pop_front() else { return };
-            if let Job::Refresh { progress, wanted: true, .. } = &job
-                && progress.receiver_count() == 0
-            {
-                continue; // every caller has gone before it began
+            if job.is_abandoned() {
+                continue;
             }
             let Some(hold) = self.hold.take() else { return self.queue.push_front(job) };
             self.seen = hold.seen();
@@ -92,8 +98,8 @@ impl Account {
                     })
                 }
                 Job::Adopt { grant, token, reply } => Box::pin(async move {
-                    let grant = hold::successor(&broker, &id, hold, *grant).await;
-                    let (hold, saved) = hold::save(&broker, grant, Some(Arc::clone(&token))).await;
+                    let adopted = hold::adopt(&broker, provider.as_deref(), &id, hold, *grant, &token).await;
+                    let (hold, saved) = adopted;
                     Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
                 }),
                 Job::SignOut { reply, by } => {

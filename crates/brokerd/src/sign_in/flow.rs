@@ -31,7 +31,8 @@ use crate::provider::Fault;
 
 /// Runs a sign-in to its end and tells everybody who waits.
 pub(super) async fn fly(broker: Arc<Broker>, id: String, wish: Wish, kept: Option<Kept>, reins: Reins) {
-    let flow = Flow { broker: &broker, id: &id, wish: &wish, reins: &reins };
+    let patient_until = kept.as_ref().map(|_| Instant::now() + COMEBACK);
+    let flow = Flow { broker: &broker, id: &id, wish: &wish, reins: &reins, patient_until };
     // Whatever becomes of this task, nobody joins a sign-in that nobody flies.
     let _pending = Pending { broker: &broker, id: &id };
     let mut trail = kept.as_ref().map_or_else(Trail::new, Kept::trail);
@@ -84,6 +85,8 @@ pub(super) struct Flow<'f> {
     pub(super) id: &'f str,
     pub(super) wish: &'f Wish,
     reins: &'f Reins,
+    /// Until when it waits for the clients of the daemon before this one.
+    patient_until: Option<Instant>,
 }
 
 /// How a wait ended that was not to its end.
@@ -107,6 +110,7 @@ impl Cut {
 impl Flow<'_> {
     /// `None`: abandoned.
     async fn run(&self, kept: Option<Kept>, trail: &mut Trail) -> Option<Landing> {
+        let begun = kept.as_ref().map(|_| Instant::now());
         let (authorization, polled) = match kept {
             Some(kept) => {
                 self.show(&kept.authorization);
@@ -125,7 +129,8 @@ impl Flow<'_> {
                 Ok(Err(refusal)) | Err(refusal) => return Some(Err(refusal)),
             },
         };
-        let started = Instant::now();
+        // The codes of one that goes on have lived since it was taken up.
+        let started = begun.unwrap_or_else(Instant::now);
         let mut flow = DeviceFlow::new(&authorization);
         // What the last poll of the daemon before this one was answered is not known.
         let mut lost = polled;
@@ -224,12 +229,17 @@ impl Flow<'_> {
 
     async fn wait(&self, until: Instant) -> Result<(), Cut> {
         loop {
+            // One who came back and left again does not end it for those who are still to come.
+            let patient = self.patient_until.filter(|end| Instant::now() < *end);
             tokio::select! {
                 biased;
                 () = self.reins.cancel.cancelled() => return Err(Cut::Cancelled),
                 () = self.broker.stop.cancelled() => return Err(Cut::Stopping),
                 // Somebody may have joined since the last one left: only the registry's lock can tell.
-                () = self.reins.progress.closed() => if self.broker.sign_ins.abandon(self.id) { return Err(Cut::Abandoned) },
+                () = self.reins.progress.closed(), if patient.is_none() => if self.broker.sign_ins.abandon(self.id) {
+                    return Err(Cut::Abandoned);
+                },
+                () = tokio::time::sleep_until(patient.unwrap_or(until)), if patient.is_some() => {}
                 () = tokio::time::sleep_until(until) => return Ok(()),
             }
         }
