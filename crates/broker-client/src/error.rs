@@ -16,6 +16,9 @@ pub enum ClientError {
         /// Where it was looked for.
         endpoint: Endpoint,
     },
+    /// The daemon went away while it was waited for, and did not come back in half a minute.
+    #[error("brokerd went away while this waited, and has not come back")]
+    Gone,
     /// Somebody else's daemon, or one that does not let this user in.
     #[error("{endpoint} is not this user's brokerd: {why}")]
     Forbidden {
@@ -45,7 +48,7 @@ impl ClientError {
     /// Returns the error as a code of the closed list.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::NotRunning { .. } => ErrorCode::NotRunning,
+            Self::NotRunning { .. } | Self::Gone => ErrorCode::NotRunning,
             Self::Forbidden { .. } => ErrorCode::Forbidden,
             Self::Api(body) => body.error,
             Self::Timeout => ErrorCode::Timeout,
@@ -66,6 +69,7 @@ impl ClientError {
                 Some("restart brokerd: it is older than this client")
             }
             Self::Api(body) => body.hint.as_deref(),
+            Self::Gone => Some("start brokerd and ask again; a prompt whose code still lives goes on if that is soon"),
             _ => None,
         }
     }
@@ -141,6 +145,7 @@ mod tests {
             (ClientError::Forbidden { endpoint, why }, "forbidden", 7),
             (ErrorBody::new(ErrorCode::AccessDenied, "no").into(), "access_denied", 4),
             (ClientError::Timeout, "timeout", 5),
+            (ClientError::Gone, "not_running", 7),
             (ClientError::Protocol("x".into()), "internal", 1),
             (ClientError::lost(), "internal", 1),
             (io::Error::from(io::ErrorKind::WouldBlock).into(), "timeout", 5),

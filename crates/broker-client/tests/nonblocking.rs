@@ -149,7 +149,7 @@ async fn a_daemon_that_stays_away_is_given_up() {
     event.unwrap().unwrap();
     drop(daemon);
     let error = events.next().await.unwrap().unwrap_err();
-    assert!(matches!(error, ClientError::NotRunning { .. }), "{error}");
+    assert!(matches!(error, ClientError::Gone) && error.code() == ErrorCode::NotRunning, "{error}");
     assert_eq!(started.elapsed().as_secs(), 30);
     assert!(events.next().await.is_none());
 }

@@ -47,6 +47,11 @@ impl<'a> TokenEvents<'a> {
         away && self.limit().remaining().is_some()
     }
 
+    /// Returns whether it was away for as long as it may be.
+    fn has_gone(&self) -> bool {
+        self.back_by.is_some_and(|back_by| back_by.remaining().is_none())
+    }
+
     /// Gives the daemon a moment to come back.
     fn pause(&mut self) {
         self.open = None;
@@ -103,6 +108,10 @@ impl Iterator for TokenEvents<'_> {
                     return Some(Ok(event));
                 }
                 Meaning::End(Err(error)) if self.may_come_back(&error) => self.pause(),
+                Meaning::End(Err(_)) if self.has_gone() => {
+                    self.over = true;
+                    return Some(Err(ClientError::Gone));
+                }
                 Meaning::End(end) => {
                     self.over = true;
                     self.open = None;

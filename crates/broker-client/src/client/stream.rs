@@ -139,6 +139,7 @@ impl Source for Waiting {
                     return Ok(Some(event));
                 }
                 Meaning::End(Err(error)) if self.may_come_back(&error) => self.pause().await,
+                Meaning::End(Err(_)) if self.has_gone() => return Err(ClientError::Gone),
                 Meaning::End(end) => return end.map(Some),
             }
         }
@@ -162,6 +163,11 @@ impl Waiting {
             error => error.is_loss(),
         };
         away && Instant::now() < self.limit()
+    }
+
+    /// Returns whether it was away for as long as it may be.
+    fn has_gone(&self) -> bool {
+        self.back_by.is_some_and(|back_by| back_by <= Instant::now())
     }
 
     /// Gives the daemon a moment to come back.
