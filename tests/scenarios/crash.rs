@@ -1,7 +1,7 @@
 //! The daemon or the machine ends in the middle: what the next start makes of it.
 
 use broker_client::AccountState;
-use support::fake_as::{Grant, Rotation};
+use support::fake_as::{Fault, Grant, Rotation};
 use support::rig::{Rig, never, s};
 
 /// A daemon that died after the provider had rotated the refresh token and before the successor was saved.
@@ -114,4 +114,19 @@ async fn a_successor_the_keyring_did_not_take_is_saved_by_a_stop_if_it_opens_in_
     rig.run();
     rig.token(&never()).await;
     assert_eq!(rig.fake.reuse_detected(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_refresh_leaves_nothing_to_finish() {
+    let mut rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    rig.fake.script(Grant::RefreshToken, Fault::oauth("invalid_scope"));
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "configuration");
+    assert!(!rig.record().contains("\"intent\""));
+    rig.crash().await;
+    rig.run();
+    rig.pass(s(10)).await;
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 1);
+    rig.token(&never()).await;
 }

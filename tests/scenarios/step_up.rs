@@ -96,3 +96,13 @@ async fn a_provider_that_wants_a_person_gets_one_with_its_claims_and_the_grant_s
     let asked = rig.fake.log().into_iter().rfind(|request| request.is(Endpoint::DeviceAuthorization)).unwrap();
     assert_eq!(asked.field("claims"), Some(r#"{"access_token":{"acrs":{"value":"c1"}}}"#));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_command_in_the_hint_asks_for_what_was_refused() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let refused = rig.refused(&scopes(&["admin"])).await;
+    assert_eq!(refused.hint.as_deref(), Some("run: brokerctl login work -a alice@example.com -s admin"));
+    let carol = TokenRequest { account: Some("carol".into()), ..never() };
+    assert_eq!(rig.refused(&carol).await.hint.as_deref(), Some("run: brokerctl login work -a carol"));
+}

@@ -23,7 +23,7 @@ use self::silent::in_time;
 use crate::account::{Ask, Served};
 use crate::accounts::Card;
 use crate::broker::Broker;
-use crate::explain::Refusal;
+use crate::explain::{Refusal, Subject};
 use crate::flight::{self, Landed, Prompt};
 use crate::provider::Provider;
 use crate::sign_in::{Bound, Wish};
@@ -135,12 +135,12 @@ impl Caller {
                 _ => self.nobody(&provider, who.as_ref()),
             };
             if !refusal.remedy.is_sign_in(prompted) {
-                return Err(refusal.under(&provider.profile.name));
+                return Err(refusal.under(&self.subject(&provider, &ask, who.as_ref())));
             }
             let landed = match self.borrow(&provider, &ask, who.as_ref()).await {
                 Ok(landed) => Some(landed),
                 Err(away) if self.request.interaction == Some(Interaction::Never) => {
-                    return Err(away.unwrap_or(refusal).under(&provider.profile.name));
+                    return Err(away.unwrap_or(refusal).under(&self.subject(&provider, &ask, who.as_ref())));
                 }
                 Err(_) => {
                     prompted = true;
@@ -160,7 +160,18 @@ impl Caller {
             must_sign_in = false;
             ask.force = false;
         }
-        Err(Refusal::sign_in("the provider keeps asking for another sign-in").under(&provider.profile.name))
+        let refusal = Refusal::sign_in("the provider keeps asking for another sign-in");
+        Err(refusal.under(&self.subject(&provider, &ask, who.as_ref())))
+    }
+
+    /// What the command that signs in must name.
+    fn subject<'s>(&'s self, provider: &'s Provider, ask: &'s Ask, who: Option<&'s Card>) -> Subject<'s> {
+        Subject {
+            account: self.name(provider).or_else(|| Some(who?.username.as_str())),
+            tenant: ask.target.tenant.as_deref(),
+            scopes: Some(&ask.scopes),
+            ..Subject::from(&provider.profile)
+        }
     }
 
     /// By a person. `None`: somebody has signed in since the look for an account. From the look in here to the joining there

@@ -57,9 +57,9 @@ impl Refusal {
     }
 
     /// The same, with the command that helps where signing in does and nothing more is said.
-    pub(crate) fn under(mut self, profile: &str) -> Self {
+    pub(crate) fn under(mut self, subject: &Subject<'_>) -> Self {
         if self.body.hint.as_deref() == Some(SIGN_IN) {
-            self.body.hint = Some(format!("run: brokerctl login {profile}"));
+            self.body.hint = Some(format!("run: {}", words::login(subject, Verdict::InteractionRequired)));
         }
         self
     }

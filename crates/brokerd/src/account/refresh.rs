@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use broker_ipc::error::{ErrorBody, ErrorCode};
-use broker_oauth::failure::Verdict;
+use broker_oauth::failure::{Failure, Verdict};
 use broker_oauth::refresh::{Freshness, RefreshParameters, freshness};
 use broker_oauth::secret::RefreshToken;
 use broker_oauth::token::{IssuedToken, TokenResponse};
@@ -263,6 +263,12 @@ async fn fail(broker: &Broker, provider: &Provider, mut grant: Grant, ask: &Ask,
         // Unsaved, the tombstone is tried again like any other grant; this daemon sends the token no more either way.
         drop(saved);
         return (hold, Err(refusal));
+    }
+    // An answer is an end: the next start has nothing to finish.
+    if let (Fault::Refused(Failure::OAuth(_)), Credential::Refresh(refresh)) = (fault, &mut grant.credential)
+        && refresh.intent.take().is_some()
+    {
+        drop(broker.vault.put(grant.id.as_str(), grant.to_record()).await);
     }
     (Hold::Saved(Held::new(grant)), Err(refusal))
 }

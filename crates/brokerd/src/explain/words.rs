@@ -132,7 +132,7 @@ fn fill(text: &str, response: &ErrorResponse, verdict: Verdict, subject: &Subjec
 }
 
 /// The command that signs in for what was refused. A grant that is dead is replaced as the profile has it.
-fn login(subject: &Subject<'_>, verdict: Verdict) -> String {
+pub(super) fn login(subject: &Subject<'_>, verdict: Verdict) -> String {
     // Only what a shell takes as it stands, or a pasted command would be another.
     let plain = |text: &&str| {
         !text.starts_with('-')
