@@ -31,3 +31,13 @@ async fn a_locale_that_is_no_language_is_refused_before_the_provider_hears_of_it
     }
     assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_does_not_repeat_a_password_that_stands_in_a_url() {
+    let rig = Rig::setup().start();
+    for issuer in ["https://ada:hunter2@a.example", "https://:hunter2@a.example", "https://ada:hunter2/x@a.example"] {
+        let answer = rig.raw(&rig.post("/v1/probe", &format!("{{\"issuer\":\"{issuer}\"}}"))).await;
+        assert_eq!((answer.status, answer.error().as_str()), (400, "configuration"), "{issuer}");
+        assert!(answer.body.contains("issuer") && !answer.body.contains("hunter2"), "{answer:?}");
+    }
+}
