@@ -37,6 +37,7 @@ mod silence;
 mod silent;
 mod single_flight;
 mod step_up;
+mod strict_requests;
 mod stuck_store;
 mod support_ids;
 mod throttling;

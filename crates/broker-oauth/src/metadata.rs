@@ -9,9 +9,6 @@ use url::Url;
 use crate::text::is_https_or_loopback;
 use crate::wire::text;
 
-/// Largest metadata document, in bytes.
-pub const MAX_METADATA: usize = 256 * 1024;
-
 /// The endpoints a sign-in needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {

@@ -14,7 +14,13 @@ const MOST: u64 = 2 * 1024 * 1024;
 /// Reads the token and returns its hash, as `reject_token_sha256` has it.
 pub(crate) fn read(from: impl Read) -> Result<String, Failure> {
     let mut text = Zeroizing::new(Vec::with_capacity(16 * 1024));
-    from.take(MOST).read_to_end(&mut text)?;
+    from.take(MOST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MOST {
+        // The hash of a part is that of no token: nothing would be dropped, and nobody told.
+        let long = format!("what --rejected read from stdin is too long: more than {MOST} bytes");
+        let body = ErrorBody::new(ErrorCode::BadRequest, long);
+        return Err(body.with_hint("pass the token that was refused, and nothing else").into());
+    }
     let token = text.trim_ascii();
     if token.is_empty() {
         let nothing = ErrorBody::new(ErrorCode::BadRequest, "--rejected reads a token from stdin, and there was none");
@@ -42,5 +48,13 @@ mod tests {
             assert_eq!(read(text.as_bytes()).unwrap(), abc);
         }
         assert!(read("\n".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_and_not_cut() {
+        let most = usize::try_from(MOST).unwrap();
+        assert!(read("a".repeat(most).as_bytes()).is_ok());
+        let told = format!("{:?}", read("a".repeat(most + 1).as_bytes()).unwrap_err());
+        assert!(told.contains("too long"), "{told}");
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use broker_ipc::api::Prompts;
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_ipc::peer::Peer;
+use broker_oauth::text::clean;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
@@ -38,6 +39,9 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/v1/status", &["GET"]),
     ("/v1/token", &["POST"]),
 ];
+
+/// Most characters of an unknown field's name that an error repeats.
+const LONGEST_NAME: usize = 100;
 
 /// Answers one request. Dropping the future leaves whatever it waits for.
 pub async fn handle(
@@ -78,7 +82,10 @@ async fn route(
         ("GET", ["v1", "status"]) => Ok(Reply::json(&status::status(broker).await)),
         ("GET", ["v1", "doctor"]) => Ok(Reply::json(&doctor::doctor(broker).await)),
         ("POST", ["v1", "probe"]) => doctor::probe(broker, body).await,
-        ("POST", ["v1", "reload"]) => broker.reload().map(|reloaded| Reply::json(&reloaded)),
+        ("POST", ["v1", "reload"]) => {
+            let Nothing {} = parse(body)?;
+            broker.reload().map(|reloaded| Reply::json(&reloaded))
+        }
         _ => Err(nowhere(method, &segments)),
     }
 }
@@ -108,6 +115,11 @@ fn nowhere(method: &Method, segments: &[&str]) -> ErrorBody {
     }
 }
 
+/// A request that asks for nothing in particular, so far.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 /// Reads a request's body; an empty one asks for nothing in particular.
 fn parse<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ErrorBody> {
     if body.iter().all(u8::is_ascii_whitespace) {
@@ -119,11 +131,9 @@ fn parse<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Err
             .with_hint("docs/PROTOCOL.md has every field"));
     }
     serde_json::from_slice(body).map_err(|error| {
-        // serde's text for a field that `deny_unknown_fields` met; it names the field, and quotes no value.
-        let text = error.to_string();
-        if text.starts_with("unknown field") {
-            let named = text.split(", ").next().unwrap_or_default().to_owned();
-            return ErrorBody::new(ErrorCode::UnsupportedField, format!("this brokerd does not know it: {named}"))
+        if let Some(name) = unknown_field(&error.to_string()) {
+            let what = format!("this brokerd does not know it: unknown field `{name}`");
+            return ErrorBody::new(ErrorCode::UnsupportedField, what)
                 .with_hint("restart brokerd if it has been updated, or leave the field out");
         }
         // Other texts may quote a value, and a value may be a secret.
@@ -132,6 +142,13 @@ fn parse<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Err
         ErrorBody::new(ErrorCode::BadRequest, format!("{what}, at line {line} column {column}"))
             .with_hint("docs/PROTOCOL.md has every field")
     })
+}
+
+/// The name in serde's text for a field that `deny_unknown_fields` met: fit to be shown, whatever was sent.
+fn unknown_field(text: &str) -> Option<String> {
+    let name = text.strip_prefix("unknown field `")?;
+    let end = name.rfind("`, expected ").max(name.rfind("`, there are no fields"))?;
+    Some(clean(&name[..end]).chars().take(LONGEST_NAME).collect())
 }
 
 #[cfg(test)]
@@ -148,9 +165,27 @@ mod tests {
     #[test]
     fn an_unknown_field_is_refused_by_name_and_values_are_not_quoted() {
         let refuse = |body: &str| parse::<TokenRequest>(body.as_bytes()).unwrap_err();
+        let reload = |body: &str| parse::<Nothing>(body.as_bytes()).map(drop);
         let error = refuse(r#"{"profil": "work"}"#);
         assert_eq!(error.error, ErrorCode::UnsupportedField);
         assert!(error.error_description.contains("`profil`"), "{error}");
+        for (name, shown) in [
+            ("a, b".to_owned(), "`a, b`".to_owned()),
+            ("a`, expected `b".into(), "`a`, expected `b`".into()),
+            ("a\\u001b[31m\\nb".into(), "`a [31m b`".into()),
+            ("é".repeat(30_000), format!("`{}`", "é".repeat(100))),
+        ] {
+            for error in [refuse(&format!(r#"{{"{name}": 1}}"#)), reload(&format!(r#"{{"{name}": 1}}"#)).unwrap_err()] {
+                assert_eq!(error.error, ErrorCode::UnsupportedField);
+                assert!(error.error_description.ends_with(&format!("unknown field {shown}")), "{error}");
+            }
+        }
+        for body in ["{} {}", "[]", "null", "reload"] {
+            assert_eq!(reload(body).map_err(|error| error.error), Err(ErrorCode::BadRequest), "{body}");
+        }
+        for body in ["", " ", "{}"] {
+            assert_eq!(reload(body), Ok(()), "{body:?}");
+        }
         for body in [r#"{"timeout": "hunter2"}"#, r#"{"interaction": "hunter2"}"#, "{hunter2", "[1]", "[]"] {
             let error = refuse(body);
             assert_eq!(error.error, ErrorCode::BadRequest);

@@ -26,6 +26,10 @@ impl Caller {
         if request.reject_token_sha256.as_deref().is_some_and(|hash| !is_lower_hex_sha256(hash)) {
             return bad("reject_token_sha256 is not 64 lower-case hex digits".into());
         }
+        // It goes into a query and a form as it is.
+        if request.locale.as_deref().is_some_and(|locale| !is_language_tag(locale)) {
+            return bad("locale is no language tag: letters, digits and '-' only, as in de-DE".into());
+        }
         if let Some(tenant) = &request.tenant
             && !matches!(provider.profile.authority, Authority::Entra { .. })
         {
@@ -63,6 +67,26 @@ impl Caller {
     }
 }
 
+/// Whether a text can be a tag of BCP 47: RFC 5646 §4.4.1 wants room for 35 characters.
+fn is_language_tag(text: &str) -> bool {
+    (1..=35).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 fn is_lower_hex_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_tag_is_short_and_plain() {
+        for good in ["de", "de-DE", "zh-Hant-TW", "es-419", &"a".repeat(35)] {
+            assert!(is_language_tag(good), "{good}");
+        }
+        for bad in ["", "de_DE", "de DE", "de&x=1", "de\n", "dé", "*", &"a".repeat(36)] {
+            assert!(!is_language_tag(bad), "{bad:?}");
+        }
+    }
 }

@@ -1,13 +1,15 @@
 //! Reading the file, and refusing one that others may write: who writes it decides where tokens come from.
 
 use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
+
+use zeroize::Zeroizing;
 
 use super::ConfigError;
 
-/// Larger files are not configurations.
-const MAX: u64 = 1024 * 1024;
+/// Larger files are neither configurations nor secrets.
+const MAX: usize = 1024 * 1024;
 
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |message: String, hint: &str| ConfigError { path: path.into(), line: None, message, hint: hint.into() };
@@ -16,14 +18,25 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
             "there is no configuration file".into(),
             "write one with a profile in it; docs/CONFIG.md has examples",
         ),
+        ErrorKind::FileTooLarge => wrong(error.to_string(), "is it a configuration? docs/CONFIG.md has examples"),
         _ => wrong(format!("cannot be read: {error}"), "make it readable for you"),
     };
     // The checks are made on the open file, so that it cannot be exchanged between check and use.
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     check_owner(&file).map_err(|why| wrong(why, "run: chmod go-w on it, and make sure that it is yours"))?;
-    let mut text = String::new();
-    file.take(MAX).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
-    Ok(text)
+    let text = whole(file).map_err(|error| unreadable(&error))?;
+    Ok(text.as_str().to_owned())
+}
+
+/// A file's text, all of it or none: half a file can mean something else, half a secret is a wrong one.
+fn whole(file: File) -> io::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is too long: more than {MAX} bytes")));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Refuses a file that somebody else could have written.
@@ -76,13 +89,11 @@ fn check_unread(_file: &File) -> Result<(), String> {
 }
 
 /// Reads a file with a secret in it; one that others may read is refused.
-pub(super) fn read_secret(path: &Path) -> Result<zeroize::Zeroizing<String>, String> {
+pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))?;
     check_unread(&file).map_err(|why| format!("{}: {why}", path.display()))?;
-    let mut text = zeroize::Zeroizing::new(String::new());
-    file.take(MAX).read_to_string(&mut text).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(text)
+    whole(file).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(all(test, unix))]
@@ -101,7 +112,37 @@ mod tests {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
             assert_eq!(read(&path).is_ok(), good, "{mode:o}");
         }
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        assert!(read_secret(&path).unwrap_err().contains("may read it"));
+    }
+
+    #[test]
+    fn a_secret_that_the_group_or_others_may_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        std::fs::write(&path, "s3cret").unwrap();
+        for (mode, good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o644, false)] {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let read = read_secret(&path);
+            assert_eq!(read.is_ok(), good, "{mode:o}");
+            assert!(read.err().is_none_or(|why| why.contains("may read it")), "{mode:o}");
+            assert_eq!(check_private(&path).is_ok(), good, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_said_to_be_and_not_cut() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        // The limit is in the middle of the last character.
+        for (text, good) in [("#".repeat(MAX), true), ("#".repeat(MAX + 1), false), ("#".repeat(MAX - 1) + "é", false)]
+        {
+            std::fs::write(&path, &text).unwrap();
+            assert_eq!((read(&path).is_ok(), read_secret(&path).is_ok()), (good, good), "{}", text.len());
+            assert!(read(&path).err().is_none_or(|error| error.message.contains("too long")));
+            assert!(read_secret(&path).err().is_none_or(|why| why.contains("too long")));
+        }
+        std::fs::write(&path, b"\xff").unwrap();
+        assert!(read(&path).unwrap_err().message.contains("UTF-8"));
     }
 }

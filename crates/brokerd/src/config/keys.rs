@@ -97,3 +97,32 @@ pub(crate) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     let score = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), candidate);
     known.iter().copied().filter(|near| score(near) > 0.8).max_by(|a, b| score(a).total_cmp(&score(b)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(text: &str) -> Unknown {
+        check(&DeTable::parse(text).unwrap(), text).err().unwrap_or_else(|| panic!("{text} is good"))
+    }
+
+    /// Each row: a key, the place it stands in, and the hint. serde would list every key there is.
+    #[test]
+    fn an_unknown_key_is_named_with_its_place_and_the_nearest_there_is() {
+        for (text, message, hint) in [
+            ("[profiles.p]\nclientid = 1", "\"clientid\" is no key of [profiles.p]", "did you mean \"client_id\"?"),
+            ("[profiles.p]\nClientId = 1", "\"ClientId\" is no key of [profiles.p]", "did you mean \"client_id\"?"),
+            ("[profiles.p]\nscope = 1", "\"scope\" is no key of [profiles.p]", "did you mean \"scopes\"?"),
+            ("[store]\nkeyfile = 1", "\"keyfile\" is no key of [store]", "did you mean \"key_file\"?"),
+            ("\nprofile = 1", "\"profile\" is no key of the top of the file", "did you mean \"profiles\"?"),
+            (
+                "[store]\nxyz = 1",
+                "\"xyz\" is no key of [store]",
+                "the keys there are: kind, path, key_file, key_command",
+            ),
+        ] {
+            let unknown = unknown(text);
+            assert_eq!((unknown.line, unknown.message.as_str(), unknown.hint.as_str()), (2, message, hint));
+        }
+    }
+}

@@ -214,7 +214,16 @@ mod tests {
 
     #[test]
     fn a_variable_of_no_use_is_named_and_not_passed_over() {
-        for raw in ["socks5h://u:hunter2@p:1080", "https://u:hunter2@p", "ftp://u:hunter2@p", "http://u:hunter2@"] {
+        for raw in [
+            "socks5h://u:hunter2@p:1080",
+            "https://u:hunter2@p",
+            "ftp://u:hunter2@p",
+            "http://u:hunter2@",
+            "http://u:hunter2/x@p:1080",
+            "u:hunter2#x@p:1080",
+            "http://u:hun@hunter2@p:1080",
+            "u:x@hunter2@p",
+        ] {
             let surroundings = surroundings(&[("ALL_PROXY", raw)]);
             let error = surroundings.proxy(&Url::parse("https://as.example").unwrap()).unwrap_err();
             assert!(error.starts_with("ALL_PROXY") && !error.contains("hunter2"), "{error}");

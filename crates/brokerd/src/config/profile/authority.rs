@@ -62,8 +62,8 @@ impl Authority {
 }
 
 pub(super) fn entra(raw: &RawProfile) -> Result<Authority, Wrong> {
-    if raw.issuer.is_some() || raw.token_endpoint.is_some() || raw.device_authorization_endpoint.is_some() {
-        return wrong("with provider = \"entra\" the endpoints follow from tenant", "leave out issuer and endpoints");
+    if raw.issuer.is_some() {
+        return wrong("with provider = \"entra\" the endpoints follow from tenant", "leave out issuer");
     }
     let authority = match (&raw.cloud, &raw.authority) {
         (Some(_), Some(_)) => return wrong("cloud and authority are both there", "keep one of them"),
@@ -82,8 +82,7 @@ pub(super) fn entra(raw: &RawProfile) -> Result<Authority, Wrong> {
 
 /// AD FS by its templates, for servers whose metadata is not to be had or has no device endpoint.
 pub(super) fn adfs(raw: &RawProfile) -> Result<Authority, Wrong> {
-    let others = [&raw.issuer, &raw.tenant, &raw.cloud, &raw.token_endpoint, &raw.device_authorization_endpoint];
-    if others.into_iter().any(Option::is_some) {
+    if [&raw.issuer, &raw.tenant, &raw.cloud].into_iter().any(Option::is_some) {
         return wrong("with provider = \"adfs\" the endpoints follow from authority", "leave out the others");
     }
     let Some(name) = &raw.authority else {
@@ -149,11 +148,12 @@ pub(super) fn oidc(raw: &RawProfile) -> Result<Authority, Wrong> {
             userinfo: endpoint("userinfo_endpoint", &raw.userinfo_endpoint)?,
             token,
         });
-        let name = raw.issuer.clone().unwrap_or_else(|| endpoints.token.to_string());
+        let name = match &raw.issuer {
+            // It is asked for nothing, and shown all the same.
+            Some(issuer) => url("issuer", issuer).map(|_| issuer.clone())?,
+            None => endpoints.token.to_string(),
+        };
         return Ok(Authority::Explicit { name, endpoints });
-    }
-    if raw.device_authorization_endpoint.is_some() || raw.revocation_endpoint.is_some() {
-        return wrong("token_endpoint is missing beside the other endpoints", "add it, or leave all to discovery");
     }
     let Some(name) = raw.issuer.clone() else {
         return wrong("issuer is missing", "add the provider's issuer URL, or token_endpoint and the others");
@@ -166,12 +166,28 @@ pub(super) fn oidc(raw: &RawProfile) -> Result<Authority, Wrong> {
     Ok(Authority::Issuer { url, name })
 }
 
+/// Reads the URL of a key. One that may have a password or a key of an API in it is not quoted.
 pub(super) fn url(key: &str, value: &str) -> Result<Url, Wrong> {
-    match Url::parse(value) {
-        Ok(url) if is_https_or_loopback(&url) && url.fragment().is_none() && url.username().is_empty() => Ok(url),
-        Ok(_) => wrong(format!("{key} {value:?} is not https"), "use https; plain http is for this machine only"),
-        Err(error) => wrong(format!("{key} {value:?} is no URL: {error}"), "write it as https://host/path"),
+    let quoted = if value.contains(['@', '?', '#']) { String::new() } else { format!(" {value:?}") };
+    let url = match Url::parse(value) {
+        Ok(url) => url,
+        Err(error) => return wrong(format!("{key}{quoted} is no URL: {error}"), "write it as https://host/path"),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let hint = "leave out what stands before the @; a client's secret belongs to client_secret_file or the keyring";
+        return wrong(format!("{key} has a user or a password in it"), hint);
     }
+    if url.fragment().is_some() {
+        return wrong(format!("{key} has a fragment"), "leave out the # and what follows it");
+    }
+    // RFC 8414 §2; an endpoint may have one (RFC 6749 §3.1).
+    if url.query().is_some() && matches!(key, "issuer" | "authority") {
+        return wrong(format!("{key} has a query"), "leave out the ? and what follows it");
+    }
+    if !is_https_or_loopback(&url) {
+        return wrong(format!("{key}{quoted} is not https"), "use https; plain http is for this machine only");
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
@@ -257,6 +273,69 @@ mod tests {
         ] {
             let error = profile(lines).unwrap_err();
             assert!(error.contains(named), "{lines}: {error}");
+        }
+    }
+
+    /// Each row: the lines of a profile, and what its error must say.
+    #[test]
+    fn a_url_with_a_user_a_password_a_fragment_or_an_issuers_query_is_refused_and_not_quoted() {
+        let explicit = "token_endpoint = 'https://a.example/t'\ndevice_authorization_endpoint = 'https://a.example/d'";
+        for (lines, named) in [
+            ("issuer = 'https://ada:hunter2@a.example'", "issuer has a user or a password"),
+            ("issuer = 'https://:hunter2@a.example'", "issuer has a user or a password"),
+            ("issuer = 'https://hunter2@a.example'", "issuer has a user or a password"),
+            ("issuer = 'http://ada:hunter2@a.example'", "issuer has a user or a password"),
+            ("issuer = 'https://ada:hunter2@'", "issuer is no URL"),
+            ("issuer = 'https://ada:hunter2/x@a.example'", "issuer is no URL"),
+            ("issuer = 'https://a.example/#hunter2'", "issuer has a fragment"),
+            ("issuer = 'https://a.example/?key=hunter2'", "issuer has a query"),
+            (&format!("issuer = 'https://:hunter2@a.example'\n{explicit}"), "issuer has a user or a password"),
+            (&format!("issuer = 'https://a.example?hunter2'\n{explicit}"), "issuer has a query"),
+            (
+                &format!("{explicit}\nrevocation_endpoint = 'https://:hunter2@a.example'"),
+                "revocation_endpoint has a user",
+            ),
+            (
+                &format!("{explicit}\nuserinfo_endpoint = 'https://a.example/#hunter2'"),
+                "userinfo_endpoint has a fragment",
+            ),
+            ("provider = 'github'\nauthority = 'https://:hunter2@ghe.example'", "authority has a user or a password"),
+            ("provider = 'github'\nauthority = 'https://ghe.example?hunter2'", "authority has a query"),
+            (
+                &format!("provider = 'github'\nauthority = 'https://:hunter2@ghe.example'\n{explicit}"),
+                "authority has a user or a password",
+            ),
+            (
+                "provider = 'entra'\ntenant = 't'\nauthority = 'https://ada:hunter2@login.windows.net'",
+                "authority has a user or a password",
+            ),
+            ("provider = 'adfs'\nauthority = 'https://fs.example/adfs?hunter2'", "authority has a query"),
+            ("provider = 'keycloak'\nissuer = 'https://ada:hunter2@a.example'", "issuer has a user or a password"),
+        ] {
+            let error = profile(lines).err().unwrap_or_else(|| panic!("{lines} is good"));
+            assert!(error.contains(named) && !error.contains("hunter2"), "{lines}: {error}");
+        }
+        let queries =
+            "token_endpoint = 'https://a.example/t?v=1'\ndevice_authorization_endpoint = 'https://a.example/d?v=1'";
+        assert!(profile(queries).is_ok(), "RFC 6749 §3.2: an endpoint may have a query");
+    }
+
+    /// Each row: the lines of a profile, and the key that its error must name.
+    #[test]
+    fn an_endpoint_that_would_not_be_used_is_named() {
+        let entra = "provider = 'entra'\ntenant = 't.example'";
+        let adfs = "provider = 'adfs'\nauthority = 'https://fs.example/adfs'";
+        for key in ["token_endpoint", "device_authorization_endpoint", "revocation_endpoint", "userinfo_endpoint"] {
+            for (lines, follows) in [(entra, "follow from tenant"), (adfs, "follow from authority")] {
+                let error = profile(&format!("{lines}\n{key} = 'https://a.example'")).unwrap_err();
+                assert!(error.starts_with(key) && error.contains(follows), "{lines}: {error}");
+            }
+        }
+        for key in ["device_authorization_endpoint", "revocation_endpoint", "userinfo_endpoint"] {
+            for provider in ["issuer = 'https://a.example'", "provider = 'gitlab'", "provider = 'google'"] {
+                let error = profile(&format!("{provider}\n{key} = 'https://a.example'")).unwrap_err();
+                assert!(error.contains("token_endpoint is missing") && error.contains(key), "{provider}: {error}");
+            }
         }
     }
 }

@@ -43,6 +43,12 @@ pub(super) fn registration(
     registration.extra = extra;
     registration.pkce = raw.pkce.unwrap_or(registration.pkce);
     if let Some(way) = authentication(raw.client_authentication.as_deref())? {
+        if !in_keyring && registration.client_secret.is_none() {
+            return wrong(
+                "client_authentication is there without a client secret",
+                "leave it out, or add client_secret = \"keyring\" or client_secret_file",
+            );
+        }
         registration.client_authentication = way;
     }
     Ok((registration, in_keyring))
@@ -63,10 +69,22 @@ fn in_keyring(raw: &RawProfile) -> Result<bool, Wrong> {
 
 fn secret_of_file(raw: &RawProfile, directory: &Path) -> Result<Option<ClientSecret>, Wrong> {
     let Some(file) = &raw.client_secret_file else { return Ok(None) };
-    match read_secret(&directory.join(file)) {
-        Ok(secret) => Ok(Some(ClientSecret::new(secret.trim_end_matches(['\r', '\n'])))),
-        Err(why) => wrong(format!("client_secret_file: {why}"), "give it to you alone: chmod 600"),
-    }
+    let path = directory.join(file);
+    let text = match read_secret(&path) {
+        Ok(text) => text,
+        Err(why) => return wrong(format!("client_secret_file: {why}"), "give it to you alone: chmod 600"),
+    };
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = line.strip_suffix('\r').unwrap_or(line);
+    let what = match () {
+        () if secret.trim().is_empty() => "is empty",
+        () if secret.chars().any(char::is_control) => "has more than one line, or control characters in it",
+        () => return Ok(Some(ClientSecret::new(secret))),
+    };
+    wrong(
+        format!("client_secret_file: {} {what}", path.display()),
+        "write the secret into it, on one line and with nothing else",
+    )
 }
 
 fn authentication(value: Option<&str>) -> Result<Option<ClientAuthentication>, Wrong> {
@@ -87,5 +105,66 @@ fn scopes(list: &[String]) -> Result<ScopeSet, Wrong> {
             wrong(format!("scope {bad:?} has a character no scope may have"), "list each scope as its own string")
         }
         None => Ok(list.iter().map(String::as_str).collect()),
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::super::Profile;
+    use crate::config::{Config, ConfigError};
+
+    /// A profile whose secret is in a file with this content; it begins on line 1.
+    fn profile(content: &str, lines: &str) -> Result<Profile, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("secret");
+        std::fs::write(&file, content).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!("[profiles.p]\nprovider = \"gitlab\"\nclient_id = \"c\"\n{lines}");
+        Config::parse(&directory.path().join("config.toml"), &text).map(|config| Profile::clone(&config.profiles["p"]))
+    }
+
+    #[test]
+    fn a_secret_is_one_line_and_its_end_is_cut_off() {
+        for content in ["s3 cret", "s3 cret\n", "s3 cret\r\n"] {
+            let profile = profile(content, "client_secret_file = \"secret\"").unwrap();
+            assert_eq!(profile.registration.client_secret.unwrap().expose(), "s3 cret", "{content:?}");
+        }
+        for (content, named) in [
+            ("", "is empty"),
+            ("\n", "is empty"),
+            (" \n", "is empty"),
+            ("hunter2\n\n", "more than one line"),
+            ("hunter2\nother\n", "more than one line"),
+            ("\nhunter2", "more than one line"),
+            ("hunter2\t", "control characters"),
+            ("hun\0hunter2", "control characters"),
+        ] {
+            let error = profile(content, "client_secret_file = \"secret\"").unwrap_err();
+            let told = format!("{error}; {}", error.hint);
+            assert!(
+                told.contains(named) && told.contains("secret") && !told.contains("hunter2"),
+                "{content:?}: {told}"
+            );
+            assert_eq!(error.line, Some(1), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_secret_has_one_place() {
+        let error = profile("s3cret", "client_secret_file = \"secret\"\nclient_secret = \"keyring\"").unwrap_err();
+        assert!(error.to_string().contains("client_secret and client_secret_file are both there"), "{error}");
+        assert_eq!(error.line, Some(1), "{error}");
+    }
+
+    #[test]
+    fn a_way_to_send_a_secret_wants_a_secret() {
+        let error = profile("s3cret", "client_authentication = \"basic\"").unwrap_err();
+        assert!(error.to_string().contains("client_authentication is there without a client secret"), "{error}");
+        for secret in ["client_secret_file = \"secret\"", "client_secret = \"keyring\""] {
+            profile("s3cret", &format!("client_authentication = \"basic\"\n{secret}")).unwrap();
+        }
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn provider(name: Option<&str>) -> Result<Provider, Wrong> {
 
 /// Where the endpoints come from. Explicit ones win, so that a gateway in front of a provider can be named.
 pub(super) fn authority(provider: Provider, raw: &mut RawProfile) -> Result<Authority, Wrong> {
+    check_endpoints(provider, raw)?;
     match provider.dialect().endpoints {
         EndpointSource::Tenant => authority::entra(raw),
         EndpointSource::Adfs => authority::adfs(raw),
@@ -37,14 +38,14 @@ pub(super) fn authority(provider: Provider, raw: &mut RawProfile) -> Result<Auth
             let only_here = "the endpoints follow from authority";
             let keys =
                 [("issuer", raw.issuer.is_some()), ("tenant", raw.tenant.is_some()), ("cloud", raw.cloud.is_some())];
-            refuse(provider, raw, keys, only_here)?;
+            refuse(provider, keys, only_here)?;
             let base = raw.authority.take();
             let name = spelled(base.as_deref().unwrap_or(default), Some(false));
+            let url = authority::url("authority", &name)?;
             if raw.token_endpoint.is_some() {
                 raw.issuer = Some(name);
                 return authority::oidc(raw);
             }
-            let url = authority::url("authority", &name)?;
             let endpoints = Box::new(on_host(&url, &known, api));
             Ok(Authority::Explicit { name, endpoints })
         }
@@ -55,7 +56,7 @@ pub(super) fn authority(provider: Provider, raw: &mut RawProfile) -> Result<Auth
                 ("authority", raw.authority.is_some()),
                 ("cloud", raw.cloud.is_some()),
             ];
-            refuse(provider, raw, keys, "its endpoints are always the same")?;
+            refuse(provider, keys, "its endpoints are always the same")?;
             if raw.token_endpoint.is_some() {
                 raw.issuer = Some(issuer.into());
                 return authority::oidc(raw);
@@ -72,20 +73,32 @@ pub(super) fn authority(provider: Provider, raw: &mut RawProfile) -> Result<Auth
     }
 }
 
-/// Names a key that has no meaning for the provider, and an endpoint without the one that makes them explicit.
-fn refuse<const N: usize>(
-    provider: Provider,
-    raw: &RawProfile,
-    keys: [(&str, bool); N],
-    why: &str,
-) -> Result<(), Wrong> {
+/// Names an endpoint that would not be used: where all follow from another key, or without the one that makes them explicit.
+fn check_endpoints(provider: Provider, raw: &RawProfile) -> Result<(), Wrong> {
+    let keys = [
+        ("token_endpoint", raw.token_endpoint.is_some()),
+        ("device_authorization_endpoint", raw.device_authorization_endpoint.is_some()),
+        ("revocation_endpoint", raw.revocation_endpoint.is_some()),
+        ("userinfo_endpoint", raw.userinfo_endpoint.is_some()),
+    ];
+    match provider.dialect().endpoints {
+        EndpointSource::Tenant => refuse(provider, keys, "the endpoints follow from tenant"),
+        EndpointSource::Adfs => refuse(provider, keys, "the endpoints follow from authority"),
+        _ if raw.token_endpoint.is_some() => Ok(()),
+        _ => match keys.iter().find(|(_, there)| *there) {
+            Some((key, _)) => {
+                wrong(format!("token_endpoint is missing beside {key}"), "add it, or leave out all endpoints")
+            }
+            None => Ok(()),
+        },
+    }
+}
+
+/// Names a key that has no meaning for the provider.
+fn refuse<const N: usize>(provider: Provider, keys: [(&str, bool); N], why: &str) -> Result<(), Wrong> {
     let name = provider.as_str();
     if let Some((key, _)) = keys.iter().find(|(_, there)| *there) {
         return wrong(format!("{key} is not for provider = {name:?}: {why}"), "leave it out");
-    }
-    let others = [&raw.device_authorization_endpoint, &raw.revocation_endpoint, &raw.userinfo_endpoint];
-    if raw.token_endpoint.is_none() && others.into_iter().any(Option::is_some) {
-        return wrong("token_endpoint is missing beside the other endpoints", "add it, or leave out all endpoints");
     }
     Ok(())
 }
@@ -179,6 +192,12 @@ mod tests {
             ("provider = \"keycloak\"\nissuer = \"https://a.example\"\nauthority = \"https://a.example\"", "authority"),
             ("provider = \"gitlab\"\ntenant = \"a\"", "tenant"),
             ("provider = \"gitlab\"\nclient_authentication = \"jwt\"", "basic, post"),
+            (
+                "provider = \"entra\"\ntenant = \"t\"\nuserinfo_endpoint = \"https://a.example\"",
+                "userinfo_endpoint is not for",
+            ),
+            ("issuer = \"https://a.example\"\nuserinfo_endpoint = \"https://a.example\"", "token_endpoint is missing"),
+            ("provider = \"gitlab\"\nclient_authentication = \"post\"", "client_authentication is there without"),
             ("provider = \"gitlab\"\nclient_secret = \"hunter2\"", "never put a secret"),
             ("provider = \"gitlab\"\nclient_secret = 123456", "never put a secret"),
             ("provider = \"gitlab\"\nclient_secret = [\"hunter2\"]", "never put a secret"),

@@ -1,0 +1,43 @@
+//! Requests that say more than brokerd understands, or something that is not fit to be sent on.
+
+use broker_client::TokenRequest;
+use support::fake_as::Endpoint;
+use support::rig::{Rig, interactive};
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_takes_no_fields_and_reloads_nothing_when_it_is_given_one() {
+    let rig = Rig::setup().start();
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    rig.write_config(&config.replace("\"write\"", "\"written\""));
+    for (body, status, code) in [
+        (r#"{"profile":"work"}"#, 400, "unsupported_field"),
+        (r#"["work"]"#, 400, "bad_request"),
+        ("work", 400, "bad_request"),
+    ] {
+        let answer = rig.raw(&rig.post("/v1/reload", body)).await;
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (status, Some(code)), "{body}");
+    }
+    let changed = rig.raw(&rig.post("/v1/reload", "{}")).await.json()["changed"].clone();
+    assert_eq!(changed, serde_json::json!(["work"]), "the requests before did not read the file");
+    assert_eq!(rig.raw(&rig.post("/v1/reload", "")).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locale_that_is_no_language_is_refused_before_the_provider_hears_of_it() {
+    let rig = Rig::setup().start();
+    for locale in ["de_DE", "", "de&prompt=none", "de\r\nx: y", &"a".repeat(36)] {
+        let refused = rig.refused(&TokenRequest { locale: Some(locale.into()), ..interactive() }).await;
+        assert_eq!(refused.error.as_str(), "bad_request", "{locale:?}");
+    }
+    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_does_not_repeat_a_password_that_stands_in_a_url() {
+    let rig = Rig::setup().start();
+    for issuer in ["https://ada:hunter2@a.example", "https://:hunter2@a.example", "https://ada:hunter2/x@a.example"] {
+        let answer = rig.raw(&rig.post("/v1/probe", &format!("{{\"issuer\":\"{issuer}\"}}"))).await;
+        assert_eq!((answer.status, answer.error().as_str()), (400, "configuration"), "{issuer}");
+        assert!(answer.body.contains("issuer") && !answer.body.contains("hunter2"), "{answer:?}");
+    }
+}
