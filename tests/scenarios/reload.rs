@@ -120,7 +120,24 @@ async fn without_a_configuration_it_starts_says_so_and_takes_one_later() {
     let refused = rig.refused(&interactive()).await;
     assert_eq!((refused.error.as_str(), refused.error.exit_code()), ("configuration", 6));
     assert!(refused.error_description.contains("no configuration file") && refused.hint.is_some(), "{refused:?}");
-    rig.write_config(&config);
+    rig.write_config(&config.replace("[store]\nkind = \"memory\"\n", ""));
     rig.client.reload().await.unwrap();
     rig.sign_in("alice").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_comes_late_with_a_store_of_its_own_asks_for_a_restart() {
+    let mut rig = Rig::start();
+    let good = std::fs::read_to_string(rig.config_file()).unwrap();
+    rig.sign_in("alice").await;
+    rig.write_config("profiles = 7");
+    rig.restart().await;
+    // The rig's own store is not the one that brokerd takes without a configuration.
+    rig.write_config(&good);
+    let error = rig.client.reload().await.unwrap_err().to_body();
+    assert_eq!((error.error.as_str(), error.hint.as_deref()), ("configuration", Some("restart brokerd")));
+    let refused = rig.refused(&never()).await;
+    assert_eq!((refused.error.as_str(), refused.hint.as_deref()), ("configuration", Some("restart brokerd")));
+    rig.restart().await;
+    rig.token(&never()).await;
 }

@@ -85,13 +85,27 @@ impl Broker {
         // Certificates are read anew as well, the system's among them.
         self.outbound.begin_anew();
         self.gates.try_again();
-        let config = Config::load(&self.config_file);
+        let config = Config::load(&self.config_file).and_then(|config| self.of_this_store(config));
         let refused = config.as_ref().err().cloned();
         let changed = self.put_in_force(config);
         match refused {
             Some(error) => Err(ErrorBody::new(ErrorCode::Configuration, error.to_string()).with_hint(error.hint)),
             None => Ok(Reloaded { changed, profiles: self.profiles().providers.keys().cloned().collect() }),
         }
+    }
+
+    /// A file that was unreadable at the start could not say which store it meant. In another one, nobody would be signed in.
+    fn of_this_store(&self, config: Config) -> Result<Config, ConfigError> {
+        if !self.profiles().providers.is_empty() || config.store == self.store_at_start {
+            return Ok(config);
+        }
+        let message = "[store] is another than brokerd began with, when it had no configuration that is right";
+        Err(ConfigError {
+            path: self.config_file.clone(),
+            line: None,
+            message: message.into(),
+            hint: "restart brokerd".into(),
+        })
     }
 
     /// Puts a configuration in force; profiles that did not change keep their tokens and flights. Returns those that did.
