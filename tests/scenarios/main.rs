@@ -6,6 +6,7 @@ mod aadsts;
 mod accounts;
 mod authorities;
 mod bad_input;
+mod binding;
 mod changed_meanwhile;
 mod claims;
 mod client_secrets;
