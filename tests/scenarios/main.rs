@@ -13,6 +13,7 @@ mod client_secrets;
 mod corners;
 mod crash;
 mod deadlines;
+mod doctor;
 mod endings;
 mod entra;
 mod errors_page;
