@@ -43,4 +43,5 @@ mod stuck_store;
 mod support_ids;
 mod throttling;
 mod watch;
+mod who;
 mod wire;
