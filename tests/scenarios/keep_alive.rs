@@ -2,7 +2,7 @@
 
 use broker_client::{AccountState, TokenRequest};
 use serde_json::json;
-use support::fake_as::{Endpoint, Fault, Grant, Rotation};
+use support::fake_as::{Endpoint, Fault, Grant, Options, Rotation};
 use support::rig::{Rig, never, s};
 
 const HALF_AN_HOUR: u64 = 1800;
@@ -207,4 +207,29 @@ async fn when_it_ends_is_shown_with_and_without_the_key() {
     let rig = rig("", None);
     rig.sign_in("alice").await;
     assert_eq!(rig.account().await.refresh_token_expires_at, None);
+}
+
+/// Each row: what the profile says, and whether the sign-in is still there after a day in which nobody asked.
+#[tokio::test(start_paused = true)]
+async fn a_keycloak_session_is_kept_alive_where_the_profile_wants_it_and_an_offline_one_needs_nothing() {
+    for (lines, lives, kept_alive) in [
+        ("scopes = [\"read\"]\nkeep_alive = true", true, true),
+        ("scopes = [\"read\"]", false, false),
+        ("scopes = [\"read\", \"offline_access\"]", true, false),
+        ("scopes = [\"read\", \"offline_access\"]\nkeep_alive = true", true, false),
+    ] {
+        let profile = format!(
+            "[profiles.work]\nprovider = \"keycloak\"\nissuer = \"http://127.0.0.1:7001\"\nclient_id = \"cli\"\n{lines}\n"
+        );
+        let rig = Rig::setup().provider(Options::keycloak).config(Some(&profile)).start();
+        rig.sign_in("alice").await;
+        rig.pass(s(DAY)).await;
+        assert_eq!(refreshes(&rig) > 0, kept_alive, "{lines}");
+        if lives {
+            rig.token(&never()).await;
+        } else {
+            assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required", "{lines}");
+        }
+        assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1, "{lines}");
+    }
 }

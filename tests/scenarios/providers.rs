@@ -77,11 +77,11 @@ const ROWS: [Row; 9] = [
     Row {
         name: "keycloak",
         speak: Options::keycloak,
-        profile: "issuer = \"http://127.0.0.1:7001\"\nclient_id = \"cli\"\nscopes = [\"read\"]",
+        profile: "issuer = \"http://127.0.0.1:7001\"\nclient_id = \"cli\"\nscopes = [\"read\", \"offline_access\"]",
         username: "alice@example.com",
         lasts: false,
         revocation: "revoked",
-        asked: &[("scope", "openid read"), ("code_challenge_method", "S256")],
+        asked: &[("scope", "offline_access openid read"), ("code_challenge_method", "S256")],
     },
     Row {
         name: "gitlab",
@@ -286,6 +286,20 @@ async fn the_resource_is_named_on_both_legs() {
     for request in rig.fake.log().iter().filter(|request| request.endpoint != Endpoint::Discovery) {
         assert_eq!(request.field("resource"), Some("urn:files"), "{request:?}");
     }
+}
+
+/// Twitch's name for it goes with the extra parameters, and what was granted comes as a list.
+#[tokio::test(start_paused = true)]
+async fn scopes_that_are_asked_for_and_granted_as_lists_are_scopes() {
+    let profile = "extra_parameters = { scopes = \"openid chat:read\" }";
+    let config = format!("[profiles.work]\nissuer = \"{BASE}\"\nclient_id = \"cli\"\n{profile}\n");
+    let rig = Rig::setup().provider(Options::twitch).config(Some(&config)).start();
+    let token = rig.sign_in("alice").await;
+    assert_eq!(token.scope, "chat:read openid");
+    assert_eq!(token.account.username, "alice@example.com");
+    assert_eq!(exposed(&rig.token(&scopes(&["chat:read"])).await), exposed(&token));
+    rig.expire().await;
+    assert_eq!(rig.token(&scopes(&["chat:read"])).await.scope, "chat:read openid");
 }
 
 /// Auth0's tokens for an audience are for it, after a refresh too.

@@ -17,6 +17,9 @@ use crate::text::{user_code, verification_uri};
 use crate::token::Target;
 use crate::wire::{ProviderRequest, ProviderResponse, is_refusal, seconds, text};
 
+/// What a poll asks by (RFC 8628 §3.4).
+pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// RFC 8628 §3.2: the interval when the server names none.
 const DEFAULT_INTERVAL: u64 = 5;
 /// RFC 8628 §3.5: what each `slow_down` adds.
@@ -142,7 +145,7 @@ pub fn poll_request(
     parameters: PollParameters<'_>,
 ) -> ProviderRequest {
     let fields = [
-        ("grant_type", Some("urn:ietf:params:oauth:grant-type:device_code")),
+        ("grant_type", Some(GRANT_TYPE)),
         ("device_code", Some(device_code.expose())),
         // RFC 8628 has no such parameter here.
         ("claims", parameters.claims.filter(|_| registration.provider.dialect().claims_in_poll)),

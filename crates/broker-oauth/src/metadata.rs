@@ -132,4 +132,22 @@ mod tests {
         let document = json!({"issuer": "http://127.0.0.1:1", "token_endpoint": "http://127.0.0.1:1/t"});
         assert_eq!(parse("http://127.0.0.1:1", &document).unwrap().device_authorization, None);
     }
+
+    /// An access token goes there: better nobody is named than that it crosses a network in clear text.
+    #[test]
+    fn a_userinfo_endpoint_that_is_not_https_is_none() {
+        let userinfo = |raw: &str| {
+            let document = json!({
+                "issuer": "https://a.example", "token_endpoint": "https://a.example/t", "userinfo_endpoint": raw,
+            });
+            parse("https://a.example", &document).unwrap().userinfo.map(String::from)
+        };
+        for bad in ["http://a.example/u", "http://localhost.a.example/u", "ftp://a.example/u", "data:,u", "/u", ""] {
+            assert_eq!(userinfo(bad), None, "{bad}");
+        }
+        // Another host than the issuer's is the provider's to name.
+        for good in ["https://a.example/u", "https://elsewhere.example/u", "http://127.0.0.1:1/u"] {
+            assert_eq!(userinfo(good).as_deref(), Some(good));
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod surroundings;
 mod tunnel;
 
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -61,7 +62,9 @@ struct Made {
     ca_file: Option<Stamp>,
 }
 
-type Stamp = (Option<SystemTime>, u64);
+/// What changes with a file: when it was written, its length, and where the platform has them, its inode and when that was
+/// changed, which nobody can set back.
+type Stamp = (Option<SystemTime>, u64, Option<(u64, i64, i64)>);
 
 /// Why there was no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -189,11 +192,23 @@ impl Outbound {
     }
 }
 
-/// When a CA file was last written, and how long it is. One that others may write is refused, as when the configuration
-/// was read.
+/// By what a CA file is told from what it was. One that others may write is refused, as when the configuration was read.
 fn stamp(ca_file: &Path) -> Result<Stamp, String> {
     let metadata = crate::config::check_file(ca_file).map_err(|why| format!("ca_file: {why}"))?;
-    Ok((metadata.modified().ok(), metadata.len()))
+    Ok((metadata.modified().ok(), metadata.len(), inode(&metadata)))
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+fn inode(metadata: &Metadata) -> Option<(u64, i64, i64)> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn inode(_metadata: &Metadata) -> Option<(u64, i64, i64)> {
+    None
 }
 
 /// Whether a URL leads to this machine: no proxy is asked for that.
@@ -292,5 +307,37 @@ mod tests {
         ] {
             assert_eq!(retry_after(&http::HeaderValue::from_static(value), now), want, "{value}");
         }
+    }
+
+    /// Whatever prints a request prints its headers.
+    #[test]
+    fn an_authorization_header_is_not_shown() {
+        let mut request = ProviderRequest::get("https://a.example/userinfo".parse().unwrap());
+        request.authorization = Some("Bearer at-5d41402a".into());
+        let request = http_request(&request).unwrap();
+        assert_eq!(request.headers()[http::header::AUTHORIZATION], "Bearer at-5d41402a");
+        let shown = format!("{request:?}");
+        assert!(shown.contains("authorization") && !shown.contains("at-5d41402a"), "{shown}");
+    }
+
+    /// Exchanged by a rename, by a tool that keeps times as they were.
+    #[cfg(unix)]
+    #[test]
+    fn a_ca_file_of_the_same_length_and_time_is_another_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let (path, written) = (directory.path().join(name), SystemTime::UNIX_EPOCH);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+            path
+        };
+        let file = write("ca.pem", "one");
+        let first = stamp(&file).unwrap();
+        assert_eq!(stamp(&file).unwrap(), first);
+        std::fs::rename(write("new.pem", "two"), &file).unwrap();
+        let second = stamp(&file).unwrap();
+        assert_ne!(second, first);
+        assert_eq!((second.0, second.1), (first.0, first.1), "by its time and length it is the same");
     }
 }

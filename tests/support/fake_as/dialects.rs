@@ -1,5 +1,7 @@
 //! How the server can be unlike the RFCs, as real providers are; each provider is a way to set up [`Options`].
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -37,6 +39,10 @@ pub struct Quirks {
     pub secret_in_form: bool,
     /// A device authorization request must have a PKCE challenge (Keycloak).
     pub pkce_required: bool,
+    /// How long a refresh token lives unused that was not asked for with `offline_access`; every answer says it (Keycloak).
+    pub session_idle: Option<Duration>,
+    /// Scopes may be asked for as `scopes`, and an answer has them in an array (Twitch).
+    pub scope_lists: bool,
     /// Endpoints at these paths as well.
     pub paths: &'static [(&'static str, Endpoint)],
 }
@@ -87,17 +93,17 @@ impl Options {
         self.quirks = Quirks { pending_status: Some(403), refusal_status: Some(403), ..Quirks::default() };
     }
 
-    /// Keycloak with PKCE enforced; its offline tokens never expire.
+    /// Keycloak with PKCE enforced: a refresh token lives for half an hour unused, an offline token has no end.
     pub fn keycloak(&mut self) {
         self.refresh_tokens = RefreshTokens::Always;
-        self.token_overrides.insert("refresh_expires_in".into(), 0.into());
-        self.quirks = Quirks { pkce_required: true, ..Quirks::default() };
+        let session_idle = Some(Duration::from_secs(1800));
+        self.quirks = Quirks { pkce_required: true, session_idle, ..Quirks::default() };
     }
 
     /// GitLab, whose metadata does not name the device endpoint; two hours, and refresh tokens that serve once.
     pub fn gitlab(&mut self) {
         self.refresh_tokens = RefreshTokens::Always;
-        self.access_token_lifetime = std::time::Duration::from_secs(7200);
+        self.access_token_lifetime = Duration::from_secs(7200);
         self.metadata_overrides.insert("device_authorization_endpoint".into(), Value::Null);
         self.token_overrides.insert("created_at".into(), 1_800_000_000.into());
         self.quirks =
@@ -121,10 +127,10 @@ impl Options {
         };
     }
 
-    /// Twitch: what a poll is told stands in `message`.
+    /// Twitch: what a poll is told stands in `message`, and scopes are lists.
     pub fn twitch(&mut self) {
         self.refresh_tokens = RefreshTokens::Always;
-        self.quirks = Quirks { error_in_message: true, ..Quirks::default() };
+        self.quirks = Quirks { error_in_message: true, scope_lists: true, ..Quirks::default() };
     }
 }
 
@@ -155,6 +161,22 @@ impl State {
         Ok(())
     }
 
+    /// The scopes a request names, separated by spaces.
+    pub(super) fn scope_asked<'r>(&self, form: &'r [(String, String)]) -> &'r str {
+        let list = if self.options.quirks.scope_lists { lookup(form, "scopes") } else { None };
+        lookup(form, "scope").or(list).unwrap_or_default()
+    }
+
+    /// How long a sign-in's refresh token lives unused; and what answers say of that, where they do.
+    pub(super) fn refresh_life(&self, scope: &[String]) -> (Duration, Option<u64>) {
+        let lasting = self.options.refresh_token_lifetime;
+        match self.options.quirks.session_idle {
+            Some(_) if scope.iter().any(|scope| scope == "offline_access") => (lasting, Some(0)),
+            Some(idle) => (idle, Some(idle.as_secs())),
+            None => (lasting, None),
+        }
+    }
+
     /// Words an answer as this dialect does: its status, and the body with its content type.
     pub(super) fn reword(&self, request: &Request, status: u16, mut body: Value) -> (u16, &'static str, String) {
         let quirks = &self.options.quirks;
@@ -174,6 +196,9 @@ impl State {
         }
         if let (Some(scope), true) = (body["scope"].as_str(), quirks.comma_scopes) {
             body["scope"] = scope.replace(' ', ",").into();
+        }
+        if let (Some(scope), true) = (body["scope"].as_str(), quirks.scope_lists) {
+            body["scope"] = scope.split(' ').collect();
         }
         if quirks.verification_url && body["verification_uri"].is_string() {
             body["verification_url"] = body["verification_uri"].take();

@@ -197,6 +197,7 @@ impl State {
                 dialect: &dialect,
                 client_id: &client_id,
                 form: &request.form,
+                scope: self.scope_asked(&request.form),
                 correlation_id: &correlation_id,
             };
             serve(self, &call)

@@ -59,6 +59,7 @@ pub(super) struct Call<'a> {
     pub(super) dialect: &'a Dialect,
     pub(super) client_id: &'a str,
     pub(super) form: &'a [(String, String)],
+    pub(super) scope: &'a str,
     pub(super) correlation_id: &'a str,
 }
 
@@ -72,7 +73,7 @@ impl Call<'_> {
     /// Returns the scopes asked for, each once, in the order asked.
     pub(super) fn scopes(&self) -> Vec<String> {
         let mut scopes: Vec<String> = Vec::new();
-        for scope in lookup(self.form, "scope").unwrap_or_default().split_ascii_whitespace() {
+        for scope in self.scope.split_ascii_whitespace() {
             if !scopes.iter().any(|known| known == scope) {
                 scopes.push(scope.to_owned());
             }

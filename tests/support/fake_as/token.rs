@@ -28,8 +28,8 @@ impl State {
             return dead(Dead::Unknown);
         };
         let (index, spent) = (token.family, token.spent);
-        let expired = call.now >= token.last_used + self.options.refresh_token_lifetime;
         let family = &self.families[index];
+        let expired = call.now >= token.last_used + self.refresh_life(&family.scope).0;
         if family.client_id != call.client_id && !self.of_one_family(&family.client_id, call) {
             return dead(Dead::WrongClient);
         }
@@ -92,6 +92,9 @@ impl State {
             let token = RefreshToken { family: index, last_used: call.now, spent: None };
             self.refresh_tokens.insert(refresh_token.clone(), token);
             answer["refresh_token"] = refresh_token.into();
+        }
+        if let (_, Some(seconds)) = self.refresh_life(&family.scope) {
+            answer["refresh_expires_in"] = seconds.into();
         }
         let user = self.user(&family.user).cloned().expect("a sign-in belongs to a user");
         if has(scope, "openid") {

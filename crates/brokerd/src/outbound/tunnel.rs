@@ -94,3 +94,54 @@ fn request(proxy: &HttpProxy, target: &str) -> http::Result<Request<Empty<Bytes>
     }
     builder.body(Empty::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What becomes of a CONNECT that is answered with these bytes, and what comes through the tunnel first.
+    async fn answered(bytes: &'static [u8]) -> Result<u8, TunnelError> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let proxy = HttpProxy::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let server = async {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            client.write_all(bytes).await.unwrap();
+            // What comes now came through the tunnel: the client speaks first.
+            if client.read_u8().await.is_ok() {
+                client.write_all(b"!").await.unwrap();
+            }
+        };
+        let client = async {
+            let mut tcp = HttpConnector::new();
+            tcp.enforce_http(false);
+            let mut stream = connect(proxy, tcp, Uri::from_static("https://as.example")).await?.into_inner();
+            stream.write_all(b"?").await.unwrap();
+            Ok(stream.read_u8().await.unwrap())
+        };
+        let (outcome, ()) = tokio::join!(client, server);
+        outcome
+    }
+
+    /// They can only be the proxy's, and would be read as the provider's.
+    #[tokio::test]
+    async fn bytes_that_come_with_the_answer_to_connect_are_refused() {
+        assert_eq!(answered(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap(), b'!');
+        for bytes in [
+            b"HTTP/1.1 200 Connection established\r\n\r\n\x15\x03\x03\x00\x02\x02\x28".as_slice(),
+            b"HTTP/1.1 200 Connection established\r\n\r\nx",
+        ] {
+            let refused = answered(bytes).await.unwrap_err().to_string();
+            assert!(
+                refused.contains("127.0.0.1") && refused.contains("it spoke before the provider could"),
+                "{refused}"
+            );
+        }
+    }
+}

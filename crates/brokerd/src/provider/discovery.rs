@@ -4,12 +4,13 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use broker_oauth::backoff::Trouble;
+use broker_oauth::device;
 use broker_oauth::dialect::EndpointSource;
 use broker_oauth::entra;
 use broker_oauth::failure::Failure;
 use broker_oauth::metadata::{self, Endpoints, MetadataError};
 use broker_oauth::token::Target;
-use broker_oauth::wire::{ProviderRequest, ProviderResponse};
+use broker_oauth::wire::{Form, ProviderRequest, ProviderResponse, is_refusal};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -94,22 +95,52 @@ impl Provider {
     /// Looks whether the provider answers, and for what it answers. Reads its metadata anew where it has some.
     pub(crate) async fn probe(&self) -> Result<Endpoints, Fault> {
         let endpoints = self.endpoints(None).await?;
-        let url = match &self.profile.authority {
-            Authority::Issuer { .. } => return Ok(endpoints),
-            // Entra's document says whether the tenant exists; a token endpoint says something to a GET, at least.
-            Authority::Entra { authority, tenant } => entra::metadata_url(authority, tenant),
-            Authority::Explicit { endpoints, .. } => endpoints.token.clone(),
-        };
-        let response = self.fetch(&ProviderRequest::get(url)).await?;
-        match response.object() {
-            Some(object)
-                if object.contains_key("error") && matches!(self.profile.authority, Authority::Entra { .. }) =>
-            {
-                Err(Failure::oauth(&response, &object).into())
+        match &self.profile.authority {
+            Authority::Issuer { .. } => {}
+            // Entra's document says whether the tenant exists.
+            Authority::Entra { authority, tenant } => {
+                let request = ProviderRequest::get(entra::metadata_url(authority, tenant));
+                if let Some(failure) = unlike_metadata(&self.fetch(&request).await?) {
+                    return Err(failure.into());
+                }
             }
-            _ => Ok(endpoints),
+            // A token endpoint answers a POST; to a GET, some have a page for people.
+            Authority::Explicit { endpoints, .. } => {
+                let form = Form::new([("grant_type", Some(device::GRANT_TYPE))]);
+                let request = ProviderRequest { form: Some(form), ..ProviderRequest::get(endpoints.token.clone()) };
+                if let Some(failure) = unlike_token_endpoint(&self.fetch(&request).await?) {
+                    return Err(failure.into());
+                }
+            }
         }
+        Ok(endpoints)
     }
+}
+
+/// What shows that an answer is no metadata document of Entra's.
+fn unlike_metadata(response: &ProviderResponse) -> Option<Failure> {
+    match response.object() {
+        Some(object) if is_refusal(&object) => Some(Failure::oauth(response, &object)),
+        Some(object) if response.status == 200 && object.contains_key("issuer") => None,
+        _ => Some(Failure::not_oauth(response)),
+    }
+}
+
+/// What shows that an answer to a request without a client is not a token endpoint's. That refuses it, in whatever words;
+/// a page with status 200, a redirect and an outage are somebody else's.
+fn unlike_token_endpoint(response: &ProviderResponse) -> Option<Failure> {
+    let object = response.object();
+    match (response.status, object) {
+        (200..=299 | 400..=499, Some(_)) => None,
+        (_, Some(object)) if is_refusal(&object) => Some(Failure::oauth(response, &object)),
+        (400 | 401 | 404 | 405, None) if !is_page(&response.body) => None,
+        _ => Some(Failure::not_oauth(response)),
+    }
+}
+
+/// Whether a body is HTML, or XML.
+fn is_page(body: &[u8]) -> bool {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().starts_with(b"<")
 }
 
 /// The document in an answer; `None` if the issuer has none there.

@@ -1,0 +1,72 @@
+//! What a profile's secrets are bound to: a grant, a prompt and a client secret are for one server, whatever the profile of
+//! that name says later.
+
+use broker_oauth::dialect::EndpointSource;
+use url::Url;
+
+use crate::config::{Authority, Profile};
+
+impl Profile {
+    /// What its secrets are bound to: none is ever sent anywhere else.
+    ///
+    /// Nothing ties an issuer's name to endpoints that stand in the file: where the token endpoint is elsewhere, that counts
+    /// too. A path does not, which moves with an update of the same server.
+    pub(crate) fn binding(&self) -> String {
+        let name = self.bound_to();
+        let Authority::Explicit { endpoints, .. } = &self.authority else { return name };
+        let at = &endpoints.token;
+        // A preset's own endpoints are the provider's by its name.
+        let preset = match self.registration.provider.dialect().endpoints {
+            EndpointSource::Fixed { token, .. } => token == at.as_str(),
+            _ => false,
+        };
+        let at_home = Url::parse(&name).is_ok_and(|name| name.origin() == at.origin());
+        if preset || at_home { name } else { format!("{name} ({})", at.origin().ascii_serialization()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::Config;
+
+    fn binding(lines: &str) -> String {
+        let text = format!("[profiles.p]\nclient_id = \"c\"\n{lines}");
+        Config::parse(Path::new("/etc/config.toml"), &text).unwrap().profiles["p"].binding()
+    }
+
+    /// Each row: the lines of a profile, and what its secrets are bound to.
+    #[test]
+    fn explicit_endpoints_are_bound_to_where_the_token_endpoint_is() {
+        for (lines, bound_to) in [
+            ("issuer = \"https://a.example/x\"", "https://a.example/x"),
+            ("issuer = \"https://a.example\"\ntoken_endpoint = \"https://a.example/token\"", "https://a.example"),
+            (
+                "issuer = \"https://a.example\"\ntoken_endpoint = \"https://b.example/token\"",
+                "https://a.example (https://b.example)",
+            ),
+            (
+                "issuer = \"https://a.example\"\ntoken_endpoint = \"https://a.example:8443/token\"",
+                "https://a.example (https://a.example:8443)",
+            ),
+            (
+                "issuer = \"https://localhost\"\ntoken_endpoint = \"http://localhost/token\"",
+                "https://localhost (http://localhost)",
+            ),
+            ("issuer = \"ours\"\ntoken_endpoint = \"https://b.example/token\"", "ours (https://b.example)"),
+            ("token_endpoint = \"https://b.example/token\"", "https://b.example/token"),
+            ("provider = \"google\"\nclient_secret = \"keyring\"", "https://accounts.google.com"),
+            (
+                "provider = \"google\"\nclient_secret = \"keyring\"\ntoken_endpoint = \"https://gw.example/token\"\n\
+                 device_authorization_endpoint = \"https://gw.example/device\"",
+                "https://accounts.google.com (https://gw.example)",
+            ),
+            ("provider = \"github\"", "https://github.com"),
+            ("provider = \"adfs\"\nauthority = \"https://fs.example/adfs\"", "https://fs.example/adfs"),
+            ("provider = \"entra\"\ntenant = \"t.example\"", "https://login.microsoftonline.com"),
+        ] {
+            assert_eq!(binding(lines), bound_to, "{lines}");
+        }
+    }
+}
