@@ -248,7 +248,13 @@ fn openapi_has_the_fields_of_requests_and_answers() {
     schemas.describe("SignedOut", &signed_out);
     schemas.describe(
         "ProbeRequest",
-        &ProbeRequest { profile: some("work"), provider: some("oidc"), issuer: some("i"), tenant: some("t") },
+        &ProbeRequest {
+            profile: some("work"),
+            provider: some("oidc"),
+            issuer: some("i"),
+            tenant: some("t"),
+            authority: some("a"),
+        },
     );
     let finding =
         Finding { check: text("store"), subject: text("work"), ok: false, detail: text("d"), hint: some("h") };

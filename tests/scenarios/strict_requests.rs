@@ -41,3 +41,16 @@ async fn a_probe_does_not_repeat_a_password_that_stands_in_a_url() {
         assert!(answer.body.contains("issuer") && !answer.body.contains("hunter2"), "{answer:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_named_by_its_authority_can_be_probed() {
+    let rig = Rig::setup().start();
+    for (provider, authority) in [("adfs", "https://fs.example/adfs"), ("github", "https://ghe.example")] {
+        let body = serde_json::json!({"provider": provider, "authority": authority}).to_string();
+        let answer = rig.raw(&rig.post("/v1/probe", &body)).await;
+        assert!(answer.status == 200 && answer.body.contains(authority), "{answer:?}");
+    }
+    let answer =
+        rig.raw(&rig.post("/v1/probe", r#"{"authority":"https://:hunter2@a.example","provider":"github"}"#)).await;
+    assert!(answer.error() == "configuration" && !answer.body.contains("hunter2"), "{answer:?}");
+}

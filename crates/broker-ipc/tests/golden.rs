@@ -159,6 +159,9 @@ fn requests_send_what_is_set_and_refuse_what_is_not_known_by_name() {
     });
     let read: TokenRequest = serde_json::from_value(full.clone()).unwrap();
     assert_eq!(serde_json::to_value(read).ok(), Some(full));
+    let full = json!({"profile": "work", "provider": "adfs", "issuer": "i", "tenant": "t", "authority": "a"});
+    let read: ProbeRequest = serde_json::from_value(full.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).ok(), Some(full));
     let secret = json!({"client_secret": "hunter2"});
     let read: ClientSecretRequest = serde_json::from_value(secret.clone()).unwrap();
     assert!(!format!("{read:?}").contains("hunter2"));

@@ -61,7 +61,7 @@ impl Card {
     /// Whether it signed in where the profile leads now. If not, it is not one of the profile's accounts, and nobody who
     /// signs in there could be it.
     pub(crate) fn is_of(&self, profile: &Profile) -> bool {
-        self.profile == profile.name && (self.issuer.is_empty() || self.issuer == profile.binding())
+        self.profile == profile.name && (self.issuer.is_empty() || self.issuer == profile.bound_to())
     }
 
     /// How well a name means this account: the id first, then the username, then the provider's ids.

@@ -131,10 +131,10 @@ impl Grant {
             (None, Some(_)) => Credential::Transient,
         };
         let grant = Self {
-            id: AccountId::derive(&profile.name, &profile.binding(), &identity),
+            id: AccountId::derive(&profile.name, &profile.bound_to(), &identity),
             profile: profile.name.clone(),
             client_id: profile.registration.client_id.clone(),
-            issuer: profile.binding(),
+            issuer: profile.bound_to(),
             identity,
             target,
             scope: response.token.scope.clone(),
@@ -154,7 +154,7 @@ impl Grant {
     /// Whether it was issued to this profile's client by this profile's issuer: only then is it sent there, and only then
     /// do its tokens serve the profile's callers.
     pub(crate) fn belongs_to(&self, profile: &Profile) -> bool {
-        self.client_id == profile.registration.client_id && self.issuer == profile.binding()
+        self.client_id == profile.registration.client_id && self.issuer == profile.bound_to()
     }
 
     /// How long its refresh token lives unused, where there is one and the provider says.

@@ -5,7 +5,6 @@
 pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod acquire;
-pub(crate) mod binding;
 pub mod broker;
 pub mod clock;
 pub mod config;

@@ -158,6 +158,9 @@ pub struct ProbeRequest {
     /// Or tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    /// Or authority: of AD FS, of a GitHub server, of a cloud of Entra.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
 }
 
 /// `GET /v1/doctor` and `POST /v1/probe`: findings, best news first within each.

@@ -1,6 +1,7 @@
 //! A profile: a client registration as the file has it, and as the daemon uses it.
 
 mod authority;
+mod binding;
 mod client;
 mod preset;
 mod silent;
@@ -89,11 +90,6 @@ fn wrong<T>(message: impl Into<String>, hint: &'static str) -> Result<T, Wrong> 
 }
 
 impl Profile {
-    /// What a grant of this profile is bound to: it is never sent anywhere else.
-    pub fn bound_to(&self) -> String {
-        self.authority.bound_to()
-    }
-
     /// Where it signs in, with the tenant: as people are shown it, and what a device code is bound to.
     pub fn issuer(&self) -> String {
         self.authority.shown()

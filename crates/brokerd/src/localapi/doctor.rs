@@ -31,14 +31,15 @@ pub(super) async fn doctor(broker: &Arc<Broker>) -> Findings {
 pub(super) async fn probe(broker: &Arc<Broker>, body: &[u8]) -> Result<Reply, ErrorBody> {
     let request: ProbeRequest = parse(body)?;
     let profile = match &request {
-        ProbeRequest { provider: None, issuer: None, tenant: None, profile } => {
+        ProbeRequest { provider: None, issuer: None, tenant: None, authority: None, profile } => {
             Arc::clone(&broker.provider(profile.as_deref())?.profile)
         }
         ProbeRequest { profile: Some(_), .. } => {
             return Err(ErrorBody::new(ErrorCode::BadRequest, "name a profile, or a provider to try, not both"));
         }
-        ProbeRequest { provider, issuer, tenant, .. } => {
-            let profile = Profile::to_probe(provider.clone(), issuer.clone(), tenant.clone());
+        ProbeRequest { provider, issuer, tenant, authority, .. } => {
+            let keys = [("provider", provider), ("issuer", issuer), ("tenant", tenant), ("authority", authority)];
+            let profile = Profile::to_probe(keys);
             Arc::new(profile.map_err(|(what, hint)| ErrorBody::new(ErrorCode::Configuration, what).with_hint(hint))?)
         }
     };
@@ -117,14 +118,10 @@ fn by_proxy(provider: &Provider) -> String {
 
 impl Profile {
     /// A profile to try a provider with, before there is one in the file.
-    fn to_probe(
-        provider: Option<String>,
-        issuer: Option<String>,
-        tenant: Option<String>,
-    ) -> Result<Self, (String, &'static str)> {
+    fn to_probe(keys: [(&str, &Option<String>); 4]) -> Result<Self, (String, &'static str)> {
         let mut table = toml::Table::new();
-        for (key, value) in [("provider", provider), ("issuer", issuer), ("tenant", tenant)] {
-            table.extend(value.map(|value| (key.to_owned(), toml::Value::String(value))));
+        for (key, value) in keys {
+            table.extend(value.clone().map(|value| (key.to_owned(), toml::Value::String(value))));
         }
         table.insert("client_id".into(), "probe".into());
         Self::from_table(table, Path::new(""))

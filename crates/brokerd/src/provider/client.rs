@@ -33,7 +33,7 @@ impl Drop for Record {
 /// The record of a profile's secret, as JSON.
 fn to_record(profile: &Profile, secret: &ClientSecret) -> Zeroizing<String> {
     let record = Record {
-        bound_to: profile.binding(),
+        bound_to: profile.bound_to(),
         client_id: profile.registration.client_id.clone(),
         secret: secret.expose().to_owned(),
     };
@@ -44,7 +44,7 @@ fn to_record(profile: &Profile, secret: &ClientSecret) -> Zeroizing<String> {
 /// Reads a record. `None` if it is for another client or another server than the profile's.
 fn from_record(profile: &Profile, text: &str) -> Option<ClientSecret> {
     let record: Record = serde_json::from_str(text).ok()?;
-    if (&record.client_id, &record.bound_to) != (&profile.registration.client_id, &profile.binding()) {
+    if (&record.client_id, &record.bound_to) != (&profile.registration.client_id, &profile.bound_to()) {
         tracing::info!(profile = profile.name, "the client secret in the keyring is for another client or server");
         return None;
     }

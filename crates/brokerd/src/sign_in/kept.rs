@@ -85,7 +85,7 @@ pub(super) fn to_record(
     let record = Record {
         profile: profile.name.clone(),
         client_id: profile.registration.client_id.clone(),
-        issuer: profile.binding(),
+        issuer: profile.bound_to(),
         device_code: authorization.device_code.expose().to_owned(),
         user_code: authorization.user_code.clone(),
         verification_uri: authorization.verification_uri.clone(),
@@ -118,7 +118,7 @@ pub(super) fn from_record(broker: &Broker, text: &str, mark: &Mark) -> Option<(W
         return None;
     }
     let provider = broker.provider(Some(&record.profile)).ok()?;
-    if (&record.client_id, &record.issuer) != (&provider.profile.registration.client_id, &provider.profile.binding()) {
+    if (&record.client_id, &record.issuer) != (&provider.profile.registration.client_id, &provider.profile.bound_to()) {
         return None;
     }
     let authorization = DeviceAuthorization {

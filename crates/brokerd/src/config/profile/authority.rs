@@ -34,9 +34,8 @@ pub enum Authority {
 }
 
 impl Authority {
-    /// What a grant is bound to: it is never sent anywhere else. A grant of Entra is good in every tenant of the user, so
-    /// that is the cloud.
-    pub(super) fn bound_to(&self) -> String {
+    /// Its name. A grant of Entra is good in every tenant of the user, so there it is the cloud's.
+    pub(super) fn server(&self) -> String {
         match self {
             Self::Issuer { name, .. } | Self::Explicit { name, .. } => name.clone(),
             Self::Entra { authority, .. } => authority.as_str().trim_end_matches('/').to_owned(),
@@ -46,8 +45,8 @@ impl Authority {
     /// What people are shown: with the tenant, where there is one.
     pub(super) fn shown(&self) -> String {
         match self {
-            Self::Entra { tenant, .. } => format!("{}/{tenant}", self.bound_to()),
-            Self::Issuer { .. } | Self::Explicit { .. } => self.bound_to(),
+            Self::Entra { tenant, .. } => format!("{}/{tenant}", self.server()),
+            Self::Issuer { .. } | Self::Explicit { .. } => self.server(),
         }
     }
 
