@@ -1,6 +1,8 @@
 //! What a profile's secrets are bound to: a grant, a prompt and a client secret are for one server, whatever the profile of
 //! that name says later.
 
+use std::collections::BTreeSet;
+
 use broker_oauth::dialect::EndpointSource;
 use url::Url;
 
@@ -9,19 +11,24 @@ use super::{Authority, Profile};
 impl Profile {
     /// What its secrets are bound to: none is ever sent anywhere else.
     ///
-    /// Nothing ties an issuer's name to endpoints that stand in the file: where the token endpoint is elsewhere, that counts
-    /// too. A path does not, which moves with an update of the same server.
+    /// Nothing ties an issuer's name to endpoints that stand in the file: where they are elsewhere, that counts too. A path
+    /// does not, which moves with an update of the same server.
     pub fn bound_to(&self) -> String {
         let name = self.authority.server();
         let Authority::Explicit { endpoints, .. } = &self.authority else { return name };
-        let at = &endpoints.token;
         // A preset's own endpoints are the provider's by its name.
         let preset = match self.registration.provider.dialect().endpoints {
-            EndpointSource::Fixed { token, .. } => token == at.as_str(),
-            _ => false,
+            EndpointSource::Fixed { token, device_authorization, revocation, .. } => {
+                [token, device_authorization, revocation]
+            }
+            _ => [""; 3],
         };
-        let at_home = Url::parse(&name).is_ok_and(|name| name.origin() == at.origin());
-        if preset || at_home { name } else { format!("{name} ({})", at.origin().ascii_serialization()) }
+        let home = Url::parse(&name).ok().map(|name| name.origin());
+        let confided = [Some(&endpoints.token), endpoints.device_authorization.as_ref(), endpoints.revocation.as_ref()];
+        let abroad = |url: &&Url| home.as_ref() != Some(&url.origin()) && !preset.contains(&url.as_str());
+        let places: BTreeSet<_> =
+            confided.into_iter().flatten().filter(abroad).map(|url| url.origin().ascii_serialization()).collect();
+        if places.is_empty() { name } else { format!("{name} ({})", Vec::from_iter(places).join(", ")) }
     }
 }
 
@@ -55,6 +62,11 @@ mod tests {
                 "https://localhost (http://localhost)",
             ),
             ("token_endpoint = \"https://b.example/token\"", "https://b.example/token"),
+            (
+                "token_endpoint = \"https://b.example/token\"\nrevocation_endpoint = \"https://c.example/r\"\n\
+                 device_authorization_endpoint = \"https://b.example/device\"",
+                "https://b.example/token (https://c.example)",
+            ),
             ("provider = \"google\"\nclient_secret = \"keyring\"", "https://accounts.google.com"),
             (
                 "provider = \"google\"\nclient_secret = \"keyring\"\ntoken_endpoint = \"https://gw.example/token\"\n\
