@@ -60,6 +60,9 @@ pub(crate) enum Command {
     Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     /// End the sign-in.
     SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
+    /// Another account has come in this one's place: end here, and leave the provider out of it, which may take the old
+    /// grant and the new one for the same.
+    GiveWay { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
     /// How do you stand?
     Describe { reply: oneshot::Sender<Description> },
     /// Read the grant, and act on an intent found in it.
@@ -201,7 +204,8 @@ impl Account {
             Command::Standby { ask, grace, reply } => drop(reply.send(self.standby(&ask, grace))),
             Command::Adopt { grant, token, reply } => self.queue.push_back(Job::Adopt { grant, token, reply }),
             Command::Lend { borrower, ask, reply } => self.queue.push_back(Job::Lend { borrower, ask, reply }),
-            Command::SignOut { reply } => self.queue_sign_out(reply),
+            Command::SignOut { reply } => self.queue_sign_out(reply, true),
+            Command::GiveWay { reply } => self.queue_sign_out(reply, false),
             Command::Describe { reply } => drop(reply.send(self.describe())),
             Command::Load => self.queue.push_back(Job::Load),
             Command::Forgive => self.refusals.clear(),

@@ -22,7 +22,7 @@ use crate::provider::Provider;
 pub(super) enum Job {
     Refresh { ask: Ask, progress: watch::Sender<Progress>, wanted: bool },
     Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
-    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, by: Instant },
+    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, by: Instant, revoke: bool },
     Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     Load,
     Save,
@@ -102,10 +102,10 @@ impl Account {
                     let (hold, saved) = adopted;
                     Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
                 }),
-                Job::SignOut { reply, by } => {
+                Job::SignOut { reply, by, revoke } => {
                     let cut_off = std::mem::take(&mut self.cut_off);
                     Box::pin(async move {
-                        let end = SignOut { by, cut_off };
+                        let end = SignOut { by, cut_off, revoke };
                         let (hold, result) = end.run(&broker, provider.as_deref(), &id, hold).await;
                         Done { hold, outcome: Outcome::SignedOut { reply, result } }
                     })
