@@ -31,6 +31,7 @@ mod outage;
 mod prompt_survives;
 mod providers;
 mod refusals;
+mod rejected;
 mod reload;
 mod rotation;
 mod shutdown;

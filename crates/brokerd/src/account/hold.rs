@@ -78,6 +78,12 @@ impl Hold {
         }
     }
 
+    /// Whether the grant is over.
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self, Self::Saved(Held { grant, .. }) | Self::Unsaved { grant, .. }
+            if matches!(grant.credential, Credential::Dead))
+    }
+
     pub(super) fn seen(&self) -> Seen {
         let (grant, state) = match self {
             Self::NotLoaded => (None, AccountState::NotLoaded),
