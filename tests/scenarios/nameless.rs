@@ -9,7 +9,7 @@ use support::rig::{Kind, Rig, exposed, interactive, never, sha256};
 fn github() -> Rig {
     let config = "[profiles.work]\nprovider = \"github\"\nauthority = \"http://127.0.0.1:7001\"\n\
                   client_id = \"cli\"\nscopes = [\"repo\"]\n";
-    Rig::setup().provider(|options| options.github()).config(Some(config)).start()
+    Rig::setup().provider(support::fake_as::Options::github).config(Some(config)).start()
 }
 
 fn rejecting(token: &TokenResponse) -> TokenRequest {

@@ -8,7 +8,7 @@ async fn a_rejected_token_is_not_served_by_a_flight_that_left_before() {
     // GitHub's tokens have no end and no refresh token.
     let config = "[profiles.work]\nprovider = \"github\"\nauthority = \"http://127.0.0.1:7001\"\n\
                   client_id = \"cli\"\nscopes = [\"repo\"]\n";
-    let mut rig = Rig::setup().provider(|options| options.github()).config(Some(config)).start();
+    let mut rig = Rig::setup().provider(support::fake_as::Options::github).config(Some(config)).start();
     let token = rig.sign_in("alice").await;
     rig.stop().await;
     rig.store.set_hanging(true);

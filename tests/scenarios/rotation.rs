@@ -190,7 +190,9 @@ async fn newest_is_unknown(then: &[Fault]) -> Rig {
     rig.sign_in("alice").await;
     rig.token(&forced()).await;
     rig.fake.script(Grant::RefreshToken, Fault::oauth("invalid_grant"));
-    then.iter().for_each(|fault| rig.fake.script(Grant::RefreshToken, fault.clone()));
+    for fault in then {
+        rig.fake.script(Grant::RefreshToken, fault.clone());
+    }
     rig
 }
 

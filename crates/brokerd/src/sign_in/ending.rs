@@ -79,11 +79,10 @@ impl Flow<'_> {
         if !self.broker.tell(nameless, Command::GiveWay { reply }).await {
             return;
         }
-        match gone.await {
-            Ok(Err(error)) => {
-                tracing::warn!(account = %nameless, error = error.error_description, "the account without a name stays");
-            }
-            _ => tracing::info!(account = %nameless, "the account without a name has one now, and a new id"),
+        if let Ok(Err(error)) = gone.await {
+            tracing::warn!(account = %nameless, error = error.error_description, "the account without a name stays");
+        } else {
+            tracing::info!(account = %nameless, "the account without a name has one now, and a new id");
         }
     }
 
