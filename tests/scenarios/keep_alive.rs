@@ -29,6 +29,21 @@ fn refreshes(rig: &Rig) -> usize {
     rig.fake.count(Grant::RefreshToken)
 }
 
+/// Lets time pass. On a paused clock none passes while a task looks again and again: the real one ends that.
+async fn pass_without_a_spin(rig: &Rig, seconds: u64) {
+    let (_passed, waits) = std::sync::mpsc::channel::<()>();
+    let (tell, spins) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        if waits.recv_timeout(s(10)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            tell.send(()).ok();
+        }
+    });
+    tokio::select! {
+        () = rig.pass(s(seconds)) => {}
+        Ok(()) = spins => panic!("no time passes: a task spins"),
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_short_refresh_token_is_used_in_time_while_nobody_asks() {
     for name in ["refresh_expires_in", "refresh_token_expires_in"] {
@@ -160,7 +175,7 @@ async fn a_refusal_and_a_life_that_does_not_get_longer_are_not_tried_in_a_loop()
     let rig = kept();
     rig.sign_in("alice").await;
     rig.fake.always(Grant::RefreshToken, Fault::oauth("interaction_required"));
-    rig.pass(s(DAY)).await;
+    pass_without_a_spin(&rig, DAY).await;
     assert_eq!(refreshes(&rig), 1);
 
     // The end was named at the sign-in only.
@@ -171,7 +186,7 @@ async fn a_refusal_and_a_life_that_does_not_get_longer_are_not_tried_in_a_loop()
     });
     rig.sign_in("alice").await;
     rig.fake.reconfigure(|options| options.token_overrides.clear());
-    rig.pass(s(DAY)).await;
+    pass_without_a_spin(&rig, DAY).await;
     assert_eq!(refreshes(&rig), 1);
     rig.token(&never()).await;
 }
@@ -232,4 +247,62 @@ async fn a_keycloak_session_is_kept_alive_where_the_profile_wants_it_and_an_offl
         }
         assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1, "{lines}");
     }
+}
+
+/// Nothing is sent while a refusal is remembered, and nobody looks every instant whether it still is.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_remembered_is_waited_out() {
+    let rig = kept();
+    rig.sign_in("alice").await;
+    rig.fake.always(Grant::RefreshToken, Fault::oauth("something_new"));
+    rig.pass(s(1200)).await;
+    assert_eq!(refreshes(&rig), 0, "not due");
+    pass_without_a_spin(&rig, 3600).await;
+    let sent = refreshes(&rig);
+    assert!((10..130).contains(&sent), "{sent} in an hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_a_caller_met_is_waited_out_and_then_met_once_more() {
+    let rig = kept();
+    rig.sign_in("alice").await;
+    // A moment before it is due, between 20.6 and 22.5 minutes.
+    rig.pass(s(1235)).await;
+    rig.fake.always(Grant::RefreshToken, Fault::oauth("interaction_required"));
+    rig.refused(&TokenRequest { force_refresh: true, ..never() }).await;
+    pass_without_a_spin(&rig, 119).await;
+    assert_eq!(refreshes(&rig), 1, "what is remembered is not asked again");
+    pass_without_a_spin(&rig, 3600).await;
+    assert_eq!(refreshes(&rig), 2, "once for itself, and then it is given up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_begins_when_a_locked_keyring_opens() {
+    let mut rig = kept();
+    rig.sign_in("alice").await;
+    rig.stop().await;
+    rig.store.set_locked(true);
+    rig.run();
+    rig.pass(s(60)).await;
+    let tries = rig.store.operations().len();
+    rig.pass(s(600)).await;
+    let more = rig.store.operations().len() - tries;
+    assert!((2..12).contains(&more), "{more} tries in ten minutes: a pause that grows");
+    rig.store.set_locked(false);
+    rig.pass(s(DAY)).await;
+    assert!(refreshes(&rig) > 60);
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locked_keyring_is_left_alone_where_nothing_is_kept_alive() {
+    let mut rig = rig("", Some(("refresh_expires_in", HALF_AN_HOUR)));
+    rig.sign_in("alice").await;
+    rig.stop().await;
+    rig.store.set_locked(true);
+    rig.run();
+    rig.pass(s(60)).await;
+    let tries = rig.store.operations().len();
+    rig.pass(s(DAY)).await;
+    assert_eq!(rig.store.operations().len(), tries);
 }

@@ -1,7 +1,7 @@
 //! A refresh writes before it spends and saves before it shows.
 
 use broker_client::{AccountState, TokenRequest};
-use support::fake_as::{Grant, Rotation};
+use support::fake_as::{Client, Endpoint, Fault, Grant, RefreshTokens, Rotation};
 use support::rig::{Kind, Rig, exposed, never, s, scopes};
 use tokio::time::Instant;
 
@@ -182,4 +182,99 @@ async fn where_the_provider_does_not_rotate_later_refreshes_write_nothing() {
     rig.token(&forced()).await;
     assert_eq!(rig.writes(), [Kind::Put, Kind::Put, Kind::Put]);
     assert_eq!(rig.fake.reuse_detected(), 0);
+}
+
+/// Signed in, and refreshed once: the newest refresh token has not been used yet, and the provider does not know it.
+async fn newest_is_unknown(then: &[Fault]) -> Rig {
+    let rig = Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).start();
+    rig.sign_in("alice").await;
+    rig.token(&forced()).await;
+    rig.fake.script(Grant::RefreshToken, Fault::oauth("invalid_grant"));
+    for fault in then {
+        rig.fake.script(Grant::RefreshToken, fault.clone());
+    }
+    rig
+}
+
+fn sent(rig: &Rig) -> Vec<String> {
+    let log = rig.fake.log();
+    let refreshes = log.iter().filter(|request| request.is(Grant::RefreshToken));
+    refreshes.map(|request| request.field("refresh_token").unwrap().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_newest_refresh_token_never_worked_the_one_before_it_does() {
+    for restarted in [false, true] {
+        let mut rig = newest_is_unknown(&[]).await;
+        if restarted {
+            rig.restart().await;
+        }
+        rig.token(&forced()).await;
+        assert_eq!(rig.account().await.state, AccountState::SignedIn);
+        let tokens = sent(&rig);
+        assert_eq!(tokens.len(), 3);
+        assert_eq!((&tokens[2], tokens[1] != tokens[0]), (&tokens[0], true), "first the newest, then the one before");
+        rig.token(&forced()).await;
+        assert!(!tokens.contains(&sent(&rig)[3]), "and then what that brought");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_at_that_second_try_ends_no_sign_in() {
+    let rig = newest_is_unknown(&[Fault::status(503), Fault::status(503)]).await;
+    let refused = rig.refused(&forced()).await;
+    assert_eq!(refused.error.as_str(), "provider_error");
+    let tokens = sent(&rig);
+    assert_eq!((tokens.last(), tokens.len() > 2), (tokens.first(), true), "it was at the one before");
+    assert_eq!(rig.account().await.state, AccountState::SignedIn);
+    rig.pass(s(600)).await;
+    rig.token(&forced()).await;
+    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
+}
+
+/// Both refused for good, it is over.
+#[tokio::test(start_paused = true)]
+async fn where_neither_works_the_sign_in_has_ended() {
+    let rig = newest_is_unknown(&[Fault::oauth("invalid_grant")]).await;
+    assert_eq!(rig.refused(&forced()).await.error.as_str(), "interaction_required");
+    assert_eq!(rig.account().await.state, AccountState::SignInRequired);
+}
+
+async fn change_client(rig: &Rig) {
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    rig.write_config(&config.replacen("\"cli\"", "\"new\"", 1));
+    rig.client.reload().await.unwrap();
+}
+
+fn two_clients() -> Rig {
+    Rig::setup().provider(|options| options.clients.push(Client::public("new"))).start()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_waited_for_the_save_does_not_serve_another_client() {
+    let rig = two_clients();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    let caller = rig.background(&never());
+    gate.arrived().await;
+    rig.store.set_locked(true);
+    gate.open();
+    caller.await.unwrap().unwrap_err();
+    change_client(&rig).await;
+    rig.store.set_locked(false);
+    let refused = rig.refused(&never()).await;
+    assert_eq!(refused.error.as_str(), "interaction_required");
+    assert!(refused.error_description.contains("client or issuer has changed"), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_brings_nothing_lasting_does_not_keep_another_clients_grant() {
+    let rig = two_clients();
+    rig.sign_in("alice").await;
+    change_client(&rig).await;
+    rig.fake.reconfigure(|options| options.refresh_tokens = RefreshTokens::Never);
+    let token = rig.sign_in("alice").await;
+    assert!(rig.record().contains("\"client_id\":\"new\""));
+    assert_eq!(exposed(&rig.token(&never()).await), exposed(&token));
 }

@@ -12,6 +12,7 @@ mod leaving;
 mod lend;
 mod refresh;
 mod refusals;
+mod rejected;
 mod sign_out;
 
 use std::collections::VecDeque;
@@ -34,6 +35,7 @@ use self::jobs::{Done, Job, landing};
 use self::keep_alive::KeepAlive;
 pub(crate) use self::lend::{Loan, NoLoan};
 use self::refusals::Refusals;
+use self::rejected::Rejected;
 pub(crate) use self::sign_out::revoke;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
@@ -60,6 +62,9 @@ pub(crate) enum Command {
     Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     /// End the sign-in.
     SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
+    /// Another account has come in this one's place: end here, and leave the provider out of it, which may take the old
+    /// grant and the new one for the same.
+    GiveWay { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>> },
     /// How do you stand?
     Describe { reply: oneshot::Sender<Description> },
     /// Read the grant, and act on an intent found in it.
@@ -121,6 +126,7 @@ struct Account {
     last_error: Option<api::LastError>,
     keep_alive: KeepAlive,
     refusals: Refusals,
+    rejected: Rejected,
 }
 
 /// Starts an account's task and returns its mailbox. The task ends when it signed out, or when the daemon stops and its
@@ -151,6 +157,7 @@ pub(crate) fn spawn(
         last_error: None,
         keep_alive: KeepAlive::default(),
         refusals: Refusals::default(),
+        rejected: Rejected::default(),
     };
     broker.tasks.spawn(account.run(mailbox));
     sender
@@ -174,7 +181,7 @@ impl Account {
             if !open && !unsaved && self.air.is_none() {
                 return;
             }
-            let nap = self.nap();
+            let (nap, missed) = (self.nap(), self.is_missed());
             tokio::select! {
                 biased;
                 done = landing(&mut self.air) => self.land(done),
@@ -185,6 +192,7 @@ impl Account {
                 },
                 () = until(self.cut_at), if self.may_hang && self.air.is_some() => self.cut_off(),
                 () = tokio::time::sleep_until(self.not_before), if unsaved => self.queue.push_back(Job::Save),
+                () = tokio::time::sleep_until(self.not_before), if missed => self.queue.push_back(Job::Load),
                 () = tokio::time::sleep(nap.unwrap_or_default()), if nap.is_some() => self.keep_alive(),
                 () = stop.cancelled() => return self.leave(mailbox).await,
             }
@@ -201,7 +209,8 @@ impl Account {
             Command::Standby { ask, grace, reply } => drop(reply.send(self.standby(&ask, grace))),
             Command::Adopt { grant, token, reply } => self.queue.push_back(Job::Adopt { grant, token, reply }),
             Command::Lend { borrower, ask, reply } => self.queue.push_back(Job::Lend { borrower, ask, reply }),
-            Command::SignOut { reply } => self.queue_sign_out(reply),
+            Command::SignOut { reply } => self.queue_sign_out(reply, true),
+            Command::GiveWay { reply } => self.queue_sign_out(reply, false),
             Command::Describe { reply } => drop(reply.send(self.describe())),
             Command::Load => self.queue.push_back(Job::Load),
             Command::Forgive => self.refusals.clear(),
@@ -244,12 +253,6 @@ impl Account {
     /// Whether the grant is nothing but the tokens at hand.
     fn is_transient(&self) -> bool {
         matches!(&self.hold, Some(Hold::Saved(held)) if held.is_transient())
-    }
-
-    /// Forgets exactly the token a resource refused. A grant that is that token is over.
-    fn reject(&mut self, sha256: &str) {
-        self.cache.reject(sha256);
-        self.hold = self.hold.take().map(|hold| hold.without(sha256));
     }
 
     fn best(&self, ask: &Ask, good: impl Fn(Freshness) -> bool) -> Option<Arc<IssuedToken>> {

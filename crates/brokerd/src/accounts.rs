@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use broker_ipc::api::AccountRef;
+use broker_oauth::identity::Identity;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -55,6 +56,16 @@ impl Card {
             asked: grant.asked.to_string(),
             issuer: grant.issuer.clone(),
             family: grant.family.clone(),
+        }
+    }
+
+    /// What it knows of who the user is.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            home_id: self.home_id.clone(),
+            local_id: self.local_id.clone(),
+            username: Some(self.username.clone()),
+            ..Identity::default()
         }
     }
 
@@ -187,8 +198,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use broker_oauth::identity::Identity;
-
     use super::*;
 
     fn card(profile: &str, user: &str, home: &str) -> Card {

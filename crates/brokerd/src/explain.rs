@@ -56,7 +56,12 @@ impl Refusal {
         Self { body, remedy: Remedy::SignIn }
     }
 
-    /// The same, with the command that helps where signing in does and nothing more is said.
+    /// The grant is dead.
+    pub(crate) fn ended() -> Self {
+        Self::sign_in("the sign-in has ended: the provider does not accept it any more")
+    }
+
+    /// With the command that helps where signing in does and nothing more is said.
     pub(crate) fn under(mut self, subject: &Subject<'_>) -> Self {
         if self.body.hint.as_deref() == Some(SIGN_IN) {
             self.body.hint = Some(format!("run: {}", words::login(subject, Verdict::InteractionRequired)));

@@ -92,6 +92,11 @@ impl AccountId {
         Self(hex(&hash.finalize()[..10]))
     }
 
+    /// The account of a profile whose provider did not say who signed in.
+    pub(crate) fn of_nobody(profile: &Profile) -> Self {
+        Self::derive(&profile.name, &profile.bound_to(), &Identity::default())
+    }
+
     /// The id of a store key or index entry; `None` if it is not one of ours.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let ours = text.len() == 20 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));

@@ -5,6 +5,8 @@ use broker_oauth::scope::{ScopeCase, ScopeSet};
 use broker_oauth::token::{IssuedToken, Target};
 use jiff::SignedDuration;
 
+use crate::config::Profile;
+
 /// A request for a token, after profile and account are settled.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
@@ -34,6 +36,19 @@ pub(crate) struct Key {
 }
 
 impl Ask {
+    /// What a profile asks for, from the provider: a refresh that no caller wants.
+    pub(super) fn anew(profile: &Profile) -> Self {
+        Self {
+            scopes: profile.registration.scopes.clone(),
+            target: profile.target.clone(),
+            min_validity: None,
+            force: true,
+            reject: None,
+            claims: None,
+            extra: profile.registration.extra.clone(),
+        }
+    }
+
     pub(crate) fn key(&self) -> Key {
         Key {
             scopes: self.scopes.clone(),

@@ -78,6 +78,12 @@ impl Hold {
         }
     }
 
+    /// Whether the grant is over.
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self, Self::Saved(Held { grant, .. }) | Self::Unsaved { grant, .. }
+            if matches!(grant.credential, Credential::Dead))
+    }
+
     pub(super) fn seen(&self) -> Seen {
         let (grant, state) = match self {
             Self::NotLoaded => (None, AccountState::NotLoaded),
@@ -134,15 +140,20 @@ pub(super) async fn adopt(
 }
 
 /// What a sign-in leaves: its grant, or, where the provider gave nothing that lasts with it, the one there was. A sign-in
-/// for less must not end the one that lasts.
-fn successor(hold: Hold, new: Grant) -> Grant {
+/// for less must not end the one that lasts. Whose it is stays known where this one's answer does not say.
+fn successor(hold: Hold, mut new: Grant) -> Grant {
+    let (lasts, says) = (!matches!(new.credential, Credential::Transient), new.identity.subject.is_some());
     match hold {
         Hold::Saved(Held { grant: old, .. }) | Hold::Unsaved { grant: old, .. }
-            if matches!(new.credential, Credential::Transient)
+            if !lasts
                 && matches!(old.credential, Credential::Refresh(_))
                 && (&old.client_id, &old.issuer) == (&new.client_id, &new.issuer) =>
         {
             old
+        }
+        Hold::Saved(Held { grant: old, .. }) | Hold::Unsaved { grant: old, .. } if !says => {
+            new.identity = old.identity;
+            new
         }
         _ => new,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker_ipc::api::{self, AccountState};
+use broker_ipc::api;
 use broker_ipc::error::ErrorBody;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
@@ -22,7 +22,7 @@ use crate::provider::Provider;
 pub(super) enum Job {
     Refresh { ask: Ask, progress: watch::Sender<Progress>, wanted: bool },
     Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
-    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, by: Instant },
+    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, by: Instant, revoke: bool },
     Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     Load,
     Save,
@@ -102,10 +102,10 @@ impl Account {
                     let (hold, saved) = adopted;
                     Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
                 }),
-                Job::SignOut { reply, by } => {
+                Job::SignOut { reply, by, revoke } => {
                     let cut_off = std::mem::take(&mut self.cut_off);
                     Box::pin(async move {
-                        let end = SignOut { by, cut_off };
+                        let end = SignOut { by, cut_off, revoke };
                         let (hold, result) = end.run(&broker, provider.as_deref(), &id, hold).await;
                         Done { hold, outcome: Outcome::SignedOut { reply, result } }
                     })
@@ -132,8 +132,9 @@ impl Account {
         let flown = self.flying.take();
         let outdated = std::mem::take(&mut self.outdated) || self.is_foreign(&done.hold);
         let before = self.seen.state;
-        self.seen = done.hold.seen();
-        let mut hold = done.hold;
+        let rejected = std::mem::take(&mut self.rejected);
+        let mut hold = rejected.apply(done.hold);
+        self.seen = hold.seen();
         // A token that waited for its grant to be saved.
         if let Hold::Saved(grant) = &mut hold
             && let Some(token) = grant.released.take()
@@ -141,12 +142,14 @@ impl Account {
         {
             self.cache.keep(token);
         }
+        let over = hold.is_dead();
         self.hold = Some(hold);
         match done.outcome {
             Outcome::Refreshed { progress, landing } => {
+                let landing = landing.and_then(|token| rejected.check(over, token));
                 self.note(landing.as_ref().err());
                 self.kept_alive(flown.as_ref().map(|(key, _)| key), landing.as_ref().err());
-                if let (Err(refusal), Some((key, _)), AccountState::SignedIn) = (&landing, flown, self.seen.state) {
+                if let (Err(refusal), Some((key, _))) = (&landing, flown) {
                     self.refusals.remember(key, refusal);
                 }
                 let landing = landing.map(|token| self.landed(token));

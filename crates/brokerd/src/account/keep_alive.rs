@@ -20,6 +20,8 @@ pub(super) struct KeepAlive {
     tried: Option<RefreshLife>,
     /// A refresh does not lengthen this one's life: left alone until there is another.
     given_up: Option<RefreshLife>,
+    /// The refresh was refused a moment ago: not tried before that is forgotten.
+    refused_until: Option<Instant>,
 }
 
 impl Account {
@@ -28,7 +30,8 @@ impl Account {
         let life = self.kept_life()?;
         let nap = life.nap(self.broker.clock.now(), self.spread()).unsigned_abs();
         // After an attempt that failed, in the pace of all that nobody waits for.
-        Some(if nap.is_zero() { self.not_before.saturating_duration_since(Instant::now()) } else { nap })
+        let again = self.not_before.max(self.keep_alive.refused_until.unwrap_or(self.not_before));
+        Some(if nap.is_zero() { again.saturating_duration_since(Instant::now()) } else { nap })
     }
 
     /// Uses the refresh token, if it is time.
@@ -37,6 +40,10 @@ impl Account {
             return;
         };
         let Some(ask) = self.default_ask() else { return };
+        self.keep_alive.refused_until = self.refusals.until(&ask.key());
+        if self.keep_alive.refused_until.is_some() {
+            return; // nothing would be sent
+        }
         tracing::debug!(account = %self.id, "the refresh token is used, so that it does not end");
         self.keep_alive.tried = Some(life);
         drop(self.join(ask, false));
@@ -60,16 +67,14 @@ impl Account {
     }
 
     fn default_ask(&self) -> Option<Ask> {
-        let profile = &self.provider.as_ref()?.profile;
-        Some(Ask {
-            scopes: profile.registration.scopes.clone(),
-            target: profile.target.clone(),
-            min_validity: None,
-            force: true,
-            reject: None,
-            claims: None,
-            extra: profile.registration.extra.clone(),
-        })
+        Some(Ask::anew(&self.provider.as_ref()?.profile))
+    }
+
+    /// Whether the grant could not be read, and must be, so that its refresh token is kept alive: nobody else might ask
+    /// before it ends.
+    pub(super) fn is_missed(&self) -> bool {
+        let wanted = self.provider.as_ref().is_some_and(|provider| provider.profile.silent.keep_alive);
+        wanted && matches!(self.hold, Some(Hold::NotLoaded)) && self.air.is_none()
     }
 
     /// The same for an account whenever it is asked, and different for most others.

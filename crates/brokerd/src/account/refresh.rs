@@ -82,16 +82,7 @@ pub(super) async fn recover(
     match (hold, provider) {
         (Hold::Saved(kept), Some(provider)) if has_intent(&kept.grant) => {
             tracing::info!(account = %id, "a refresh was cut off; finishing it");
-            let ask = Ask {
-                scopes: provider.profile.registration.scopes.clone(),
-                target: provider.profile.target.clone(),
-                min_validity: None,
-                force: true,
-                reject: None,
-                claims: None,
-                extra: provider.profile.registration.extra.clone(),
-            };
-            match fly_with(broker, provider, kept.grant, &ask).await {
+            match fly_with(broker, provider, kept.grant, &Ask::anew(&provider.profile)).await {
                 (hold, Ok(token)) => (hold.with_released(Some(token)), Ok(())),
                 (hold, Err(refusal)) => (hold, Err(refusal)),
             }
@@ -125,10 +116,7 @@ async fn fly_with(broker: &Broker, provider: &Provider, grant: Grant, ask: &Ask)
             let refusal = Refusal::sign_in("the provider gave no refresh token, and the access token has expired");
             (Hold::Saved(Held::new(grant)), Err(refusal))
         }
-        Credential::Dead => {
-            let refusal = Refusal::sign_in("the sign-in has ended: the provider does not accept it any more");
-            (Hold::Saved(Held::new(grant)), Err(refusal))
-        }
+        Credential::Dead => (Hold::Saved(Held::new(grant)), Err(Refusal::ended())),
     }
 }
 

@@ -32,13 +32,22 @@ struct Refused {
 impl Refusals {
     /// What is remembered for `key`.
     pub(super) fn get(&self, key: &Key) -> Option<Refusal> {
-        let now = Instant::now();
-        let found = self.0.iter().find(|refused| refused.key == *key && refused.until > now)?;
+        let found = self.find(key)?;
         let mut refusal = found.refusal.clone();
         if let Some(seconds) = &mut refusal.body.retry_after {
-            *seconds = backoff::whole_seconds(found.until - now);
+            *seconds = backoff::whole_seconds(found.until.saturating_duration_since(Instant::now()));
         }
         Some(refusal)
+    }
+
+    /// Until when something is remembered for `key`.
+    pub(super) fn until(&self, key: &Key) -> Option<Instant> {
+        Some(self.find(key)?.until)
+    }
+
+    fn find(&self, key: &Key) -> Option<&Refused> {
+        let now = Instant::now();
+        self.0.iter().find(|refused| refused.key == *key && refused.until > now)
     }
 
     /// Remembers what the provider said in OAuth's words. What only we say costs it nothing, and when nothing of it was

@@ -26,12 +26,12 @@ const LIMIT: Duration = Duration::from_secs(40);
 
 impl Account {
     /// Puts a sign-out before every refresh that has not begun, and behind the sign-ins that came first.
-    pub(super) fn queue_sign_out(&mut self, reply: oneshot::Sender<Result<SignedOut, ErrorBody>>) {
+    pub(super) fn queue_sign_out(&mut self, reply: oneshot::Sender<Result<SignedOut, ErrorBody>>, revoke: bool) {
         let now = Instant::now();
         self.cut_at.get_or_insert(now + PATIENCE);
         let may_wait = |job: &Job| matches!(job, Job::Refresh { .. } | Job::Lend { .. });
         let behind = self.queue.iter().rposition(|job| !may_wait(job)).map_or(0, |last| last + 1);
-        self.queue.insert(behind, Job::SignOut { reply, by: now + LIMIT });
+        self.queue.insert(behind, Job::SignOut { reply, by: now + LIMIT, revoke });
     }
 
     /// Ends a refresh that hangs before a sign-out. What the provider made of it is not known, as after a crash: the store
@@ -54,6 +54,8 @@ pub(super) struct SignOut {
     pub(super) by: Instant,
     /// Whether a refresh was cut off for it.
     pub(super) cut_off: bool,
+    /// Whether the provider is told.
+    pub(super) revoke: bool,
 }
 
 impl SignOut {
@@ -85,6 +87,7 @@ impl SignOut {
             Hold::Unsaved { grant, .. } => Some(grant),
             Hold::NotLoaded | Hold::Absent | Hold::SignedOut => None,
         };
+        let grant = grant.filter(|_| self.revoke);
         let (revocation, detail) = self.revoke(provider, grant.as_ref()).await;
         tracing::info!(account = %id, ?revocation, "signed out");
         let (username, profile) = card.map(|card| (card.username, card.profile)).unwrap_or_default();

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::Broker;
 use crate::account::Command;
+use crate::accounts::Card;
 use crate::explain::Refusal;
 use crate::grant::{AccountId, Grant};
 use crate::sign_in::prompt_of;
@@ -68,7 +69,13 @@ impl Broker {
     async fn hold_index_against_store(self: &Arc<Self>) -> Result<(), ErrorBody> {
         // Whoever signs in from here on is not in the list, and is no less there.
         let known = self.accounts.cards();
-        let keys = self.vault.list().await.map_err(|error| error.body())?;
+        let keys = match self.vault.list().await {
+            Ok(keys) => keys,
+            Err(error) => {
+                self.begin_to_keep_alive(&known).await;
+                return Err(error.body());
+            }
+        };
         self.tell_store();
         let stored: Option<Vec<AccountId>> =
             keys.as_ref().map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
@@ -92,6 +99,17 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// Starts the accounts that must not wait for somebody to ask: each tries by itself to read its grant.
+    async fn begin_to_keep_alive(self: &Arc<Self>, known: &[Card]) {
+        let profiles = self.profiles();
+        let kept = |card: &&Card| {
+            profiles.providers.get(&card.profile).is_some_and(|provider| provider.profile.silent.keep_alive)
+        };
+        for card in known.iter().filter(kept) {
+            self.tell(&card.id, Command::Load).await;
+        }
     }
 
     /// Deletes the records of prompts that nobody knows any more: their marks are lost.

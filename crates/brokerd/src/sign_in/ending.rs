@@ -3,15 +3,43 @@
 use std::sync::Arc;
 
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_oauth::identity::Identity;
 use broker_oauth::token::TokenResponse;
+use tokio::sync::oneshot;
 
 use super::Bound;
 use super::flow::Flow;
 use super::resume::forget;
-use crate::account::revoke;
+use crate::account::{Command, revoke};
 use crate::explain::Refusal;
 use crate::flight::Landing;
-use crate::grant::Grant;
+use crate::grant::{AccountId, Grant};
+
+/// Whose account a sign-in's grant becomes.
+#[derive(Debug, PartialEq, Eq)]
+enum Whose<'b> {
+    /// That of the user the provider names, or of nobody known.
+    Its,
+    /// The same, and the account it was asked for, of whose user nothing was known, goes.
+    Successor(&'b AccountId),
+    /// The one asked for: the provider does not say who signed in, and that is no reason to take it for another.
+    Unsaid(&'b AccountId),
+    /// None.
+    SomebodyElses,
+}
+
+/// Not known is not another: only who is named, and was not asked for, is somebody else. A name, though, is answered only
+/// by who has it: what nobody is known by would be served to those who ask for that user.
+fn whose<'b>(bound: &'b Bound, nobody: &AccountId, id: &AccountId, identity: &Identity) -> Whose<'b> {
+    match bound {
+        Bound::Anybody => Whose::Its,
+        Bound::Account(expected) if expected == id => Whose::Its,
+        Bound::Account(expected) if expected == nobody => Whose::Successor(expected),
+        Bound::Account(expected) if id == nobody => Whose::Unsaid(expected),
+        Bound::Name(name) if identity.answers_to(name) => Whose::Its,
+        Bound::Account(_) | Bound::Name(_) => Whose::SomebodyElses,
+    }
+}
 
 impl Flow<'_> {
     /// The user has consented.
@@ -24,16 +52,38 @@ impl Flow<'_> {
             response.identity = self.wish.provider.who(&response.token).await;
         }
         let (profile, target) = (&self.wish.provider.profile, self.wish.target.clone());
-        let (grant, token) = Grant::issued(profile, target, response, self.broker.clock.now());
-        let expected = match &self.wish.bound {
-            Bound::Anybody => true,
-            Bound::Account(expected) => *expected == grant.id,
-            Bound::Name(name) => grant.identity.answers_to(name),
-        };
-        if !expected {
-            return Err(self.mismatch(grant));
+        let (mut grant, token) = Grant::issued(profile, target, response, self.broker.clock.now());
+        let token = Arc::new(token);
+        match whose(&self.wish.bound, &AccountId::of_nobody(profile), &grant.id, &grant.identity) {
+            Whose::Its => self.broker.adopt(grant, token).await,
+            Whose::Successor(nameless) => {
+                let landing = self.broker.adopt(grant, token).await;
+                if landing.is_ok() {
+                    self.give_way(nameless).await;
+                }
+                landing
+            }
+            Whose::Unsaid(expected) => {
+                let Some(card) = self.broker.accounts.card(expected) else { return Err(self.mismatch(grant)) };
+                tracing::info!(account = %expected, "the provider does not say who signed in; taken for who was asked to");
+                (grant.id, grant.identity) = (expected.clone(), card.identity());
+                self.broker.adopt(grant, token).await
+            }
+            Whose::SomebodyElses => Err(self.mismatch(grant)),
         }
-        self.broker.adopt(grant, Arc::new(token)).await
+    }
+
+    /// Now it is known who the account of an unknown user was: the one that has the name is saved, and takes its place.
+    async fn give_way(&self, nameless: &AccountId) {
+        let (reply, gone) = oneshot::channel();
+        if !self.broker.tell(nameless, Command::GiveWay { reply }).await {
+            return;
+        }
+        if let Ok(Err(error)) = gone.await {
+            tracing::warn!(account = %nameless, error = error.error_description, "the account without a name stays");
+        } else {
+            tracing::info!(account = %nameless, "the account without a name has one now, and a new id");
+        }
     }
 
     /// Somebody else signed in: nothing is stored, and the grant is given back.
@@ -74,4 +124,35 @@ pub(super) fn cancelled() -> Refusal {
 pub(super) fn with_provider(mut refusal: Refusal, explained: Refusal) -> Refusal {
     refusal.body.provider = explained.body.provider;
     refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_known_is_not_another() {
+        let identity = |user: &str| match user {
+            "" => Identity::default(),
+            user => Identity { subject: Some(user.into()), username: Some(user.into()), ..Identity::default() },
+        };
+        let id = |user: &str| AccountId::derive("work", "https://a.example", &identity(user));
+        let account = |user: &str| Bound::Account(id(user));
+        let name = |user: &str| Bound::Name(user.into());
+        let (alice, nobody) = (id("alice"), id(""));
+        for (bound, user, expected) in [
+            (Bound::Anybody, "alice", Whose::Its),
+            (Bound::Anybody, "", Whose::Its),
+            (account("alice"), "alice", Whose::Its),
+            (account("alice"), "bob", Whose::SomebodyElses),
+            (account("alice"), "", Whose::Unsaid(&alice)),
+            (account(""), "alice", Whose::Successor(&nobody)),
+            (account(""), "", Whose::Its),
+            (name("ALICE"), "alice", Whose::Its),
+            (name("alice"), "bob", Whose::SomebodyElses),
+            (name("alice"), "", Whose::SomebodyElses),
+        ] {
+            assert_eq!(whose(&bound, &nobody, &id(user), &identity(user)), expected, "{bound:?}, {user:?} signed in");
+        }
+    }
 }

@@ -1,0 +1,126 @@
+//! The provider does not always say who signed in: what is not known is not another user, and no account is a dead end.
+
+use broker_client::{AccountState, TokenRequest, TokenResponse};
+use serde_json::json;
+use support::fake_as::{Endpoint, Fault};
+use support::rig::{Kind, Rig, exposed, interactive, never, sha256};
+
+/// GitHub names its users at another address than the one that issues tokens.
+fn github() -> Rig {
+    let config = "[profiles.work]\nprovider = \"github\"\nauthority = \"http://127.0.0.1:7001\"\n\
+                  client_id = \"cli\"\nscopes = [\"repo\"]\n";
+    Rig::setup().provider(support::fake_as::Options::github).config(Some(config)).start()
+}
+
+fn rejecting(token: &TokenResponse) -> TokenRequest {
+    TokenRequest { reject_token_sha256: Some(sha256(token)), ..interactive() }
+}
+
+fn record(rig: &Rig) -> serde_json::Value {
+    let record = rig.record();
+    serde_json::from_str(&record[record.find('{').unwrap()..]).unwrap()
+}
+
+fn silence(rig: &Rig) {
+    rig.fake.always(Endpoint::Userinfo, Fault::status(503));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_becomes_known_takes_the_place_of_the_account_without_a_name() {
+    let rig = github();
+    silence(&rig);
+    let token = rig.sign_in("alice").await;
+    let nameless = rig.account().await;
+    assert_eq!(nameless.username, "unknown");
+    rig.fake.clear();
+    rig.store.clear_operations();
+
+    let named = rig.sign_in_with(&rejecting(&token), "alice").await;
+    let account = rig.account().await;
+    assert_eq!((account.id.as_str(), account.state), (named.account.id.as_str(), AccountState::SignedIn));
+    assert_ne!((&account.id, &account.username), (&nameless.id, &nameless.username));
+    assert_eq!(rig.store.raw_keys(), [account.id.as_str()], "its grant is gone from the store");
+    let writes = rig.writes();
+    assert_eq!(writes[writes.len() - 2..], [Kind::Put, Kind::Delete], "and not before the new one is saved");
+    assert_eq!(exposed(&rig.token(&never()).await), exposed(&named));
+    assert!(rig.fake.revoked_families().is_empty(), "the provider may take both grants for one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_account_without_a_name_stays_until_the_other_is_saved() {
+    let rig = github();
+    silence(&rig);
+    let token = rig.sign_in("alice").await;
+    let nameless = rig.account().await.id;
+    rig.fake.clear();
+    let mut call = rig.call(&rejecting(&token));
+    let prompt = call.prompt().await;
+    rig.store.fail_next_puts(1);
+    rig.fake.approve(&prompt.user_code, "alice");
+    assert_eq!(call.failure().await.error.as_str(), "keyring_unavailable");
+    assert!(rig.store.raw_keys().contains(&nameless));
+}
+
+/// `openid` is added to the profile's scopes after the first sign-in.
+#[tokio::test(start_paused = true)]
+async fn a_profile_that_asks_for_a_name_later_gets_it_with_one_sign_in() {
+    let rig = Rig::start();
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    let all = "\"openid\", \"offline_access\", \"read\", \"write\"";
+    rig.write_config(&config.replacen(all, "\"offline_access\", \"read\"", 1));
+    rig.client.reload().await.unwrap();
+    rig.fake.reconfigure(|options| drop(options.token_overrides.insert("id_token".into(), json!(null))));
+    rig.sign_in("alice").await;
+    assert_eq!(rig.account().await.username, "unknown");
+
+    rig.fake.reconfigure(|options| options.token_overrides.clear());
+    rig.write_config(&config);
+    rig.client.reload().await.unwrap();
+    rig.sign_in("alice").await;
+    assert_eq!(rig.account().await.username, "alice@example.com");
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_says_nothing_this_time_does_not_undo_who_is_known() {
+    let mut rig = github();
+    let token = rig.sign_in("alice").await;
+    let known = rig.account().await;
+    let before = record(&rig);
+    silence(&rig);
+    let renewed = rig.sign_in_with(&rejecting(&token), "alice").await;
+    assert_ne!(exposed(&renewed), exposed(&token));
+    let account = rig.account().await;
+    assert_eq!((account.id, account.username), (known.id.clone(), known.username));
+    assert!(rig.log().contains("taken for who was asked to"));
+
+    // All that was known of the user, not only what to call it.
+    let after = record(&rig);
+    for member in ["id", "subject", "home_id", "local_id", "username"] {
+        assert_eq!((member, &after[member]), (member, &before[member]));
+    }
+    rig.restart().await;
+    assert_eq!(exposed(&rig.token(&never()).await), exposed(&renewed));
+    assert_eq!(rig.account().await.id, known.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_known_twice_is_one_account() {
+    let rig = github();
+    silence(&rig);
+    let token = rig.sign_in("alice").await;
+    let renewed = rig.sign_in_with(&rejecting(&token), "alice").await;
+    assert_eq!((renewed.account, rig.store.raw_keys().len()), (token.account, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_was_asked_for_is_not_answered_by_nobody() {
+    let rig = github();
+    silence(&rig);
+    let mut call = rig.call(&TokenRequest { account: Some("alice".into()), ..interactive() });
+    rig.fake.approve(&call.prompt().await.user_code, "alice");
+    let failure = call.failure().await;
+    assert_eq!(failure.error.as_str(), "account_mismatch");
+    assert!(failure.error_description.contains("does not say who"), "{failure:?}");
+    assert!(rig.store.raw_keys().is_empty());
+}
