@@ -26,6 +26,7 @@ mod grace;
 mod impostors;
 mod index;
 mod keep_alive;
+mod lending;
 mod outage;
 mod prompt_survives;
 mod providers;
