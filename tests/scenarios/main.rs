@@ -22,6 +22,7 @@ mod fake_as;
 mod fake_as_entra;
 mod family;
 mod freshness;
+mod gates;
 mod grace;
 mod impostors;
 mod index;
