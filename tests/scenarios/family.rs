@@ -17,7 +17,7 @@ pub(super) fn profile(name: &str, client_id: &str, lines: &str) -> String {
 }
 
 /// The profiles `work` and `mail`, of one family if `family`.
-fn rig(work: &str, mail: &str, family: bool) -> Rig {
+pub(super) fn rig(work: &str, mail: &str, family: bool) -> Rig {
     let config = format!(
         "default_profile = \"work\"\n{}{}",
         profile("work", ENTRA_CLIENT_ID, work),

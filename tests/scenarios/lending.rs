@@ -4,7 +4,7 @@ use broker_client::TokenRequest;
 use support::fake_as::{Client, ENTRA_CLIENT_ID, Fault, Grant, Rotation};
 use support::rig::{Rig, exposed, interactive, never, s};
 
-use crate::family::{MAIL, client_mismatch, forced, mail, profile, refreshes, sharing, sign_in_too};
+use crate::family::{MAIL, client_mismatch, forced, mail, profile, refreshes, rig, sharing, sign_in_too};
 
 /// The client of the profile `cal`.
 const CAL: &str = "33333333-2222-3333-4444-555555555555";
@@ -70,6 +70,23 @@ async fn a_changed_profile_on_either_side_forgets_refusals() {
         assert_eq!(rig.client.reload().await.unwrap().changed, [changed]);
         rig.token(&mail()).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_client_secret_of_the_borrower_forgets_refusals() {
+    let rig = rig("share_family = true", "share_family = true\nclient_secret = \"keyring\"", true);
+    rig.fake.reconfigure(|options| {
+        options.clients.retain(|client| client.id != MAIL);
+        options.clients.push(Client::confidential(MAIL, "right"));
+    });
+    rig.sign_in("alice").await;
+    rig.client.set_client_secret("mail", &"wrong".into()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(rig.refused(&mail()).await.error.as_str(), "interaction_required");
+    }
+    assert_eq!(refreshes(&rig).len(), 1);
+    rig.client.set_client_secret("mail", &"right".into()).await.unwrap();
+    rig.token(&mail()).await;
 }
 
 #[tokio::test(start_paused = true)]
