@@ -87,7 +87,9 @@ mod tests {
     use super::*;
 
     fn profile(name: &str, client_id: &str, lines: &str) -> Profile {
-        let text = format!("[profiles.{name}]\nprovider = \"entra\"\nclient_id = \"{client_id}\"\n{lines}");
+        let text = format!(
+            "[profiles.{name}]\nprovider = \"entra\"\ntenant = \"organizations\"\nclient_id = \"{client_id}\"\n{lines}"
+        );
         let config = crate::config::Config::parse(std::path::Path::new(""), &text).unwrap();
         Profile::clone(&config.profiles[name])
     }
