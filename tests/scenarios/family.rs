@@ -7,9 +7,9 @@ use support::fake_as::{Client, ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Request,
 use support::rig::{Rig, exposed, interactive, never, s, scopes};
 
 /// The client of the profile `mail`.
-const MAIL: &str = "22222222-2222-3333-4444-555555555555";
+pub(super) const MAIL: &str = "22222222-2222-3333-4444-555555555555";
 
-fn profile(name: &str, client_id: &str, lines: &str) -> String {
+pub(super) fn profile(name: &str, client_id: &str, lines: &str) -> String {
     format!(
         "[profiles.{name}]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
          tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{client_id}\"\nscopes = [\"User.Read\"]\n{lines}\n"
@@ -17,7 +17,7 @@ fn profile(name: &str, client_id: &str, lines: &str) -> String {
 }
 
 /// The profiles `work` and `mail`, of one family if `family`.
-fn rig(work: &str, mail: &str, family: bool) -> Rig {
+pub(super) fn rig(work: &str, mail: &str, family: bool) -> Rig {
     let config = format!(
         "default_profile = \"work\"\n{}{}",
         profile("work", ENTRA_CLIENT_ID, work),
@@ -35,29 +35,29 @@ fn rig(work: &str, mail: &str, family: bool) -> Rig {
         .start()
 }
 
-fn sharing() -> Rig {
+pub(super) fn sharing() -> Rig {
     rig("share_family = true", "share_family = true", true)
 }
 
-fn mail() -> TokenRequest {
+pub(super) fn mail() -> TokenRequest {
     TokenRequest { profile: Some("mail".into()), ..never() }
 }
 
-fn forced(request: TokenRequest) -> TokenRequest {
+pub(super) fn forced(request: TokenRequest) -> TokenRequest {
     TokenRequest { force_refresh: true, ..request }
 }
 
-async fn sign_in_too(rig: &Rig, profile: &str, user: &str) {
+pub(super) async fn sign_in_too(rig: &Rig, profile: &str, user: &str) {
     let mut login = rig.login(&TokenRequest { profile: Some(profile.into()), ..interactive() });
     rig.fake.approve(&login.prompt().await.user_code, user);
     login.next().await.unwrap().unwrap();
 }
 
-fn refreshes(rig: &Rig) -> Vec<Request> {
+pub(super) fn refreshes(rig: &Rig) -> Vec<Request> {
     rig.fake.log().into_iter().filter(|request| request.is(Grant::RefreshToken)).collect()
 }
 
-fn client_mismatch() -> Fault {
+pub(super) fn client_mismatch() -> Fault {
     Fault::aadsts("invalid_grant", Some("client_mismatch"), 70_000)
 }
 

@@ -177,3 +177,22 @@ async fn a_reload_that_changes_the_profile_forgets_its_refused_authorizations() 
     rig.client.reload().await.unwrap();
     rig.sign_in("alice").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_device_authorization_refused_for_one_parameter_holds_up_none_without_it() {
+    let claims = json!({"access_token": {"bogus": {"essential": true}}}).as_object().cloned();
+    let extra = [("hd".to_owned(), "bogus".to_owned())].into();
+    for odd in [
+        TokenRequest { claims, ..interactive() },
+        TokenRequest { locale: Some("tlh".into()), ..interactive() },
+        TokenRequest { extra_parameters: extra, ..interactive() },
+    ] {
+        let rig = Rig::start();
+        rig.fake.script(Endpoint::DeviceAuthorization, Fault::oauth("invalid_request"));
+        for _ in 0..3 {
+            assert_eq!(rig.call(&odd).failure().await.error.as_str(), "configuration");
+        }
+        assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1, "the same is not asked again: {odd:?}");
+        rig.sign_in("alice").await;
+    }
+}

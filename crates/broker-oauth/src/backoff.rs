@@ -6,6 +6,8 @@
 //! | [`Trouble::Failing`] | 1 s | 5 min | each request is work for a server that is not well |
 //! | [`Trouble::Throttling`] | 5 s | 5 min | it said so |
 //!
+//! `Retry-After` is believed of a server that fails or throttles. Of whoever else answers in its place it says nothing.
+//!
 //! Each failure in a row doubles the pause. Randomness moves it by a fifth to either side, so that many machines do not come
 //! back at the same moment; the longest pause is the longest with it.
 
@@ -19,6 +21,8 @@ pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 const LOOP: i64 = 50_196;
 /// How long a client in a loop is held.
 const LOOP_PAUSE: Duration = Duration::from_secs(60);
+/// The longest wait that a 403 can ask everybody for (GitHub's secondary limit asks for a minute).
+const LONGEST_FORBIDDEN: u64 = 60;
 
 /// Why a provider does not serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +41,14 @@ impl Trouble {
         match (failure, failure.verdict()) {
             // Network Authentication Required (RFC 6585 §6): a portal on the way.
             (Failure::NotOAuth { status: 511, .. }, _) => Some(Self::Unreachable),
+            // Too large for a proxy, by its claims or parameters: other requests are not.
+            (Failure::NotOAuth { status: 413 | 414 | 431, .. }, _) => None,
             (_, Verdict::Transient) => Some(Self::Failing),
             // The second is GitHub's secondary limit: a 403 that says when to come back.
-            (_, Verdict::Throttled) | (Failure::NotOAuth { retry_after: Some(1..), .. }, _) => Some(Self::Throttling),
+            (_, Verdict::Throttled)
+            | (Failure::NotOAuth { status: 403, retry_after: Some(1..=LONGEST_FORBIDDEN) }, _) => {
+                Some(Self::Throttling)
+            }
             (Failure::NotOAuth { .. } | Failure::TooLarge { .. }, _) => Some(Self::Unreachable),
             (Failure::OAuth(_) | Failure::UnsafeVerificationUri, _) => None,
         }
@@ -70,7 +79,7 @@ impl Trouble {
         let doublings = failures.saturating_sub(1).min(16);
         let middle = (self.first() * 2_u32.pow(doublings)).min(self.longest().mul_f64(1.0 / 1.2));
         let own = middle.mul_f64(0.8 + 0.4 * fraction.clamp(0.0, 1.0));
-        match retry_after.filter(|seconds| *seconds > 0) {
+        match retry_after.filter(|seconds| *seconds > 0 && self != Self::Unreachable) {
             Some(seconds) => {
                 let asked = Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER);
                 if failures > 1 { asked.max(own) } else { asked }
@@ -122,6 +131,11 @@ mod tests {
             (page(200, None), Some(Trouble::Unreachable)),
             (page(403, None), Some(Trouble::Unreachable)),
             (page(403, Some(60)), Some(Trouble::Throttling)),
+            (page(403, Some(61)), Some(Trouble::Unreachable)),
+            (page(404, Some(60)), Some(Trouble::Unreachable)),
+            (page(413, None), None),
+            (page(414, Some(60)), None),
+            (page(431, None), None),
             (page(429, None), Some(Trouble::Throttling)),
             (page(429, Some(0)), Some(Trouble::Throttling)),
             (page(503, None), Some(Trouble::Failing)),
@@ -153,6 +167,8 @@ mod tests {
         // None at all, and a server that repeats a short one for ever.
         assert!(Trouble::Throttling.pause(1, Some(0), 0.0) >= Duration::from_secs(4));
         assert!(Trouble::Failing.pause(20, Some(1), 0.0) >= Duration::from_secs(200));
+        // A portal's, or a proxy's.
+        assert!(Trouble::Unreachable.pause(1, Some(3600), 1.0) <= Duration::from_secs(2));
     }
 
     #[test]

@@ -86,9 +86,11 @@ impl Failure {
         }))
     }
 
-    /// Anything else.
+    /// Anything else. A page for people that forbids asks no client to come back: it is a firewall's or a portal's.
     pub fn not_oauth(response: &ProviderResponse) -> Self {
-        Self::NotOAuth { status: response.status, retry_after: response.retry_after }
+        let is_page = response.body.trim_ascii_start().starts_with(b"<");
+        let retry_after = response.retry_after.filter(|_| !(response.status == 403 && is_page));
+        Self::NotOAuth { status: response.status, retry_after }
     }
 
     /// What a failed device code poll means (RFC 8628 §3.5).

@@ -155,7 +155,10 @@ impl Broker {
                 Err(unsent) => command = unsent.0,
             }
         }
-        landing.await.unwrap_or_else(|_| Err(Refusal::internal()))
+        let landing = landing.await.unwrap_or_else(|_| Err(Refusal::internal()));
+        // It may lend now, and needs what others have no more.
+        self.families.forget(&card.profile);
+        landing
     }
 
     pub(crate) fn account_changed(&self, id: &AccountId, state: AccountState) {

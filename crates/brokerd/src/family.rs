@@ -6,12 +6,14 @@
 //! 3. What comes is the borrower's own grant, adopted like a sign-in's. From there on the two have nothing to do with each
 //!    other.
 //!
-//! A refusal is remembered for an hour, so that a client outside the family does not ask at every call.
+//! A refusal is remembered for an hour, so that a client outside the family does not ask at every call. What could change
+//! the answer forgets it: a sign-in under either profile, a profile changed, another client secret.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use broker_oauth::failure::Failure;
+use broker_oauth::token::TokenResponse;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -48,24 +50,43 @@ pub(crate) struct Families {
 struct State {
     pending: Vec<Pending>,
     refused: Vec<Refused>,
+    /// How often something was forgotten: a refusal of what was asked before is not remembered after.
+    era: u64,
 }
 
-/// What is borrowed: the account of this user under this profile.
-#[derive(Clone, PartialEq, Eq)]
+/// What is borrowed: the account of this user under this profile, as the profile was when it was asked for.
+#[derive(Clone)]
 struct Wanted {
-    profile: String,
+    borrower: Arc<Provider>,
     user: String,
+}
+
+impl PartialEq for Wanted {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.borrower, &other.borrower) && self.user == other.user
+    }
 }
 
 struct Pending {
     wanted: Wanted,
+    key: Key,
     progress: watch::Sender<Progress>,
+}
+
+/// A loan that a caller waits for.
+pub(crate) struct Joined {
+    /// How it ends.
+    pub waiter: Waiter,
+    /// Whether it was asked for something else: that it is refused then says nothing of what this caller wants.
+    pub for_another: bool,
 }
 
 struct Refused {
     at: Instant,
     profile: String,
     client_id: String,
+    /// The lender's profile.
+    lender: String,
     /// `None`: the client is not in the family, whoever lends and whatever is asked.
     what: Option<(AccountId, Key)>,
 }
@@ -82,16 +103,16 @@ impl Families {
         borrower: &Arc<Provider>,
         whom: &Whom,
         ask: &Ask,
-    ) -> Option<Waiter> {
+    ) -> Option<Joined> {
         let lenders = lenders(broker, borrower, whom);
         let user = lenders.first()?.home_id.clone()?;
         if lenders.iter().any(|lender| lender.home_id.as_ref() != Some(&user)) {
             return None; // whose, is for a person to say
         }
         let mut state = self.state();
-        let wanted = Wanted { profile: borrower.profile.name.clone(), user };
+        let wanted = Wanted { borrower: Arc::clone(borrower), user };
         if let Some(found) = state.pending.iter().find(|pending| pending.wanted == wanted) {
-            return Some(found.progress.subscribe());
+            return Some(Joined { waiter: found.progress.subscribe(), for_another: found.key != ask.key() });
         }
         state.refused.retain(|refused| refused.at.elapsed() < MEMORY);
         let lenders: Vec<_> = lenders.into_iter().filter(|lender| !state.has_refused(borrower, lender, ask)).collect();
@@ -99,10 +120,18 @@ impl Families {
             return None;
         }
         let (progress, waiter) = channel();
-        state.pending.push(Pending { wanted: wanted.clone(), progress: progress.clone() });
-        let loan = Borrowing { broker: Arc::clone(broker), borrower: Arc::clone(borrower), ask: ask.clone(), wanted };
+        state.pending.push(Pending { wanted: wanted.clone(), key: ask.key(), progress: progress.clone() });
+        let known = !broker.accounts.find(&borrower.profile, Some(&wanted.user)).is_empty();
+        let loan = Borrowing { broker: Arc::clone(broker), ask: ask.clone(), wanted, known, era: state.era };
         broker.tasks.spawn(loan.fly(lenders, progress));
-        Some(waiter)
+        Some(Joined { waiter, for_another: false })
+    }
+
+    /// Forgets what was refused to a profile, and to others for what it has: the next answer may be another.
+    pub(crate) fn forget(&self, profile: &str) {
+        let mut state = self.state();
+        state.era += 1;
+        state.refused.retain(|refused| refused.profile != profile && refused.lender != profile);
     }
 }
 
@@ -138,9 +167,11 @@ fn lenders(broker: &Broker, borrower: &Provider, whom: &Whom) -> Vec<Card> {
 
 struct Borrowing {
     broker: Arc<Broker>,
-    borrower: Arc<Provider>,
     ask: Ask,
     wanted: Wanted,
+    /// Whether the borrower had an account of the user's when this began.
+    known: bool,
+    era: u64,
 }
 
 /// The loan's place among those that can be joined.
@@ -165,52 +196,78 @@ impl Borrowing {
         progress.send_replace(Progress::Landed(landing));
     }
 
-    /// Asks one lender after the other until one has something to lend.
+    /// Asks one lender after the other until one has something to lend that the provider takes. An outage is no answer, and
+    /// ends the round.
     async fn run(&self, lenders: Vec<Card>) -> Landing {
+        let mut outcome = Refusal::sign_in("no profile has a refresh token to lend");
         for lender in lenders {
-            match self.ask(&lender.id).await {
-                Err(NoLoan::NothingToLend) => {}
-                Err(NoLoan::Useless) => return Err(self.refused(&lender, None)),
-                Err(NoLoan::Fault(fault)) => return Err(self.refused(&lender, Some(&fault))),
-                Ok(response) => {
-                    let profile = &self.borrower.profile;
-                    tracing::info!(profile = profile.name, lender = lender.profile, "signed in by the family");
-                    let now = self.broker.clock.now();
-                    let (grant, token) = Grant::issued(profile, self.ask.target.clone(), *response, now);
-                    return self.broker.adopt(grant, Arc::new(token)).await;
-                }
+            let fault = match self.ask(&lender.id).await {
+                Err(NoLoan::NothingToLend) => continue,
+                Err(NoLoan::Useless) => None,
+                Err(NoLoan::Fault(fault)) => Some(fault),
+                Ok(response) => return self.adopt(&lender, *response).await,
+            };
+            let refusal = fault.as_ref().map(|fault| explain::fault(fault, &self.wanted.borrower.profile));
+            if let Some(outage) = refusal.filter(|refusal| refusal.remedy == Remedy::Time) {
+                return Err(outage);
+            }
+            let is_stranger = fault.as_ref().is_some_and(is_stranger);
+            self.remember(&lender, fault.as_ref(), is_stranger);
+            outcome = Refusal::sign_in("the refresh tokens of the other profiles do not serve this one");
+            if is_stranger {
+                break; // whoever lends
             }
         }
-        Err(Refusal::sign_in("no profile has a refresh token to lend"))
+        Err(outcome)
+    }
+
+    /// What was lent is the borrower's, if that is still what it was when it asked.
+    async fn adopt(&self, lender: &Card, response: TokenResponse) -> Landing {
+        let profile = &self.wanted.borrower.profile;
+        let (grant, token) = Grant::issued(profile, self.ask.target.clone(), response, self.broker.clock.now());
+        let profiles = self.broker.profiles();
+        if !profiles.providers.get(&profile.name).is_some_and(|now| grant.belongs_to(&now.profile)) {
+            return Err(Refusal::sign_in("the profile's client or issuer was changed meanwhile"));
+        }
+        if self.known && self.broker.accounts.card(&grant.id).is_none() {
+            return Err(Refusal::sign_in("the account was signed out meanwhile"));
+        }
+        tracing::info!(profile = profile.name, lender = lender.profile, "signed in by the family");
+        self.broker.adopt(grant, Arc::new(token)).await
     }
 
     async fn ask(&self, lender: &AccountId) -> Loan {
         let (reply, loan) = oneshot::channel();
-        let command = Command::Lend { borrower: Arc::clone(&self.borrower), ask: self.ask.clone(), reply };
+        let command = Command::Lend { borrower: Arc::clone(&self.wanted.borrower), ask: self.ask.clone(), reply };
         self.broker.tell(lender, command).await;
         loan.await.unwrap_or(Err(NoLoan::NothingToLend))
     }
 
-    /// Remembers a refusal. An outage is none.
-    fn refused(&self, lender: &Card, fault: Option<&Fault>) -> Refusal {
-        let profile = &self.borrower.profile;
-        let refusal = fault.map(|fault| explain::fault(fault, profile));
-        if let Some(outage) = refusal.filter(|refusal| refusal.remedy == Remedy::Time) {
-            return outage;
-        }
+    fn remember(&self, lender: &Card, fault: Option<&Fault>, is_stranger: bool) {
+        let profile = &self.wanted.borrower.profile;
         let why = fault.map_or_else(|| "the answer names somebody else, or nobody".to_owned(), Fault::to_string);
         tracing::info!(profile = profile.name, lender = lender.profile, why, "the family did not help");
-        let is_stranger = match fault {
-            Some(Fault::Refused(Failure::OAuth(response))) => response.suberror.as_deref() == Some("client_mismatch"),
-            _ => false,
-        };
-        let what = (!is_stranger).then(|| (lender.id.clone(), self.ask.key()));
         let mut state = self.broker.families.state();
+        if state.era != self.era {
+            return;
+        }
         if state.refused.len() >= MOST {
             state.refused.remove(0);
         }
-        let (profile, client_id) = (profile.name.clone(), profile.registration.client_id.clone());
-        state.refused.push(Refused { at: Instant::now(), profile, client_id, what });
-        Refusal::sign_in("the refresh tokens of the other profiles do not serve this one")
+        state.refused.push(Refused {
+            at: Instant::now(),
+            profile: profile.name.clone(),
+            client_id: profile.registration.client_id.clone(),
+            lender: lender.profile.clone(),
+            what: (!is_stranger).then(|| (lender.id.clone(), self.ask.key())),
+        });
+    }
+}
+
+/// Whether the client is none of the family.
+fn is_stranger(fault: &Fault) -> bool {
+    match fault {
+        Fault::Refused(Failure::OAuth(response)) => response.suberror.as_deref() == Some("client_mismatch"),
+        _ => false,
     }
 }

@@ -124,19 +124,16 @@ impl Provider {
         let verifier = if client.pkce { Some(new_verifier()?) } else { None };
         let request = device::authorization_request(&client, &endpoints, parameters, verifier.as_ref())
             .ok_or_else(|| Fault::Misconfigured("the provider has no device authorization endpoint".into()))?;
-        // What a request's own extra parameters were refused for says nothing of the next one.
-        let usual = *parameters.extra == client.extra;
-        if usual {
-            self.refusals.check(parameters.scopes, parameters.target)?;
-        }
+        let asked = refusals::Request::from(parameters);
+        self.refusals.check(&asked)?;
         // Nobody is asked to sign in where the poll could not be sent.
         self.gates.check(&endpoints.token)?;
         let request = self.marked(request, id);
         let pass = self.gates.enter(&bare(&request.url))?;
         let read = |response: &ProviderResponse| discreet(&request, response, device::authorization_response);
         let mut authorized = settle(pass, self.fetch(&request).await, read, Trouble::of);
-        if let (Err(Fault::Refused(failure)), true) = (&authorized, usual) {
-            self.refusals.remember(parameters.scopes, parameters.target, failure);
+        if let Err(Fault::Refused(failure)) = &authorized {
+            self.refusals.remember(asked, failure);
         }
         if let Ok(authorization) = &mut authorized {
             authorization.code_verifier = verifier;
@@ -315,6 +312,10 @@ fn settle<T>(
     };
     if let Some(trouble) = trouble {
         return Err(pass.failed(trouble, fault, retry_after));
+    }
+    // Somebody on the way refused the request: nothing is known of the endpoint.
+    if matches!(fault, Fault::Refused(Failure::NotOAuth { .. })) {
+        return Err(fault);
     }
     pass.well();
     Err(match &fault {

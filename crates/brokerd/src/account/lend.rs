@@ -9,6 +9,7 @@ use broker_oauth::token::TokenResponse;
 use super::Ask;
 use super::hold::{Held, Hold, load};
 use crate::broker::Broker;
+use crate::config::Profile;
 use crate::grant::{AccountId, Credential, Grant};
 use crate::provider::{Fault, Provider};
 
@@ -35,8 +36,13 @@ pub(super) async fn lend(
     ask: &Ask,
 ) -> (Hold, Loan) {
     let (hold, _) = load(broker, id, hold).await;
-    let loan = match (&hold, provider) {
-        (Hold::Saved(Held { grant, .. }), Some(provider)) if may_lend(grant, provider, borrower) => {
+    // As it is now: what waited for its turn may be wanted no more.
+    let now = broker.profiles().providers.get(&borrower.profile.name).cloned();
+    let now = now.filter(|now| is_same_client(&now.profile, &borrower.profile));
+    let loan = match (&hold, provider, now) {
+        (Hold::Saved(Held { grant, .. }), Some(provider), Some(now))
+            if may_lend(grant, &provider.profile, &now.profile) =>
+        {
             redeem(grant, borrower, ask).await
         }
         _ => Err(NoLoan::NothingToLend),
@@ -44,14 +50,17 @@ pub(super) async fn lend(
     (hold, loan)
 }
 
+fn is_same_client(one: &Profile, other: &Profile) -> bool {
+    one.registration.client_id == other.registration.client_id && one.bound_to() == other.bound_to()
+}
+
 /// Both have said so in the configuration, which only Entra's profiles can: elsewhere a spent refresh token ends the sign-in.
-fn may_lend(grant: &Grant, provider: &Provider, borrower: &Provider) -> bool {
-    let (profile, other) = (&provider.profile, &borrower.profile);
+fn may_lend(grant: &Grant, lender: &Profile, borrower: &Profile) -> bool {
     grant.family.is_some()
-        && grant.belongs_to(profile)
-        && profile.silent.share_family
-        && other.silent.share_family
-        && profile.is_in_cloud_of(other)
+        && grant.belongs_to(lender)
+        && lender.silent.share_family
+        && borrower.silent.share_family
+        && lender.is_in_cloud_of(borrower)
 }
 
 async fn redeem(grant: &Grant, borrower: &Provider, ask: &Ask) -> Loan {
@@ -66,4 +75,55 @@ async fn redeem(grant: &Grant, borrower: &Provider, ask: &Ask) -> Loan {
     let user = response.identity.as_ref().and_then(|identity| identity.home_id.as_ref());
     let same = user.zip(grant.identity.home_id.as_ref()).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other));
     if same && response.refresh_token.is_some() { Ok(Box::new(response)) } else { Err(NoLoan::Useless) }
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_oauth::identity::Identity;
+    use broker_oauth::scope::ScopeSet;
+    use broker_oauth::token::Target;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn profile(name: &str, client_id: &str, lines: &str) -> Profile {
+        let text = format!(
+            "[profiles.{name}]\nprovider = \"entra\"\ntenant = \"organizations\"\nclient_id = \"{client_id}\"\n{lines}"
+        );
+        let config = crate::config::Config::parse(std::path::Path::new(""), &text).unwrap();
+        Profile::clone(&config.profiles[name])
+    }
+
+    fn grant(of: &Profile, family: Option<&str>) -> Grant {
+        let identity = Identity::default();
+        Grant {
+            id: AccountId::derive(&of.name, &of.bound_to(), &identity),
+            profile: of.name.clone(),
+            client_id: of.registration.client_id.clone(),
+            issuer: of.bound_to(),
+            identity,
+            target: Target::default(),
+            scope: ScopeSet::default(),
+            asked: ScopeSet::default(),
+            credential: Credential::Dead,
+            signed_in_at: Timestamp::UNIX_EPOCH,
+            family: family.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn each_condition_alone_keeps_the_token_here() {
+        const CLI: &str = "11111111-2222-3333-4444-555555555555";
+        const MAIL: &str = "22222222-3333-4444-5555-666666666666";
+        let share = "share_family = true";
+        let (work, mail) = (profile("work", CLI, share), profile("mail", MAIL, share));
+        let ours = grant(&work, Some("1"));
+        assert!(may_lend(&ours, &work, &mail));
+        assert!(!may_lend(&grant(&work, None), &work, &mail), "no grant of a family");
+        assert!(!may_lend(&ours, &profile("work", MAIL, share), &mail), "of another client");
+        assert!(!may_lend(&ours, &profile("work", CLI, ""), &mail), "the lender does not share");
+        assert!(!may_lend(&ours, &work, &profile("mail", MAIL, "")), "the borrower does not share");
+        let china = profile("mail", MAIL, "share_family = true\ncloud = \"china\"");
+        assert!(!may_lend(&ours, &work, &china), "another cloud");
+    }
 }

@@ -58,17 +58,22 @@ impl Caller {
         if self.goal == Goal::SignIn || !provider.profile.silent.share_family || self.broker.stop.is_cancelled() {
             return Err(None);
         }
-        let whom = match (who, self.name(provider)) {
-            // A grant that lives was refused for what was asked: another client's would be too.
-            (Some(card), _) if !self.has_ended(card).await => return Err(None),
-            (Some(card), _) => Whom::User(card.home_id.clone().ok_or(None)?),
-            (None, Some(name)) => Whom::Named(name.into()),
-            (None, None) => Whom::Anybody,
-        };
-        let waiter = self.broker.families.join_or_start(&self.broker, provider, &whom, ask).ok_or(None)?;
-        match flight::wait(waiter, None).await {
-            Ok(landed) => Ok(landed),
-            Err(refusal) => Err(Some(refusal).filter(|refusal| refusal.remedy == Remedy::Time)),
+        loop {
+            let whom = match (who, self.name(provider)) {
+                // A grant that lives was refused for what was asked: another client's would be too.
+                (Some(card), _) if !self.has_ended(card).await => return Err(None),
+                (Some(card), _) => Whom::User(card.home_id.clone().ok_or(None)?),
+                (None, Some(name)) => Whom::Named(name.into()),
+                (None, None) => Whom::Anybody,
+            };
+            let loan = self.broker.families.join_or_start(&self.broker, provider, &whom, ask).ok_or(None)?;
+            match flight::wait(loan.waiter, None).await {
+                Ok(landed) => return Ok(landed),
+                Err(refusal) if refusal.remedy == Remedy::Time => return Err(Some(refusal)),
+                // Refused for what somebody else asked: our own request is tried once.
+                Err(_) if loan.for_another => {}
+                Err(_) => return Err(None),
+            }
         }
     }
 

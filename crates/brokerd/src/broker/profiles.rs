@@ -147,6 +147,7 @@ impl Broker {
         *self.profiles.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         for name in &changed {
             self.sign_ins.cancel_profile(name);
+            self.families.forget(name);
         }
         for card in self.accounts.cards().into_iter().filter(|card| changed.contains(&card.profile)) {
             let provider = self.profiles().providers.get(&card.profile).cloned();

@@ -33,6 +33,7 @@ pub(super) async fn put(broker: &Arc<Broker>, profile: &str, body: &[u8]) -> Res
     for card in broker.accounts.cards().into_iter().filter(|card| card.profile == profile) {
         broker.tell(&card.id, Command::Forgive).await;
     }
+    broker.families.forget(profile);
     tracing::info!(profile, "client secret kept");
     Ok(Reply::no_content())
 }

@@ -1,9 +1,12 @@
-//! Device authorizations the provider refused and would refuse again: a loop of scripts must not hammer it.
+//! Device authorizations the provider refused and would refuse again: a loop of scripts must not hammer it. What another
+//! request was refused for, by a single parameter perhaps, says nothing of this one.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use broker_oauth::device::AuthorizationParameters;
+use broker_oauth::extra::ExtraParameters;
 use broker_oauth::failure::Failure;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::token::Target;
@@ -21,25 +24,46 @@ const MOST: usize = 16;
 pub(super) struct Refusals(Mutex<VecDeque<Refused>>);
 
 struct Refused {
-    scopes: ScopeSet,
-    target: Target,
+    request: Request,
     failure: Failure,
     until: Instant,
 }
 
+/// All that tells one request of a profile's from another.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    scopes: ScopeSet,
+    target: Target,
+    claims: Option<String>,
+    locale: Option<String>,
+    extra: ExtraParameters,
+}
+
+impl From<AuthorizationParameters<'_>> for Request {
+    fn from(parameters: AuthorizationParameters<'_>) -> Self {
+        Self {
+            scopes: parameters.scopes.clone(),
+            target: parameters.target.clone(),
+            claims: parameters.claims.map(str::to_owned),
+            locale: parameters.locale.map(str::to_owned),
+            extra: parameters.extra.clone(),
+        }
+    }
+}
+
 impl Refusals {
     /// The refusal that is remembered for such a request, if there is one.
-    pub(super) fn check(&self, scopes: &ScopeSet, target: &Target) -> Result<(), Fault> {
+    pub(super) fn check(&self, request: &Request) -> Result<(), Fault> {
         let mut refusals = self.refusals();
         refusals.retain(|refused| refused.until > Instant::now());
-        match refusals.iter().find(|refused| (&refused.scopes, &refused.target) == (scopes, target)) {
+        match refusals.iter().find(|refused| refused.request == *request) {
             Some(refused) => Err(refused.failure.clone().into()),
             None => Ok(()),
         }
     }
 
     /// Remembers a refusal in OAuth's words. Those that time heals are not told to this.
-    pub(super) fn remember(&self, scopes: &ScopeSet, target: &Target, failure: &Failure) {
+    pub(super) fn remember(&self, request: Request, failure: &Failure) {
         if !matches!(failure, Failure::OAuth(_)) {
             return;
         }
@@ -47,8 +71,7 @@ impl Refusals {
         while refusals.len() >= MOST {
             refusals.pop_front();
         }
-        let (scopes, target) = (scopes.clone(), target.clone());
-        refusals.push_back(Refused { scopes, target, failure: failure.clone(), until: Instant::now() + REMEMBERED });
+        refusals.push_back(Refused { request, failure: failure.clone(), until: Instant::now() + REMEMBERED });
     }
 
     /// The client proves itself in another way from here on.
