@@ -235,5 +235,24 @@ async fn check_config_is_0_or_6() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(6), 0), "{told}");
         assert!(told.starts_with("brokerd: ") && told.contains(word) && told.contains("hint: "), "{told}");
     }
+    // What only its use would show.
+    let (config, profile) = (stage.config(), stage.profile("work"));
+    let ca = stage.home.write("no-ca.pem", b"nothing").expect("a file");
+    for (text, word) in [
+        (config.replace("key_file", "#"), "key_file or store.key_command"),
+        (config.replace("/key\"", "/nokey\""), "nokey cannot be read"),
+        (config.replace("kind = \"file\"", "kind = \"auto\""), "that is for \"file\""),
+        (format!("{profile}ca_file = {:?}\n", ca.display().to_string()), "no certificate in it"),
+        (
+            "[profiles.work]\nclient_id = \"c\"\ntoken_endpoint = \"https://a.example/t\"\n".into(),
+            "device_authorization_endpoint",
+        ),
+    ] {
+        let path = stage.home.write("odd.toml", text.as_bytes()).expect("a file");
+        let output = check(&stage.home, &path).await;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(6), "{word}: {told}");
+        assert!(told.contains(word) && told.contains("hint: "), "{word}: {told}");
+    }
     assert!(stage.server.log().is_empty(), "it contacts nobody");
 }

@@ -6,6 +6,7 @@ pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod acquire;
 pub mod broker;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub(crate) mod correlation;

@@ -198,14 +198,14 @@ impl Signals {
 fn check_config(path: &std::path::Path) -> ExitCode {
     use std::io::Write as _;
 
-    let config = match Config::load(path) {
+    let config = match brokerd::check::check(path) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("brokerd: {error}\nhint: {}", error.hint);
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    let mut told = vec![format!("{}: right", path.display()), format!("store: {:?}", config.store.kind)];
+    let mut told = vec![format!("{}: right", path.display()), format!("store: {}", config.store.kind.as_str())];
     for (name, profile) in &config.profiles {
         let default = if config.default_profile.as_ref() == Some(name) { ", the default" } else { "" };
         let registration = &profile.registration;

@@ -112,6 +112,11 @@ impl From<&str> for Unreachable {
     }
 }
 
+/// Whether a file of CA certificates can be used.
+pub(crate) fn check_ca_file(path: &Path) -> Result<(), String> {
+    connector::check_ca_file(path)
+}
+
 impl From<Unreachable> for OutboundError {
     fn from(unreachable: Unreachable) -> Self {
         Self::Unreachable(unreachable)

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 pub use error::StoreError;
+pub(crate) use open::check;
 pub use open::{Opened, open, open_explained};
 
 /// The service name of every item in a keyring; the user name is the key.

@@ -77,6 +77,10 @@ fn tcp<R>(resolver: R) -> HttpConnector<R> {
     tcp
 }
 
+pub(super) fn check_ca_file(path: &Path) -> Result<(), String> {
+    tls(Some(path)).map(drop)
+}
+
 fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider.clone())

@@ -29,6 +29,11 @@ impl std::fmt::Debug for FileStore {
     }
 }
 
+/// Whether the configured file has a key.
+pub(super) fn check(config: &StoreConfig) -> Result<(), StoreError> {
+    key::check(config)
+}
+
 impl FileStore {
     /// Fetches the key, takes the lock and looks whether the key fits.
     ///

@@ -43,6 +43,18 @@ pub fn open_explained(config: &StoreConfig) -> Result<Opened, StoreError> {
     Ok(Opened { store, why })
 }
 
+/// Finds what is wrong with the configuration of a store, without opening it.
+pub(crate) fn check(config: &StoreConfig) -> Result<(), StoreError> {
+    match config.kind {
+        StoreKind::File => super::file::check(config),
+        kind if config.key_file.is_some() || config.key_command.is_some() => Err(StoreError::Configuration(format!(
+            "store.kind = \"{}\" has no key: that is for \"file\"",
+            kind.as_str()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn configured(store: Box<dyn SecretStore>) -> Opened {
     let why = format!("store \"{}\", as configured: {}", store.kind().as_str(), store.durability());
     Opened { store, why }

@@ -30,6 +30,14 @@ pub(super) fn load(config: &StoreConfig) -> Result<Key, StoreError> {
     }
 }
 
+/// Whether a key is there to be fetched. A command is not run for that: it may ask a person.
+pub(super) fn check(config: &StoreConfig) -> Result<(), StoreError> {
+    match (&config.key_file, &config.key_command) {
+        (None, Some(command)) if !command.is_empty() => Ok(()),
+        _ => load(config).map(drop),
+    }
+}
+
 fn from_file(path: &Path) -> Result<Key, StoreError> {
     let name = format!("key file {}", path.display());
     let file =
