@@ -92,6 +92,7 @@ impl Rig {
             vault: Vault::memory(self.store.clone()),
             config: Config::load(&config_file),
             config_file,
+            store_is_fixed: false,
             state_dir: Some(self.directory.path().join("state")),
         };
         let broker = Broker::start(parts);

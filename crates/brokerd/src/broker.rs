@@ -42,6 +42,8 @@ pub struct Parts {
     pub config_file: PathBuf,
     /// What it says, or what is wrong with it.
     pub config: Result<Config, ConfigError>,
+    /// Whether a command line chose the store, whatever the configuration says.
+    pub store_is_fixed: bool,
     /// Where the index of accounts is kept; `None`: nowhere.
     pub state_dir: Option<PathBuf>,
 }
@@ -68,6 +70,7 @@ pub struct Broker {
     profiles: RwLock<Arc<Profiles>>,
     /// The `[store]` table as it was when the store was chosen.
     pub(crate) store_at_start: StoreConfig,
+    store_is_fixed: bool,
     reconciled: Reconciled,
 }
 
@@ -94,6 +97,7 @@ impl Broker {
             gates: Gates::default(),
             profiles: RwLock::new(Arc::new(Profiles::none(store_at_start.clone()))),
             store_at_start,
+            store_is_fixed: parts.store_is_fixed,
             reconciled: Reconciled::default(),
         });
         if let Some(complaint) = complaint {

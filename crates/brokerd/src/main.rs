@@ -111,6 +111,7 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
             vault,
             config_file,
             config,
+            store_is_fixed: arguments.store.is_some(),
             // What is gone with the process needs no index.
             state_dir: (!in_memory).then(paths::state_dir),
         };

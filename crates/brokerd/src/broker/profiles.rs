@@ -96,7 +96,7 @@ impl Broker {
 
     /// A file that was unreadable at the start could not say which store it meant. In another one, nobody would be signed in.
     fn of_this_store(&self, config: Config) -> Result<Config, ConfigError> {
-        if !self.profiles().providers.is_empty() || config.store == self.store_at_start {
+        if self.store_is_fixed || !self.profiles().providers.is_empty() || config.store == self.store_at_start {
             return Ok(config);
         }
         let message = "[store] is another than brokerd began with, when it had no configuration that is right";
