@@ -1,12 +1,18 @@
-//! The arguments.
+//! The arguments: the commands and what they have in common. What one command takes is in the file of its name.
+
+mod accounts;
+mod client_secret;
+mod prompts;
+mod token;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde_json::{Map, Value};
 
-use crate::duration;
+pub(crate) use self::accounts::Logout;
+pub(crate) use self::client_secret::{ClientSecret, ClientSecretCommand};
+pub(crate) use self::prompts::{Prompts, PromptsCommand};
+pub(crate) use self::token::{Ask, GetToken, Login, TokenFormat};
 
 /// Access tokens from brokerd, and what there is to know and to do about them.
 #[derive(Debug, Parser)]
@@ -120,146 +126,6 @@ impl Command {
     }
 }
 
-/// What a token or a sign-in is asked for.
-#[derive(Args, Debug)]
-pub(crate) struct Ask {
-    /// A profile of the configuration, instead of the default one
-    pub(crate) profile: Option<String>,
-    /// A scope, instead of the profile's own; may be repeated
-    #[arg(short, long = "scope", value_name = "SCOPE")]
-    pub(crate) scopes: Vec<String>,
-    /// The account: its username or id
-    #[arg(short, long, value_name = "NAME")]
-    pub(crate) account: Option<String>,
-    /// A claims challenge to satisfy
-    #[arg(long, value_name = "JSON", value_parser = claims)]
-    pub(crate) claims: Option<Map<String, Value>>,
-    /// Another tenant of the same account (Entra)
-    #[arg(long)]
-    pub(crate) tenant: Option<String>,
-    /// A resource indicator (RFC 8707)
-    #[arg(long)]
-    pub(crate) resource: Option<String>,
-    /// An audience, for providers that take one
-    #[arg(long)]
-    pub(crate) audience: Option<String>,
-    /// A parameter for the provider that brokerd does not know, such as `prompt=login`; may be repeated
-    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
-    pub(crate) params: Vec<(String, String)>,
-    /// How long to wait: 90s, 5m, 2h or seconds [default: 60s; with a prompt, the code's life]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
-    pub(crate) timeout: Option<Duration>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct GetToken {
-    #[command(flatten)]
-    pub(crate) ask: Ask,
-    /// How long the token must still live: 90s, 5m, 2h or seconds
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
-    pub(crate) min_validity: Option<Duration>,
-    /// Get a new one even if the one at hand would do
-    #[arg(long)]
-    pub(crate) force_refresh: bool,
-    /// The token on stdin was refused by whom it is for: forget exactly that one, and get another
-    #[arg(long)]
-    pub(crate) rejected: bool,
-    /// Fail with exit code 3 instead of asking the user to sign in
-    #[arg(long)]
-    pub(crate) no_prompt: bool,
-    /// What to print
-    #[arg(short, long, value_enum, default_value_t = TokenFormat::Token, value_name = "FORMAT")]
-    pub(crate) output: TokenFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TokenFormat {
-    /// The token alone
-    Token,
-    /// The token, its expiry, scope and account
-    Json,
-    /// `Authorization: Bearer …`
-    Header,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Login {
-    #[command(flatten)]
-    pub(crate) ask: Ask,
-    #[command(flatten)]
-    pub(crate) plain: Plain,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Logout {
-    /// The account: its username or id
-    #[arg(conflicts_with = "all")]
-    pub(crate) account: Option<String>,
-    /// Every account, of the profile if one is given
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Only accounts of this profile
-    #[arg(long)]
-    pub(crate) profile: Option<String>,
-    #[command(flatten)]
-    pub(crate) plain: Plain,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Prompts {
-    #[command(subcommand)]
-    pub(crate) command: Option<PromptsCommand>,
-    /// Cancel this prompt
-    #[arg(long, value_name = "ID")]
-    pub(crate) cancel: Option<String>,
-    #[command(flatten)]
-    pub(crate) plain: Plain,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PromptsCommand {
-    /// Cancel a prompt: everybody who waits for it is told
-    Cancel(Cancel),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Cancel {
-    /// The prompt's id
-    pub(crate) id: String,
-    #[command(flatten)]
-    pub(crate) plain: Plain,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ClientSecret {
-    #[command(subcommand)]
-    pub(crate) command: ClientSecretCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ClientSecretCommand {
-    /// Read the secret from stdin and keep it, in the place of the one there may be
-    Set(ClientSecretOf),
-    /// Remove the secret
-    Remove(ClientSecretOf),
-}
-
-impl ClientSecretCommand {
-    fn target(&self) -> &ClientSecretOf {
-        match self {
-            Self::Set(target) | Self::Remove(target) => target,
-        }
-    }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ClientSecretOf {
-    /// The profile
-    pub(crate) profile: String,
-    #[command(flatten)]
-    pub(crate) plain: Plain,
-}
-
 #[derive(Args, Debug)]
 pub(crate) struct Plain {
     /// What to print
@@ -281,17 +147,10 @@ pub(crate) enum Format {
     Json,
 }
 
-fn param(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("there is no '=' in it")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-fn claims(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::CommandFactory;
 
     use super::*;

@@ -1,0 +1,88 @@
+//! What a token or a sign-in is asked for.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use super::Plain;
+use crate::duration;
+
+/// What a token or a sign-in is asked for.
+#[derive(Args, Debug)]
+pub(crate) struct Ask {
+    /// A profile of the configuration, instead of the default one
+    pub(crate) profile: Option<String>,
+    /// A scope, instead of the profile's own; may be repeated
+    #[arg(short, long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// The account: its username or id
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// A claims challenge to satisfy
+    #[arg(long, value_name = "JSON", value_parser = claims)]
+    pub(crate) claims: Option<Map<String, Value>>,
+    /// Another tenant of the same account (Entra)
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// A resource indicator (RFC 8707)
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    /// An audience, for providers that take one
+    #[arg(long)]
+    pub(crate) audience: Option<String>,
+    /// A parameter for the provider that brokerd does not know, such as `prompt=login`; may be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
+    pub(crate) params: Vec<(String, String)>,
+    /// How long to wait: 90s, 5m, 2h or seconds [default: 60s; with a prompt, the code's life]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GetToken {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// How long the token must still live: 90s, 5m, 2h or seconds
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) min_validity: Option<Duration>,
+    /// Get a new one even if the one at hand would do
+    #[arg(long)]
+    pub(crate) force_refresh: bool,
+    /// The token on stdin was refused by whom it is for: forget exactly that one, and get another
+    #[arg(long)]
+    pub(crate) rejected: bool,
+    /// Fail with exit code 3 instead of asking the user to sign in
+    #[arg(long)]
+    pub(crate) no_prompt: bool,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = TokenFormat::Token, value_name = "FORMAT")]
+    pub(crate) output: TokenFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenFormat {
+    /// The token alone
+    Token,
+    /// The token, its expiry, scope and account
+    Json,
+    /// `Authorization: Bearer …`
+    Header,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+fn param(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("there is no '=' in it")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn claims(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
+}
