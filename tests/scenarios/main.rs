@@ -4,6 +4,7 @@
 
 mod aadsts;
 mod accounts;
+mod audit;
 mod authorities;
 mod bad_input;
 mod binding;

@@ -30,14 +30,45 @@ impl Peer {
     ///
     /// For prompts and logs only: a process chooses what it executes.
     pub fn command(&self) -> Option<String> {
+        let executable = self.executable()?;
+        Some(executable.rsplit('/').next().unwrap_or(&executable).to_owned())
+    }
+
+    /// Returns the path of its executable as it is now, on Linux; `None` where it cannot be read.
+    ///
+    /// For prompts and logs only: a process chooses what it executes.
+    pub fn executable(&self) -> Option<String> {
         if !cfg!(target_os = "linux") {
             return None;
         }
-        let executable = std::fs::read_link(format!("/proc/{}/exe", self.pid?)).ok()?;
-        let name = executable.file_name()?.to_string_lossy();
+        let path = std::fs::read_link(format!("/proc/{}/exe", self.pid?)).ok()?;
+        let path = path.to_string_lossy();
         // What the kernel appends once the file is gone, as after an upgrade.
-        Some(name.strip_suffix(" (deleted)").unwrap_or(&name).to_owned())
+        Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
     }
+
+    /// Returns the systemd unit it runs in, as its control group tells on Linux, or the whole group where that is no unit's;
+    /// `None` where it cannot be read.
+    ///
+    /// For logs only, like [`executable`](Self::executable).
+    pub fn unit(&self) -> Option<String> {
+        if !cfg!(target_os = "linux") {
+            return None;
+        }
+        unit_of(&std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid?)).ok()?)
+    }
+}
+
+/// The innermost unit in the text of `/proc/PID/cgroup`. The unified hierarchy is number 0; systemd names its units in the
+/// older one of its own as well.
+fn unit_of(groups: &str) -> Option<String> {
+    let path = groups
+        .lines()
+        .find_map(|line| line.strip_prefix("0::").or_else(|| line.split_once(":name=systemd:").map(|(_, path)| path)));
+    let path = path?.trim_end_matches('/');
+    let is_unit = |part: &&str| [".service", ".scope"].iter().any(|kind| part.ends_with(kind));
+    let unit = path.rsplit('/').find(is_unit).unwrap_or(path);
+    Some(unit.to_owned()).filter(|unit| !unit.is_empty())
 }
 
 #[cfg(test)]
@@ -59,12 +90,30 @@ mod tests {
             assert_eq!(peer.pid, Some(i64::from(std::process::id())));
             let own = std::env::current_exe().unwrap();
             assert_eq!(peer.command().as_deref(), own.file_name().unwrap().to_str());
+            assert_eq!(peer.executable().as_deref(), own.to_str());
+        }
+    }
+
+    #[test]
+    fn the_innermost_unit_is_the_units_name() {
+        let user = "/user.slice/user-1000.slice/user@1000.service";
+        for (groups, unit) in [
+            (format!("0::{user}/app.slice/backup.service\n"), Some("backup.service")),
+            (format!("0::{user}/app.slice/app-org.kitty.scope/tab\n"), Some("app-org.kitty.scope")),
+            (format!("12:cpu:/x\n1:name=systemd:{user}/app.slice/run-1.scope\n"), Some("run-1.scope")),
+            ("0::/docker/0123abcd\n".into(), Some("/docker/0123abcd")),
+            ("0::/\n".into(), None),
+            ("12:cpu:/x\n".into(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(unit_of(&groups).as_deref(), unit, "{groups}");
         }
     }
 
     #[test]
     fn a_process_that_is_not_there_has_no_command() {
         assert_eq!(Peer::default().command(), None);
+        assert_eq!(Peer::default().unit(), None);
         assert_eq!(Peer { pid: Some(0), ..Peer::default() }.command(), None);
     }
 }

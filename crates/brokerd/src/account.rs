@@ -37,6 +37,7 @@ pub(crate) use self::lend::{Loan, NoLoan};
 use self::refusals::Refusals;
 use self::rejected::Rejected;
 pub(crate) use self::sign_out::revoke;
+use crate::audit::Source;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::explain::{Refusal, Remedy};
@@ -83,12 +84,14 @@ pub(crate) struct Description {
     pub flights: Vec<api::FlightSummary>,
 }
 
-/// The answer to [`Command::Standby`].
+/// A token that serves, and how it came.
 pub(crate) struct Served {
     /// The token.
     pub token: Arc<IssuedToken>,
     /// Whether it is past its end, and serves by the longer life it was issued with.
     pub extended: bool,
+    /// Where it came from.
+    pub source: Source,
 }
 
 /// The answer to [`Command::Token`].
@@ -263,7 +266,7 @@ impl Account {
     /// What serves until a refresh is possible again.
     fn standby(&self, ask: &Ask, grace: bool) -> Option<Served> {
         if let Some(token) = self.best(ask, |judged| judged != Freshness::Expired) {
-            return Some(Served { token, extended: false });
+            return Some(Served { token, extended: false, source: Source::Memory });
         }
         let profile = &self.provider.as_ref()?.profile;
         // Who has said more than "a token" gets what was asked for, or nothing.
@@ -273,7 +276,7 @@ impl Account {
         let case = profile.registration.provider.scope_case();
         let token = self.cache.best_in_grace(ask, case, self.broker.clock.now())?;
         tracing::info!(account = %self.id, "the provider is away: an expired token serves by its extended life");
-        Some(Served { token, extended: true })
+        Some(Served { token, extended: true, source: Source::Memory })
     }
 
     /// Remembers a failure, and how long to leave the provider and the store in peace when nobody waits.

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use self::silent::in_time;
 use crate::account::{Ask, Served};
 use crate::accounts::Card;
+use crate::audit::{Client, Inquiry, Source};
 use crate::broker::Broker;
 use crate::explain::{Refusal, Subject};
 use crate::flight::{self, Landed, Prompt};
@@ -57,6 +58,8 @@ pub(crate) struct Acquired {
     pub token: Arc<IssuedToken>,
     /// Whether it is past its end, and serves by the longer life it was issued with.
     pub extended: bool,
+    /// Where the token came from.
+    pub source: Source,
 }
 
 /// The next thing a caller is told.
@@ -75,17 +78,21 @@ pub(crate) struct Acquisition {
     prompts: mpsc::Receiver<Arc<Prompt>>,
     deadline: Instant,
     fixed: bool,
+    /// The audit line that its end is due; a login hands out no token and has none.
+    inquiry: Inquiry,
 }
 
 impl Acquisition {
     /// Begins. Nothing happens until [`Acquisition::next`] is awaited.
-    pub(crate) fn new(broker: &Arc<Broker>, request: TokenRequest, goal: Goal, peer: Peer) -> Self {
+    pub(crate) fn new(broker: &Arc<Broker>, request: TokenRequest, goal: Goal, client: &Arc<Client>) -> Self {
         let (show, prompts) = mpsc::channel(4);
         let timeout = request.timeout.map(|seconds| Duration::from_secs(seconds).min(MAX_TIMEOUT));
         let deadline = Instant::now() + timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let inquiry = if goal == Goal::Token { Inquiry::new(client, &request) } else { Inquiry::default() };
+        let peer = client.peer.clone();
         let caller = Caller { broker: Arc::clone(broker), request, goal, peer, show };
         let work = Box::pin(caller.acquire());
-        Self { broker: Arc::clone(broker), work, prompts, deadline, fixed: timeout.is_some() }
+        Self { broker: Arc::clone(broker), work, prompts, deadline, fixed: timeout.is_some(), inquiry }
     }
 
     /// The next thing to tell the caller. Cancel-safe: a dropped call loses nothing.
@@ -99,12 +106,17 @@ impl Acquisition {
                 }
                 Told::Prompt(Box::new(prompt))
             }
-            outcome = &mut self.work => Told::Done(Box::new(outcome.map_err(|refusal| refusal.body))),
+            outcome = &mut self.work => self.done(outcome.map_err(|refusal| refusal.body)),
             () = tokio::time::sleep_until(self.deadline) => {
                 let body = ErrorBody::new(ErrorCode::Timeout, "the time this request gave itself is over");
-                Told::Done(Box::new(Err(body.with_hint("ask again, with a longer timeout if a person or the network needs it"))))
+                self.done(Err(body.with_hint("ask again, with a longer timeout if a person or the network needs it")))
             }
         }
+    }
+
+    fn done(&self, outcome: Result<Acquired, ErrorBody>) -> Told {
+        self.inquiry.decided(&self.broker.audit, &outcome);
+        Told::Done(Box::new(outcome))
     }
 }
 
@@ -138,22 +150,22 @@ impl Caller {
                 return Err(refusal.under(&self.subject(&provider, &ask, who.as_ref())));
             }
             let landed = match self.borrow(&provider, &ask, who.as_ref()).await {
-                Ok(landed) => Some(landed),
+                Ok(landed) => Some((landed, Source::Family)),
                 Err(away) if self.request.interaction == Some(Interaction::Never) => {
                     return Err(away.unwrap_or(refusal).under(&self.subject(&provider, &ask, who.as_ref())));
                 }
                 Err(_) => {
                     prompted = true;
-                    self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?
+                    self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?.map(|landed| (landed, Source::SignIn))
                 }
             };
-            let Some(landed) = landed else {
+            let Some((landed, source)) = landed else {
                 who = self.resolve(&provider).await?;
                 continue;
             };
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
             if ask.is_served_by(&landed.token, provider.profile.registration.provider.scope_case()) {
-                return Ok(acquired(&provider, &card, in_time(landed.token)));
+                return Ok(acquired(&provider, &card, in_time(landed.token, source)));
             }
             // What others asked for came first; our own comes by a refresh. The claims have been passed on.
             who = Some(card);
@@ -221,6 +233,6 @@ impl Caller {
 }
 
 fn acquired(provider: &Provider, card: &Card, served: Served) -> Acquired {
-    let Served { token, extended } = served;
-    Acquired { profile: provider.profile.name.clone(), account: card.reference(), token, extended }
+    let Served { token, extended, source } = served;
+    Acquired { profile: provider.profile.name.clone(), account: card.reference(), token, extended, source }
 }

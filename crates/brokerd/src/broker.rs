@@ -17,6 +17,7 @@ use self::index::Reconciled;
 use self::profiles::Profiles;
 use crate::account::{self, Command, Hold};
 use crate::accounts::{Accounts, Card};
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::events::{Events, Notices};
@@ -55,6 +56,7 @@ pub struct Broker {
     pub(crate) accounts: Accounts,
     pub(crate) sign_ins: SignIns,
     pub(crate) families: Families,
+    pub(crate) audit: Audit,
     pub(crate) events: Events,
     pub(crate) notices: Notices,
     /// Every task of the daemon's, so that the end can wait for them.
@@ -86,6 +88,7 @@ impl Broker {
             accounts,
             sign_ins,
             families: Families::default(),
+            audit: Audit::new(),
             events: Events::default(),
             notices: Notices::default(),
             tasks: TaskTracker::new(),

@@ -11,9 +11,8 @@ mod token;
 
 use std::sync::Arc;
 
-use broker_ipc::api::Prompts;
+use broker_ipc::api::{Prompts, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
-use broker_ipc::peer::Peer;
 use broker_oauth::text::clean;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -21,6 +20,7 @@ use hyper::body::Incoming;
 use self::reply::Reply;
 pub use self::reply::ReplyBody;
 use crate::acquire::Goal;
+use crate::audit::{Client, Inquiry};
 use crate::broker::Broker;
 use crate::server::State;
 
@@ -46,30 +46,35 @@ const LONGEST_NAME: usize = 100;
 /// Answers one request. Dropping the future leaves whatever it waits for.
 pub async fn handle(
     broker: &Arc<Broker>,
-    peer: &Peer,
+    client: &Arc<Client>,
     state: &Arc<State>,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let reply = match guard::admit(request, state).await {
-        Ok(body) => route(broker, peer, &method, &path, &body).await.unwrap_or_else(|refusal| Reply::error(&refusal)),
-        Err(refusal) => Reply::error(&refusal).and_close(),
+        Ok(body) => route(broker, client, &method, &path, &body).await.unwrap_or_else(|refusal| Reply::error(&refusal)),
+        Err(refusal) => {
+            if path == "/v1/token" {
+                Inquiry::new(client, &TokenRequest::default()).refused(refusal.error);
+            }
+            Reply::error(&refusal).and_close()
+        }
     };
-    tracing::debug!(%method, path, status = reply.status(), pid = peer.pid, "request");
+    tracing::debug!(%method, path, status = reply.status(), pid = client.peer.pid, "request");
     reply.into_response(Arc::clone(state))
 }
 
 async fn route(
     broker: &Arc<Broker>,
-    peer: &Peer,
+    client: &Arc<Client>,
     method: &Method,
     path: &str,
     body: &[u8],
 ) -> Result<Reply, ErrorBody> {
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or_default().split('/').collect();
     match (method.as_str(), segments.as_slice()) {
-        ("POST", ["v1", "token"]) => token::token(broker, peer, body, Goal::Token).await,
-        ("POST", ["v1", "login"]) => token::token(broker, peer, body, Goal::SignIn).await,
+        ("POST", ["v1", "token"]) => token::token(broker, client, body, Goal::Token).await,
+        ("POST", ["v1", "login"]) => token::token(broker, client, body, Goal::SignIn).await,
         ("GET", ["v1", "accounts"]) => accounts::list(broker).await,
         ("DELETE", ["v1", "accounts", id]) => accounts::sign_out(broker, id).await,
         ("PUT", ["v1", "client-secrets", profile]) => client_secrets::put(broker, profile, body).await,
@@ -153,8 +158,6 @@ fn unknown_field(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use broker_ipc::api::TokenRequest;
-
     use super::*;
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::{Caller, Goal};
 use crate::account::{Answer, Ask, Command, Served};
 use crate::accounts::Card;
+use crate::audit::Source;
 use crate::explain::{Refusal, Remedy};
 use crate::family::Whom;
 use crate::flight::{self, Landed};
@@ -23,12 +24,12 @@ impl Caller {
             return Err(self.gone());
         }
         let waiter = match answer.await {
-            Ok(Answer::Now(token)) => return Ok(in_time(token)),
+            Ok(Answer::Now(token)) => return Ok(in_time(token, Source::Memory)),
             Ok(Answer::Wait(waiter)) => waiter,
             Err(_) => return Err(self.gone()),
         };
         match flight::wait(waiter, None).await {
-            Ok(landed) => Ok(in_time(landed.token)),
+            Ok(landed) => Ok(in_time(landed.token, Source::Refresh)),
             Err(refusal) if refusal.remedy == Remedy::Time && ask.is_soft() => {
                 self.standby(card, ask, &refusal).await.ok_or(refusal)
             }
@@ -94,6 +95,6 @@ impl Caller {
 }
 
 /// A token that serves within its own life.
-pub(super) fn in_time(token: Arc<IssuedToken>) -> Served {
-    Served { token, extended: false }
+pub(super) fn in_time(token: Arc<IssuedToken>, source: Source) -> Served {
+    Served { token, extended: false, source }
 }

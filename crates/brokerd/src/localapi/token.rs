@@ -4,25 +4,36 @@ use std::sync::Arc;
 
 use broker_ipc::api::{Include, Interaction, TokenEvent, TokenRequest, TokenResponse};
 use broker_ipc::error::{ErrorBody, ErrorCode};
-use broker_ipc::peer::Peer;
 use futures_util::stream;
 use http::StatusCode;
 
 use super::parse;
 use super::reply::Reply;
 use crate::acquire::{Acquired, Acquisition, Goal, Told};
+use crate::audit::{Client, Inquiry};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 
-pub(super) async fn token(broker: &Arc<Broker>, peer: &Peer, body: &[u8], goal: Goal) -> Result<Reply, ErrorBody> {
-    let request: TokenRequest = parse(body)?;
+pub(super) async fn token(
+    broker: &Arc<Broker>,
+    client: &Arc<Client>,
+    body: &[u8],
+    goal: Goal,
+) -> Result<Reply, ErrorBody> {
+    let request: TokenRequest = match (parse(body), goal) {
+        (Err(refusal), Goal::Token) => {
+            Inquiry::new(client, &TokenRequest::default()).refused(refusal.error);
+            return Err(refusal);
+        }
+        (parsed, _) => parsed?,
+    };
     if goal == Goal::SignIn && request.interaction == Some(Interaction::Never) {
         return Err(
             ErrorBody::new(ErrorCode::BadRequest, "a login is always interactive").with_hint("ask /v1/token instead")
         );
     }
     let include = request.include.clone();
-    let mut acquisition = Acquisition::new(broker, request, goal, peer.clone());
+    let mut acquisition = Acquisition::new(broker, request, goal, client);
     let first = acquisition.next().await;
     match (goal, first) {
         (Goal::Token, Told::Done(outcome)) => Ok(Reply::json(&response(&(*outcome)?, &include))),

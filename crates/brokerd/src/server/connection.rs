@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::Limits;
+use crate::audit::Client;
 use crate::broker::Broker;
 use crate::localapi;
 
@@ -127,10 +128,10 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = {
-        let (broker, state) = (Arc::clone(&broker), Arc::clone(&state));
+        let (broker, state, client) = (Arc::clone(&broker), Arc::clone(&state), Arc::new(Client::new(peer)));
         service_fn(move |request| {
-            let (broker, state, peer) = (Arc::clone(&broker), Arc::clone(&state), peer.clone());
-            async move { Ok::<_, std::convert::Infallible>(localapi::handle(&broker, &peer, &state, request).await) }
+            let (broker, state, client) = (Arc::clone(&broker), Arc::clone(&state), Arc::clone(&client));
+            async move { Ok::<_, std::convert::Infallible>(localapi::handle(&broker, &client, &state, request).await) }
         })
     };
     let stream = TokioIo::new(Metered { stream, state: Arc::clone(&state) });
