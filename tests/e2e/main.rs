@@ -36,6 +36,8 @@ mod real_parts;
 mod real_parts_selftest;
 #[cfg(unix)]
 mod real_provider;
+#[cfg(target_os = "linux")]
+mod real_terminal;
 #[cfg(unix)]
 mod stage;
 #[cfg(unix)]

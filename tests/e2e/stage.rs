@@ -143,10 +143,14 @@ pub(crate) async fn prompted(asked: &mut Running) -> String {
     codes(&told).pop().expect("just seen")
 }
 
-/// Returns the user codes shown, in order. A prompt is written at once, so a code that is there is there in full.
+/// Returns the user codes shown, in order: in plain lines, or in events. A prompt is written at once, so a code that is there
+/// is there in full.
 pub(crate) fn codes(told: &str) -> Vec<String> {
     let whole = told.rfind("never enter").map_or("", |end| &told[..end]);
-    whole.lines().filter_map(|line| Some(line.trim().strip_prefix("enter:")?.trim().to_owned())).collect()
+    let plain = whole.lines().filter_map(|line| Some(line.trim().strip_prefix("enter:")?.trim().to_owned()));
+    let events = told.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let events = events.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    plain.chain(events.filter_map(|event| Some(event["user_code"].as_str()?.to_owned()))).collect()
 }
 
 const KEY_FILE: &str = "key";

@@ -5,6 +5,7 @@ mod http;
 mod wait;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use broker_ipc::deadline::Deadline;
 use secrecy::SecretString;
@@ -12,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use self::connection::Connection;
 use self::http::Head;
-pub use self::wait::{Events, TokenEvents};
+pub use self::wait::{Events, Step, TokenEvents};
 use crate::answer::{self, Buffer};
 use crate::call::Call;
 use crate::error::ClientError;
@@ -24,18 +25,32 @@ use crate::{
 
 /// A program's way to brokerd, without a runtime. Keeps one idle connection.
 ///
-/// Calls other than [`Client::token`] and [`Client::login`] end within a minute. A thread that waits can be made to leave by
+/// Calls other than [`Client::token`] and [`Client::login`] end within a minute, or [another time](Client::with_call_timeout). A thread that waits can be made to leave by
 /// ending the process only; to cancel otherwise, set the request's `timeout` or use the async client.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
     idle: Mutex<Option<Connection>>,
+    call_timeout: Duration,
 }
 
 impl Client {
     /// Returns a client of the daemon at `endpoint`. Nothing is connected before it is needed.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, idle: Mutex::new(None) }
+        Self { endpoint, idle: Mutex::new(None), call_timeout: CALL_TIMEOUT }
+    }
+
+    /// The same, with another time for a call other than [`Client::token`] and [`Client::login`]. A minute is for those that
+    /// ask a provider; what the daemon knows by itself it says at once.
+    #[must_use]
+    pub fn with_call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout;
+        self
+    }
+
+    /// Returns where it looks for the daemon.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Asks for a token and returns what happens: any number of [`TokenEvent::DevicePrompt`], then either
@@ -124,7 +139,7 @@ impl Client {
     ///
     /// It ends with the daemon and is not made anew: what happened meanwhile would be missing.
     pub fn events(&self) -> Result<Events, ClientError> {
-        let (mut connection, head) = self.exchange(&Call::events(), Deadline::after(CALL_TIMEOUT))?;
+        let (mut connection, head) = self.exchange(&Call::events(), Deadline::after(self.call_timeout))?;
         if !head.is_success() {
             let body = connection.whole(head.body)?;
             return Err(answer::failure(head.status, body.as_slice()));
@@ -154,7 +169,7 @@ impl Client {
 
     /// Sends a call and reads all of its answer.
     fn exchange_whole(&self, call: &Call) -> Result<Buffer, ClientError> {
-        let (connection, head) = self.exchange(call, Deadline::after(CALL_TIMEOUT))?;
+        let (connection, head) = self.exchange(call, Deadline::after(self.call_timeout))?;
         self.finish(connection, &head)
     }
 

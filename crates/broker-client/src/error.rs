@@ -69,6 +69,7 @@ impl ClientError {
                 Some("restart brokerd: it is older than this client")
             }
             Self::Api(body) => body.hint.as_deref(),
+            Self::Timeout => Some("it is very busy, or hangs: see its log, and restart it if that does not help"),
             Self::Gone => Some("start brokerd and ask again; a prompt whose code still lives goes on if that is soon"),
             _ => None,
         }

@@ -16,8 +16,8 @@ use crate::error::ClientError;
 
 /// What a request without a timeout waits for, as the daemon does.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// By how much the client waits longer than the daemon.
-const SLACK: Duration = Duration::from_secs(5);
+/// By how much the client waits longer than the daemon: a tenth, within these.
+const SLACK: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 /// The longest that makes sense.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// How long a daemon that went away may take to come back.
@@ -42,6 +42,7 @@ pub(crate) struct Wait {
 }
 
 /// What an event means.
+#[derive(Debug)]
 pub(crate) enum Meaning {
     /// Nothing to this caller.
     Nothing,
@@ -58,7 +59,7 @@ impl Wait {
 
     /// Returns how long to wait from the start.
     pub(crate) fn patience(&self) -> Duration {
-        self.asked().unwrap_or(DEFAULT_TIMEOUT).saturating_add(SLACK)
+        self.asked().unwrap_or(DEFAULT_TIMEOUT).saturating_add(self.slack())
     }
 
     /// Returns the request to send, with `left` of the patience; a timeout that was asked for shrinks with it.
@@ -70,7 +71,7 @@ impl Wait {
         if self.losses == 0 || self.request.timeout.is_none() {
             return Call::token(path, &self.request);
         }
-        let timeout = left.saturating_sub(SLACK).as_secs().max(1);
+        let timeout = left.saturating_sub(self.slack()).as_secs().max(1);
         Call::token(path, &TokenRequest { timeout: Some(timeout), ..self.request.clone() })
     }
 
@@ -100,12 +101,18 @@ impl Wait {
         self.request.timeout.map(|seconds| Duration::from_secs(seconds).min(LONGEST))
     }
 
+    /// A daemon that hangs must not hold a caller much longer than that wants to wait.
+    fn slack(&self) -> Duration {
+        let [least, most] = SLACK;
+        (self.asked().unwrap_or(DEFAULT_TIMEOUT) / 10).clamp(least, most)
+    }
+
     fn prompt(&mut self, prompt: Box<DevicePrompt>) -> Meaning {
         if self.told.contains(&prompt.id) {
             return Meaning::Nothing;
         }
         self.told.push(prompt.id.clone());
-        let life = Duration::from_secs(prompt.expires_in).min(LONGEST).saturating_add(SLACK);
+        let life = Duration::from_secs(prompt.expires_in).min(LONGEST).saturating_add(SLACK[1]);
         let patience = self.asked().is_none().then_some(life);
         Meaning::Tell(TokenEvent::DevicePrompt(prompt), patience)
     }
@@ -140,14 +147,22 @@ mod tests {
     fn a_timeout_that_was_asked_for_stands() {
         let request = TokenRequest { timeout: Some(30), ..TokenRequest::default() };
         let mut wait = Wait::new(Kind::Token, &request);
-        assert_eq!(wait.patience(), Duration::from_secs(35));
+        assert_eq!(wait.patience(), Duration::from_secs(33));
         assert!(matches!(wait.meaning(prompt("p1")), Meaning::Tell(_, None)));
         let body =
             |wait: &Wait, left| String::from_utf8(wait.call(Duration::from_secs(left)).unwrap().body.unwrap()).unwrap();
         assert_eq!(body(&wait, 35), r#"{"timeout":30}"#);
         wait.pause();
-        assert_eq!(body(&wait, 20), r#"{"timeout":15}"#);
+        assert_eq!(body(&wait, 20), r#"{"timeout":17}"#);
         assert_eq!(body(&wait, 2), r#"{"timeout":1}"#);
+    }
+
+    #[test]
+    fn a_short_timeout_is_not_made_long_by_a_daemon_that_hangs() {
+        for (timeout, patience) in [(1, 2), (3, 4), (20, 22), (600, 605)] {
+            let request = TokenRequest { timeout: Some(timeout), ..TokenRequest::default() };
+            assert_eq!(Wait::new(Kind::Token, &request).patience(), Duration::from_secs(patience));
+        }
     }
 
     #[test]

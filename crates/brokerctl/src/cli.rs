@@ -13,6 +13,8 @@ pub(crate) use self::accounts::Logout;
 pub(crate) use self::client_secret::{ClientSecret, ClientSecretCommand};
 pub(crate) use self::prompts::{Prompts, PromptsCommand};
 pub(crate) use self::token::{Ask, GetToken, Login, TokenFormat};
+use crate::failure::Voice;
+use crate::prompt::Mode;
 
 /// Access tokens from brokerd, and what there is to know and to do about them.
 #[derive(Debug, Parser)]
@@ -21,6 +23,12 @@ pub(crate) struct Cli {
     /// The daemon's socket, instead of `BROKERD_SOCKET` or the default one
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// How a sign-in is asked for [default: auto, or what `BROKERCTL_PROMPT` says]
+    #[arg(long, global = true, value_enum, value_name = "HOW")]
+    pub(crate) prompt: Option<Mode>,
+    /// Plain lines instead of a live display, for screen readers: the same as `--prompt plain`
+    #[arg(long, global = true, conflicts_with = "prompt")]
+    pub(crate) plain: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -103,6 +111,30 @@ Examples:
   brokerctl reload
   brokerctl reload -o json | jq -r '.changed[]'")]
     Reload(Plain),
+}
+
+impl Cli {
+    /// Returns how a person is asked. Programs that want JSON want that in JSON too, where a person does not look on.
+    pub(crate) fn prompt(&self) -> Mode {
+        match self.prompt {
+            Some(mode) => mode,
+            None if self.plain => Mode::Plain,
+            None if self.command.wants_json() => Mode::JsonUnlessTerminal,
+            None => Mode::Auto,
+        }
+    }
+
+    /// Returns how failures are told.
+    pub(crate) fn voice(&self) -> Voice {
+        if self.prompt().is_json() {
+            return if self.command.wants_json() && self.prompt != Some(Mode::Json) {
+                Voice::Json
+            } else {
+                Voice::Event
+            };
+        }
+        if self.command.wants_json() { Voice::Json } else { Voice::Text }
+    }
 }
 
 impl Command {

@@ -6,7 +6,18 @@ use std::process::ExitCode;
 
 use broker_client::{ClientError, EndpointError, ErrorBody, ErrorCode, ProviderError};
 
-use crate::clean;
+use crate::{clean, prompt};
+
+/// How a failure is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// As the last line of `--prompt json`.
+    Event,
+    /// As the error body, in one line of JSON.
+    Json,
+    /// In lines for people.
+    Text,
+}
 
 /// Why there is no answer on stdout.
 #[derive(Debug)]
@@ -44,8 +55,8 @@ impl From<io::Error> for Failure {
 }
 
 impl Failure {
-    /// Says it on stderr, as JSON if so asked, and returns the exit code.
-    pub(crate) fn report(self, as_json: bool) -> ExitCode {
+    /// Says it on stderr, and returns the exit code.
+    pub(crate) fn report(self, voice: Voice) -> ExitCode {
         let body = match self {
             Self::Told(code) => return ExitCode::from(code),
             // Whoever read has left: there is nobody to tell.
@@ -55,15 +66,44 @@ impl Failure {
             Self::Output(error) => ErrorBody::new(ErrorCode::Internal, format!("cannot write the answer: {error}")),
             Self::Client(error) => with_start_hint(error.to_body()),
         };
-        let text = if as_json { json(&body) } else { text(&body) };
+        let text = match voice {
+            Voice::Event => prompt::failed(&body),
+            Voice::Json => json(&body),
+            Voice::Text => text(&body),
+        };
         say(&text);
         ExitCode::from(body.error.exit_code())
     }
 }
 
 /// Writes to stderr; when that is gone there is nowhere else to say so.
+///
+/// A pipe that nobody reads is given a moment and then up on: what is said must not hold the answer up.
 pub(crate) fn say(text: &str) {
-    drop(io::stderr().lock().write_all(text.as_bytes()));
+    let mut stderr = io::stderr().lock();
+    for piece in text.as_bytes().chunks(PIPE_BUF) {
+        if !takes_more() || stderr.write_all(piece).is_err() {
+            return;
+        }
+    }
+}
+
+/// What a pipe that takes anything takes at once (POSIX: at least 512).
+const PIPE_BUF: usize = 512;
+
+/// Returns whether stderr takes something, or may be about to.
+#[cfg(unix)]
+fn takes_more() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stderr = io::stderr();
+    let limit = Timespec { tv_sec: 1, tv_nsec: 0 };
+    // Anything but a pipe that stays full: a closed one says so when it is written to.
+    poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&limit)) != Ok(0)
+}
+
+#[cfg(not(unix))]
+fn takes_more() -> bool {
+    true
 }
 
 /// Adds how to start a daemon that does not run.

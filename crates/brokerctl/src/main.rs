@@ -10,6 +10,7 @@ mod locale;
 mod output;
 mod prompt;
 mod rejected;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -19,23 +20,25 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
+use crate::prompt::Prompter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(cli.command.wants_json()),
+        Err(failure) => failure.report(cli.voice()),
     }
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {
     let client = Client::new(Endpoint::resolve(cli.socket.as_deref())?);
+    let mut prompter = Prompter::new(cli.prompt());
     match &cli.command {
         Command::Accounts(options) => commands::accounts::list(&client, options),
         Command::ClientSecret(options) => commands::client_secret::run(&client, options),
         Command::Doctor(options) => commands::inspect::doctor(&client, options),
-        Command::GetToken(options) => commands::token::get(&client, options),
-        Command::Login(options) => commands::token::login(&client, options),
+        Command::GetToken(options) => commands::token::get(&client, &mut prompter, options),
+        Command::Login(options) => commands::token::login(&client, &mut prompter, options),
         Command::Logout(options) => commands::accounts::logout(&client, options),
         Command::Prompts(options) => commands::prompts::run(&client, options),
         Command::Reload(options) => commands::inspect::reload(&client, options),

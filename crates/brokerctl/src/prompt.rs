@@ -1,93 +1,149 @@
-//! What a user sees who must act: who asks and for what, where to go, which code to enter.
+//! The prompt: what a user sees who must act. Who asks and for what, where to go, which code to enter.
+//!
+//! Three faces: drawn and live on a terminal whose keyboard is ours; plain lines everywhere else and for screen readers;
+//! JSON, one event a line, for programs. Nothing of it exists before a person is needed: most answers are silent.
 
-use broker_client::DevicePrompt;
+mod browser;
+mod card;
+mod code;
+mod events;
+mod link;
+#[cfg(unix)]
+mod live;
+mod plain;
+mod qr;
 
-use crate::clean::line;
-use crate::duration;
+use std::io::{self, IsTerminal as _};
 
-/// Writes a prompt in plain lines.
-pub(crate) fn render(prompt: &DevicePrompt) -> String {
-    let asked_by = requester(prompt);
-    let mut lines = vec![format!("brokerctl: {asked_by} asks to sign in to {}", line(&prompt.profile))];
-    let mut put = |name: &str, value: &str| {
-        let name = format!("{name}:");
-        lines.push(format!("  {name:<10} {}", line(value)));
-    };
-    if let Some(account) = &prompt.account {
-        put("account", account);
-    }
-    if !prompt.scopes.is_empty() {
-        put("scopes", &prompt.scopes.join(" "));
-    }
-    put("open", &prompt.verification_uri);
-    put("enter", &prompt.user_code);
-    if let Some(complete) = &prompt.verification_uri_complete {
-        put("or open", complete);
-    }
-    put("time left", &duration::rough(prompt.expires_in));
-    lines.push("never enter a code that somebody sent you\n".to_owned());
-    lines.join("\n")
+use broker_client::{AccountRef, DevicePrompt};
+use clap::ValueEnum;
+
+pub(crate) use self::browser::Browser;
+pub(crate) use self::code::osc52;
+pub(crate) use self::events::failed;
+pub(crate) use self::link::Link;
+pub(crate) use self::plain::requester;
+use crate::clean;
+use crate::failure::say;
+#[cfg(unix)]
+use crate::terminal;
+
+/// What there is to tell while somebody waits for a person.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Notice<'a> {
+    /// brokerd went away; it may come back.
+    Away,
+    /// It is back.
+    Back,
+    /// Somebody must act.
+    Prompt(&'a DevicePrompt),
 }
 
-/// Names the process that asked first.
-pub(crate) fn requester(prompt: &DevicePrompt) -> String {
-    let asked_by = &prompt.requested_by;
-    match (&asked_by.command, asked_by.pid) {
-        (Some(command), Some(pid)) => format!("{} (process {pid})", line(command)),
-        (Some(command), None) => line(command).into_owned(),
-        (None, Some(pid)) => format!("process {pid}"),
-        (None, None) => "a program".to_owned(),
+/// Which face.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Live on a terminal, plain lines elsewhere
+    #[default]
+    Auto,
+    /// Plain lines, for screen readers and logs
+    Plain,
+    /// Events on stderr, one JSON object a line, for programs
+    Json,
+    /// The last where stderr is no terminal, else the first
+    #[value(skip)]
+    JsonUnlessTerminal,
+}
+
+/// Shows what a wait for a person has to tell.
+#[derive(Debug)]
+pub(crate) struct Prompter {
+    mode: Mode,
+    face: Face,
+}
+
+#[derive(Debug)]
+enum Face {
+    /// There was nothing to tell so far.
+    None,
+    /// In lines that each begin so.
+    Plain(&'static str),
+    Json,
+    #[cfg(unix)]
+    Live(live::Live),
+}
+
+impl Prompter {
+    pub(crate) fn new(mode: Mode) -> Self {
+        Self { mode, face: Face::None }
+    }
+
+    /// Tells it.
+    pub(crate) fn tell(&mut self, notice: Notice<'_>) {
+        if matches!(self.face, Face::None) {
+            self.face = self.mode.face();
+        }
+        match &mut self.face {
+            Face::None => {}
+            Face::Plain(start) => say(&format!("{start}{}", plain::notice(notice))),
+            Face::Json => say(&events::notice(notice)),
+            #[cfg(unix)]
+            Face::Live(live) => live.tell(notice),
+        }
+    }
+
+    /// Ends with who signed in; silent if nobody was asked.
+    pub(crate) fn signed_in(&mut self, account: &AccountRef, profile: &str) {
+        let who = format!("signed in as {} ({})", clean::line(&account.username), clean::line(profile));
+        match std::mem::replace(&mut self.face, Face::None) {
+            Face::None => {}
+            Face::Plain(start) => say(&format!("{start}brokerctl: {who}\n")),
+            Face::Json => say(&events::signed_in(account, profile)),
+            #[cfg(unix)]
+            Face::Live(live) => live.end(&who),
+        }
+    }
+}
+
+impl Mode {
+    /// Returns whether failures are events too.
+    pub(crate) fn is_json(self) -> bool {
+        self.settled() == Self::Json
+    }
+
+    /// The mode with what the environment says where no option does.
+    fn settled(self) -> Self {
+        if matches!(self, Self::Json | Self::Plain) {
+            return self;
+        }
+        let named = std::env::var("BROKERCTL_PROMPT").ok().and_then(|name| Self::from_str(&name, true).ok());
+        match named {
+            Some(mode @ (Self::Json | Self::Plain)) => mode,
+            _ if self == Self::JsonUnlessTerminal && !io::stderr().is_terminal() => Self::Json,
+            _ => Self::Auto,
+        }
+    }
+
+    fn face(self) -> Face {
+        match self.settled() {
+            Self::Json => Face::Json,
+            Self::Plain => Face::Plain(""),
+            #[cfg(unix)]
+            _ => live::Live::start().map_or(Face::Plain(terminal::start_of_line()), Face::Live),
+            #[cfg(not(unix))]
+            _ => Face::Plain(""),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn prompt(more: serde_json::Value) -> DevicePrompt {
-        let mut value = serde_json::json!({
-            "id": "p1", "user_code": "ABCD-EFGH", "verification_uri": "https://x.test/d",
-            "expires_at": "2026-01-01T00:00:00Z", "expires_in": 900, "interval": 5,
-            "profile": "work", "scopes": [], "requested_by": {}
-        });
-        if let (Some(value), serde_json::Value::Object(more)) = (value.as_object_mut(), more) {
-            value.extend(more);
-        }
-        serde_json::from_value(value).unwrap()
+pub(crate) fn example(more: serde_json::Value) -> DevicePrompt {
+    let mut value = serde_json::json!({
+        "id": "p1", "user_code": "ABCD-EFGH", "verification_uri": "https://x.test/d",
+        "expires_at": "2026-01-01T00:00:00Z", "expires_in": 900, "interval": 5,
+        "profile": "work", "scopes": [], "requested_by": {}
+    });
+    if let (Some(value), serde_json::Value::Object(more)) = (value.as_object_mut(), more) {
+        value.extend(more);
     }
-
-    #[test]
-    fn a_prompt_says_who_asks_for_what_and_where_to_go() {
-        let full = prompt(serde_json::json!({
-            "account": "ada@example.com", "scopes": ["User.Read", "openid"],
-            "verification_uri_complete": "https://x.test/d?code=ABCD",
-            "requested_by": {"pid": 4711, "command": "git"}
-        }));
-        assert_eq!(
-            render(&full),
-            "brokerctl: git (process 4711) asks to sign in to work\n  \
-               account:   ada@example.com\n  \
-               scopes:    User.Read openid\n  \
-               open:      https://x.test/d\n  \
-               enter:     ABCD-EFGH\n  \
-               or open:   https://x.test/d?code=ABCD\n  \
-               time left: 15 min\n\
-             never enter a code that somebody sent you\n"
-        );
-        let bare = render(&prompt(serde_json::json!({})));
-        assert!(bare.starts_with("brokerctl: a program asks"), "{bare}");
-        assert!(!bare.contains("account:") && !bare.contains("or open"), "{bare}");
-    }
-
-    #[test]
-    fn nothing_in_a_prompt_steers_the_terminal() {
-        let bad = "x\u{1b}[2J\n\u{202e}";
-        let hostile = prompt(serde_json::json!({
-            "user_code": bad, "verification_uri": bad, "verification_uri_complete": bad,
-            "profile": bad, "account": bad, "scopes": [bad], "requested_by": {"command": bad}
-        }));
-        let text = render(&hostile);
-        assert!(!text.chars().any(|char| char != '\n' && crate::clean::is_unsafe(char)), "{text:?}");
-        assert_eq!(text.lines().count(), 8);
-    }
+    serde_json::from_value(value).unwrap()
 }

@@ -95,6 +95,77 @@ fn a_prompt_goes_to_stderr_once_even_if_the_daemon_restarts() {
 }
 
 #[test]
+fn a_prompt_for_programs_is_events_and_ends_like_the_answer() {
+    const WHO: &str = r#"{"account":{"id":"x","username":"ada"},"event":"signed_in","profile":"work"}"#;
+    let daemon = Daemon::new();
+    for arguments in [&["get-token", "--prompt", "json"][..], &["get-token", "-o", "json"]] {
+        let (output, _) = daemon.run(arguments, &[stream(&[PROMPT, TOKEN])]);
+        let told = text(&output.stderr);
+        let lines: Vec<&str> = told.lines().collect();
+        let [prompt, end] = lines.as_slice() else { panic!("{told}") };
+        let prompt: serde_json::Value = serde_json::from_str(prompt).unwrap();
+        assert_eq!((prompt["event"].as_str(), prompt["user_code"].as_str()), (Some("device_prompt"), Some("AB-CD")));
+        assert_eq!(*end, WHO, "and no token");
+        assert!(text(&output.stdout).contains("at-1"));
+    }
+    let refused = r#"{"event":"error","error":"access_denied","error_description":"declined"}"#;
+    for arguments in [&["get-token", "--prompt", "json"][..], &["login", "-o", "json"]] {
+        let (output, _) = daemon.run(arguments, &[stream(&[PROMPT, refused])]);
+        let told = text(&output.stderr);
+        let end: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        assert_eq!((end["error"].as_str(), output.status.code()), (Some("access_denied"), Some(4)));
+    }
+    // A person who asked for JSON and for plain lines gets both.
+    let (output, _) = daemon.run(&["--plain", "get-token", "-o", "json"], &[stream(&[PROMPT, TOKEN])]);
+    assert!(text(&output.stderr).contains("never enter a code"), "{output:?}");
+}
+
+/// Nobody reads stderr, and its pipe is full: the token comes all the same.
+#[test]
+fn a_full_pipe_does_not_hold_the_answer_up() {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let daemon = Daemon::new();
+    let (_unread, mut full) = std::io::pipe().unwrap();
+    let flags = fcntl_getfl(&full).unwrap();
+    fcntl_setfl(&full, flags | OFlags::NONBLOCK).unwrap();
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    while full.write(b"x").is_ok() {}
+    fcntl_setfl(&full, flags).unwrap();
+    let command = daemon.command(&["get-token"]).stderr(full).spawn().unwrap();
+    let (mut connection, _) = daemon.listener.accept().unwrap();
+    connection.write_all(stream(&[PROMPT, TOKEN]).as_bytes()).unwrap();
+    drop(connection);
+    let output = command.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "at-1\n".into()));
+}
+
+#[test]
+fn a_daemon_that_is_away_is_told_of() {
+    let daemon = Daemon::new();
+    let mut command = daemon.command(&["login", "--timeout", "5"]).spawn().unwrap();
+    let (mut connection, _) = daemon.listener.accept().unwrap();
+    let mut request = [0; 4096];
+    assert!(connection.read(&mut request).unwrap() > 0);
+    connection.write_all(stream(&[PROMPT]).as_bytes()).unwrap();
+    let path = daemon.root.path().join("s");
+    std::fs::remove_file(&path).unwrap();
+    drop(connection);
+    let mut told = String::new();
+    let mut stderr = std::io::BufReader::new(command.stderr.take().unwrap());
+    while !told.contains("went away") {
+        assert!(std::io::BufRead::read_line(&mut stderr, &mut told).unwrap() > 0, "{told}");
+    }
+    let back = UnixListener::bind(&path).unwrap();
+    let (mut connection, _) = back.accept().unwrap();
+    assert!(connection.read(&mut request).unwrap() > 0);
+    let signed_in = r#"{"event":"signed_in","account":{"id":"x","username":"ada"},"profile":"work"}"#;
+    connection.write_all(stream(&[PROMPT, signed_in]).as_bytes()).unwrap();
+    stderr.read_to_string(&mut told).unwrap();
+    assert!(command.wait().unwrap().success());
+    assert!(told.ends_with("brokerctl: brokerd is back\nbrokerctl: signed in as ada (work)\n"), "{told}");
+}
+
+#[test]
 fn failures_have_their_exit_codes_and_shapes() {
     let daemon = Daemon::new();
     let body = r#"{"error":"interaction_required","error_description":"sign in first.","hint":"brokerctl login"}"#;

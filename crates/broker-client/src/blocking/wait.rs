@@ -15,7 +15,8 @@ use crate::{Event, TokenEvent};
 
 /// The events of one wait for a token; see [`Client::token`].
 ///
-/// Dropping it closes its connection, which cancels this caller's wait.
+/// Dropping it closes its connection, which cancels this caller's wait. As an iterator it passes over what only a user
+/// would want to know; [`TokenEvents::step`] tells that too.
 #[derive(Debug)]
 pub struct TokenEvents<'a> {
     client: &'a Client,
@@ -24,13 +25,28 @@ pub struct TokenEvents<'a> {
     open: Option<Open>,
     /// When a daemon that went away must be back.
     back_by: Option<Deadline>,
+    /// Whether [`Step::Away`] was told and [`Step::Back`] not yet.
+    away: bool,
+    /// What came with the daemon's return, to be told after it.
+    held: Option<Meaning>,
     over: bool,
+}
+
+/// What happens in a wait, the daemon's comings and goings included.
+#[derive(Debug)]
+pub enum Step {
+    /// The daemon went away, and a first try to reach it again has failed. The wait goes on for a while.
+    Away,
+    /// It is back, and the wait with it.
+    Back,
+    /// It said something.
+    Event(TokenEvent),
 }
 
 impl<'a> TokenEvents<'a> {
     pub(super) fn new(client: &'a Client, wait: Wait) -> Self {
         let deadline = Deadline::after(wait.patience());
-        Self { client, wait, deadline, open: None, back_by: None, over: false }
+        Self { client, wait, deadline, open: None, back_by: None, away: false, held: None, over: false }
     }
 
     /// Returns when to give up on a daemon that is away.
@@ -92,22 +108,24 @@ impl<'a> TokenEvents<'a> {
     }
 }
 
-impl Iterator for TokenEvents<'_> {
-    type Item = Result<TokenEvent, ClientError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl TokenEvents<'_> {
+    /// Returns the next step; nothing after the token or the error that ends the wait.
+    pub fn step(&mut self) -> Option<Result<Step, ClientError>> {
         while !self.over {
-            let meaning = match self.event() {
-                Ok(event) => self.wait.meaning(event),
-                Err(error) => Meaning::End(Err(error)),
-            };
+            let meaning = self.held.take().map_or_else(|| self.meaning(), Some);
+            let Some(meaning) = meaning else { return Some(Ok(Step::Back)) };
             match meaning {
                 Meaning::Nothing => {}
                 Meaning::Tell(event, patience) => {
                     self.deadline = patience.map_or(self.deadline, Deadline::after);
-                    return Some(Ok(event));
+                    return Some(Ok(Step::Event(event)));
                 }
-                Meaning::End(Err(error)) if self.may_come_back(&error) => self.pause(),
+                Meaning::End(Err(error)) if self.may_come_back(&error) => {
+                    if self.back_by.is_some() && !std::mem::replace(&mut self.away, true) {
+                        return Some(Ok(Step::Away));
+                    }
+                    self.pause();
+                }
                 Meaning::End(Err(_)) if self.has_gone() => {
                     self.over = true;
                     return Some(Err(ClientError::Gone));
@@ -115,11 +133,40 @@ impl Iterator for TokenEvents<'_> {
                 Meaning::End(end) => {
                     self.over = true;
                     self.open = None;
-                    return Some(end);
+                    return Some(end.map(Step::Event));
                 }
             }
         }
         None
+    }
+
+    /// Waits for what is next; `None` if that is the daemon's return, which is told first.
+    fn meaning(&mut self) -> Option<Meaning> {
+        let event = self.event();
+        let is_back = event.is_ok() && std::mem::take(&mut self.away);
+        let meaning = match event {
+            Ok(event) => self.wait.meaning(event),
+            Err(error) => Meaning::End(Err(error)),
+        };
+        if is_back {
+            self.held = Some(meaning);
+            return None;
+        }
+        Some(meaning)
+    }
+}
+
+impl Iterator for TokenEvents<'_> {
+    type Item = Result<TokenEvent, ClientError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.step()? {
+                Ok(Step::Event(event)) => return Some(Ok(event)),
+                Ok(Step::Away | Step::Back) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 }
 

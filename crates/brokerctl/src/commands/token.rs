@@ -1,15 +1,16 @@
 //! `get-token` and `login`: the two that may ask the user.
 
-use broker_client::blocking::Client;
-use broker_client::{AccountRef, ClientError, DevicePrompt, Interaction, TokenRequest, TokenResponse};
+use broker_client::blocking::{Client, Step, TokenEvents};
+use broker_client::{ClientError, Interaction, SignedIn, TokenEvent, TokenRequest, TokenResponse};
 use secrecy::ExposeSecret;
 
 use crate::cli::{Ask, GetToken, Login, TokenFormat};
-use crate::failure::{Failure, say};
-use crate::{clean, locale, output, prompt, rejected};
+use crate::failure::Failure;
+use crate::prompt::{Notice, Prompter};
+use crate::{locale, output, rejected};
 
 /// `brokerctl get-token`
-pub(crate) fn get(client: &Client, options: &GetToken) -> Result<(), Failure> {
+pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) -> Result<(), Failure> {
     let mut request = request(&options.ask);
     request.min_validity = options.min_validity.map(|validity| validity.as_secs());
     request.force_refresh = options.force_refresh;
@@ -21,27 +22,37 @@ pub(crate) fn get(client: &Client, options: &GetToken) -> Result<(), Failure> {
     } else {
         request.locale = locale::current();
     }
-    let mut asked = false;
-    let token = client.access_token(&request, |prompt| {
-        asked = true;
-        show(prompt);
-    })?;
-    if asked {
-        signed_in(&token.account, &token.profile);
-    }
+    let TokenEvent::Token(token) = wait(client.token(&request), prompter)? else { return Err(nothing()) };
+    prompter.signed_in(&token.account, &token.profile);
     print(&token, options.output)
 }
 
 /// `brokerctl login`
-pub(crate) fn login(client: &Client, options: &Login) -> Result<(), Failure> {
+pub(crate) fn login(client: &Client, prompter: &mut Prompter, options: &Login) -> Result<(), Failure> {
     let mut request = request(&options.ask);
     request.locale = locale::current();
-    let done = client.sign_in(&request, show)?;
-    if options.plain.is_json() {
-        return output::json(&done);
+    let TokenEvent::SignedIn { account, profile } = wait(client.login(&request), prompter)? else {
+        return Err(nothing());
+    };
+    prompter.signed_in(&account, &profile);
+    if options.plain.is_json() { output::json(&SignedIn { account, profile }) } else { Ok(()) }
+}
+
+/// Waits for the event that ends it, and tells the user what happens meanwhile.
+pub(crate) fn wait(mut events: TokenEvents<'_>, prompter: &mut Prompter) -> Result<TokenEvent, Failure> {
+    while let Some(step) = events.step() {
+        match step? {
+            Step::Event(TokenEvent::DevicePrompt(prompt)) => prompter.tell(Notice::Prompt(&prompt)),
+            Step::Event(event) => return Ok(event),
+            Step::Away => prompter.tell(Notice::Away),
+            Step::Back => prompter.tell(Notice::Back),
+        }
     }
-    signed_in(&done.account, &done.profile);
-    Ok(())
+    Err(nothing())
+}
+
+fn nothing() -> Failure {
+    ClientError::Protocol("it ended without an end".to_owned()).into()
 }
 
 fn request(ask: &Ask) -> TokenRequest {
@@ -57,15 +68,6 @@ fn request(ask: &Ask) -> TokenRequest {
         extra_parameters: ask.params.iter().cloned().collect(),
         ..TokenRequest::default()
     }
-}
-
-fn show(prompt: &DevicePrompt) {
-    say(&prompt::render(prompt));
-}
-
-fn signed_in(account: &AccountRef, profile: &str) {
-    let (who, profile) = (clean::line(&account.username), clean::line(profile));
-    say(&format!("brokerctl: signed in as {who} ({profile})\n"));
 }
 
 fn print(token: &TokenResponse, format: TokenFormat) -> Result<(), Failure> {

@@ -1,0 +1,92 @@
+//! The prompt in plain lines: for logs, pipes and screen readers. Nothing is drawn twice, nothing is said by a colour.
+
+use broker_client::DevicePrompt;
+
+use super::Notice;
+use crate::clean::line;
+use crate::duration;
+
+/// Writes what there is to tell.
+pub(super) fn notice(notice: Notice<'_>) -> String {
+    match notice {
+        Notice::Prompt(prompt) => render(prompt),
+        Notice::Away => "brokerctl: brokerd went away; waiting for it to come back\n".to_owned(),
+        Notice::Back => "brokerctl: brokerd is back\n".to_owned(),
+    }
+}
+
+/// Writes a prompt.
+fn render(prompt: &DevicePrompt) -> String {
+    let asked_by = requester(prompt);
+    let mut lines = vec![format!("brokerctl: {asked_by} asks to sign in to {}", line(&prompt.profile))];
+    let mut put = |name: &str, value: &str| {
+        let name = format!("{name}:");
+        lines.push(format!("  {name:<10} {}", line(value)));
+    };
+    if let Some(account) = &prompt.account {
+        put("account", account);
+    }
+    if !prompt.scopes.is_empty() {
+        put("scopes", &prompt.scopes.join(" "));
+    }
+    put("open", &prompt.verification_uri);
+    put("enter", &prompt.user_code);
+    if let Some(complete) = &prompt.verification_uri_complete {
+        put("or open", complete);
+    }
+    put("time left", &duration::rough(prompt.expires_in));
+    lines.push("never enter a code that somebody sent you\n".to_owned());
+    lines.join("\n")
+}
+
+/// Names the process that asked first.
+pub(crate) fn requester(prompt: &DevicePrompt) -> String {
+    let asked_by = &prompt.requested_by;
+    match (&asked_by.command, asked_by.pid) {
+        (Some(command), Some(pid)) => format!("{} (process {pid})", line(command)),
+        (Some(command), None) => line(command).into_owned(),
+        (None, Some(pid)) => format!("process {pid}"),
+        (None, None) => "a program".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example;
+    use super::*;
+
+    #[test]
+    fn a_prompt_says_who_asks_for_what_and_where_to_go() {
+        let full = example(serde_json::json!({
+            "account": "ada@example.com", "scopes": ["User.Read", "openid"],
+            "verification_uri_complete": "https://x.test/d?code=ABCD",
+            "requested_by": {"pid": 4711, "command": "git"}
+        }));
+        assert_eq!(
+            render(&full),
+            "brokerctl: git (process 4711) asks to sign in to work\n  \
+               account:   ada@example.com\n  \
+               scopes:    User.Read openid\n  \
+               open:      https://x.test/d\n  \
+               enter:     ABCD-EFGH\n  \
+               or open:   https://x.test/d?code=ABCD\n  \
+               time left: 15 min\n\
+             never enter a code that somebody sent you\n"
+        );
+        let bare = render(&example(serde_json::json!({})));
+        assert!(bare.starts_with("brokerctl: a program asks"), "{bare}");
+        assert!(!bare.contains("account:") && !bare.contains("or open"), "{bare}");
+    }
+
+    #[test]
+    fn nothing_in_a_prompt_steers_the_terminal() {
+        let bad = "x\u{1b}[2J\n\u{202e}";
+        let hostile = example(serde_json::json!({
+            "user_code": bad, "verification_uri": bad, "verification_uri_complete": bad,
+            "profile": bad, "account": bad, "scopes": [bad], "requested_by": {"command": bad}
+        }));
+        let text = render(&hostile);
+        assert!(!text.chars().any(|char| char != '\n' && crate::clean::is_unsafe(char)), "{text:?}");
+        assert_eq!(text.lines().count(), 8);
+    }
+}
