@@ -254,6 +254,11 @@ fn openapi_has_the_fields_of_requests_and_answers() {
             issuer: some("i"),
             tenant: some("t"),
             authority: some("a"),
+            cloud: some("c"),
+            token_endpoint: some("e"),
+            device_authorization_endpoint: some("d"),
+            ca_file: some("/ca"),
+            proxy: some("none"),
         },
     );
     let finding =

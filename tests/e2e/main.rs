@@ -26,6 +26,8 @@ mod life;
 #[cfg(unix)]
 mod main_job;
 #[cfg(unix)]
+mod profiles;
+#[cfg(unix)]
 mod prompts;
 #[cfg(unix)]
 mod real_keyring;

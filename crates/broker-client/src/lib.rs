@@ -68,6 +68,7 @@ pub use broker_ipc::api::{
     Account, AccountRef, AccountState, Accounts, DevicePrompt, Event, Findings, Include, Interaction, ProbeRequest,
     ProfileSummary, Prompts, ProxySummary, Reloaded, SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
 };
+pub use broker_ipc::edit;
 pub use broker_ipc::endpoint::{Endpoint, EndpointError};
 pub use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
 #[cfg(feature = "async")]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`api`] | what is said: request, response and event types of LocalAPI v1 |
 //! | [`error`] | what can go wrong: the closed list of error codes, with HTTP status and exit code |
+//! | [`edit`] | what `brokerctl profile` asks of `brokerd --edit-config` |
 //! | [`endpoint`] | where: the socket's or pipe's name |
 //! | [`connect`] | how a client gets there, and that the server is the same user's |
 //! | `listen` | how the daemon listens there, alone (feature `tokio`) |
@@ -16,6 +17,7 @@
 pub mod api;
 pub mod connect;
 pub mod deadline;
+pub mod edit;
 pub mod endpoint;
 pub mod error;
 #[cfg(feature = "tokio")]

@@ -159,7 +159,8 @@ fn requests_send_what_is_set_and_refuse_what_is_not_known_by_name() {
     });
     let read: TokenRequest = serde_json::from_value(full.clone()).unwrap();
     assert_eq!(serde_json::to_value(read).ok(), Some(full));
-    let full = json!({"profile": "work", "provider": "adfs", "issuer": "i", "tenant": "t", "authority": "a"});
+    let full = json!({"profile": "work", "provider": "adfs", "issuer": "i", "tenant": "t", "authority": "a",
+        "cloud": "c", "token_endpoint": "e", "device_authorization_endpoint": "d", "ca_file": "/ca", "proxy": "none"});
     let read: ProbeRequest = serde_json::from_value(full.clone()).unwrap();
     assert_eq!(serde_json::to_value(read).ok(), Some(full));
     let secret = json!({"client_secret": "hunter2"});

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod client_secret;
+mod profile;
 mod prompts;
 mod token;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::accounts::Logout;
 pub(crate) use self::client_secret::{ClientSecret, ClientSecretCommand};
+pub(crate) use self::profile::{Profile, ProfileAdd, ProfileCommand, ProfileRemove};
 pub(crate) use self::prompts::{Prompts, PromptsCommand};
 pub(crate) use self::token::{Ask, GetToken, Login, TokenFormat};
 use crate::failure::Voice;
@@ -92,6 +94,15 @@ Examples:
   brokerctl watch
   brokerctl watch -o json | jq -r 'select(.event == \"prompt_started\") | .user_code'")]
     Watch(Plain),
+    /// Add, list, show or remove a profile of the configuration
+    #[command(after_help = "\
+Examples:
+  brokerctl profile add work --provider entra --tenant contoso.onmicrosoft.com --client-id 11111111-… -s User.Read
+  brokerctl profile add sso --issuer https://sso.example.com/realms/main --client-id cli
+  brokerctl profile list
+  brokerctl profile show work
+  brokerctl profile remove sso")]
+    Profile(Profile),
     /// Keep a client secret in the keyring, for a profile that says so, or remove it
     #[command(after_help = "\
 Examples:
@@ -144,6 +155,7 @@ impl Command {
             Self::GetToken(options) => options.output == TokenFormat::Json,
             Self::ClientSecret(options) => options.command.target().plain.is_json(),
             Self::Login(options) => options.plain.is_json(),
+            Self::Profile(options) => options.command.plain().is_json(),
             Self::Logout(options) => options.plain.is_json(),
             Self::Prompts(options) => match &options.command {
                 Some(PromptsCommand::Cancel(cancel)) => cancel.plain.is_json(),
@@ -219,6 +231,12 @@ mod tests {
             "watch -o json",
             "doctor --socket /s",
             "reload",
+            "profile add work --provider entra --tenant t --client-id c -s User.Read --default --no-check",
+            "profile add sso --issuer https://i --client-id c --param hd=a=b --pkce=false --replace -o json",
+            "profile list",
+            "profile show",
+            "profile show work -o json --config /c",
+            "profile remove work --keep-accounts",
             "client-secret set google",
             "client-secret remove google -o json",
         ] {
@@ -230,6 +248,10 @@ mod tests {
             "get-token --param prompt",
             "client-secret set google hunter2",
             "get-token --timeout soon",
+            "profile",
+            "profile add work --provider azure",
+            "profile add --client-id c",
+            "profile add work --client-secret hunter2",
             "logout ada --all",
             "logn",
         ] {

@@ -4,6 +4,7 @@ mod clean;
 mod cli;
 mod commands;
 mod duration;
+mod editor;
 mod failure;
 mod hidden;
 mod locale;
@@ -40,6 +41,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::GetToken(options) => commands::token::get(&client, &mut prompter, options),
         Command::Login(options) => commands::token::login(&client, &mut prompter, options),
         Command::Logout(options) => commands::accounts::logout(&client, options),
+        Command::Profile(options) => commands::profile::run(&client, options),
         Command::Prompts(options) => commands::prompts::run(&client, options),
         Command::Reload(options) => commands::inspect::reload(&client, options),
         Command::Status(options) => commands::inspect::status(&client, options),

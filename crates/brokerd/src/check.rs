@@ -20,7 +20,48 @@ pub fn check(path: &Path) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn check_profile(profile: &Profile) -> Result<(), (String, &'static str)> {
+/// Says what brokerd would do with a configuration that is right, and what was not looked at.
+pub fn report(config: &Config) -> Vec<String> {
+    let mut told = vec![format!("store: {}", config.store.kind.as_str())];
+    for (name, profile) in &config.profiles {
+        let default = if config.is_default(name) { ", the default" } else { "" };
+        let registration = &profile.registration;
+        told.push(format!(
+            "profile {name}{default}: {} at {}, client {}, scopes {}",
+            registration.provider.as_str(),
+            profile.issuer(),
+            registration.client_id,
+            registration.scopes
+        ));
+    }
+    if config.profiles.is_empty() {
+        told.push("no profile: brokerctl profile add writes one".into());
+    }
+    told.push("not checked: whether the store opens; brokerctl doctor does that".into());
+    if config.store.key_command.is_some() {
+        told.push("not checked: store.key_command, which was not run".into());
+    }
+    let mut discovered = Vec::new();
+    for (name, profile) in &config.profiles {
+        if matches!(profile.authority, Authority::Issuer { .. }) {
+            discovered.push(name.as_str());
+        }
+        if profile.secret_in_keyring {
+            told.push(format!("not checked: whether the client secret of profile {name} is in the store"));
+        }
+    }
+    if !config.profiles.is_empty() {
+        told.push("not checked: whether the providers answer; brokerctl doctor asks them".into());
+    }
+    if !discovered.is_empty() {
+        let names = discovered.join(", ");
+        told.push(format!("not checked: whether the issuer has a device authorization endpoint, of profile {names}"));
+    }
+    told
+}
+
+/// Looks at what one profile names. Fails with what is wrong and what to do.
+pub(crate) fn check_profile(profile: &Profile) -> Result<(), (String, &'static str)> {
     if let Some(path) = &profile.transport.ca_file {
         outbound::check_ca_file(path).map_err(|why| (why, "it must have certificates in PEM form"))?;
     }

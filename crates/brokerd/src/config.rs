@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub(crate) use self::file::check_file;
-pub(crate) use self::keys::nearest;
+pub(crate) use self::file::{check_file, read};
+pub(crate) use self::keys::{PROFILE as PROFILE_KEYS, nearest};
 use self::profile::RawProfile;
 pub use self::profile::{Authority, HttpProxy, Profile, Proxy, Silent, Transport};
 use crate::store::StoreConfig;
@@ -68,6 +68,11 @@ impl Config {
             return Err(ConfigError { path: path.into(), line: None, message, hint: "run: chmod 600 on it".into() });
         }
         Ok(config)
+    }
+
+    /// Whether requests that name no profile mean this one.
+    pub(crate) fn is_default(&self, name: &str) -> bool {
+        self.default_profile.as_deref() == Some(name) || self.profiles.len() == 1
     }
 
     /// Checks a configuration's text; `path` is for messages and for relative paths in it.

@@ -11,6 +11,7 @@ pub mod check;
 pub mod clock;
 pub mod config;
 pub(crate) mod correlation;
+pub mod edit_config;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod family;

@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_secs(8);
 const LAST_GRACE: Duration = Duration::from_millis(500);
 /// A configuration that is not right, by the table of exit codes.
 const EXIT_CONFIGURATION: u8 = 6;
+/// As LocalAPI's own.
+const LONGEST_REQUEST: u64 = 64 * 1024;
 
 /// Own a person's OAuth sign-ins and give access tokens to local tools.
 ///
@@ -44,6 +46,9 @@ struct Arguments {
     /// Check the configuration, say what it would do, and exit: 0 if it is right, else 6
     #[arg(long)]
     check_config: bool,
+    /// Change the configuration as the JSON object on stdin asks, and exit; `brokerctl profile` runs this
+    #[arg(long, conflicts_with = "check_config")]
+    edit_config: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -76,8 +81,13 @@ impl From<Store> for StoreKind {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config_file = arguments.config.clone().unwrap_or_else(paths::config_file);
+    // `status` tells it to programs that run elsewhere.
+    let config_file = std::path::absolute(&config_file).unwrap_or(config_file);
     if arguments.check_config {
         return check_config(&config_file);
+    }
+    if arguments.edit_config {
+        return edit_config(&config_file);
     }
     log::start();
     harden::harden();
@@ -206,19 +216,26 @@ fn check_config(path: &std::path::Path) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    let mut told = vec![format!("{}: right", path.display()), format!("store: {}", config.store.kind.as_str())];
-    for (name, profile) in &config.profiles {
-        let default = if config.default_profile.as_ref() == Some(name) { ", the default" } else { "" };
-        let registration = &profile.registration;
-        told.push(format!(
-            "profile {name}{default}: {} at {}, client {}, scopes {}",
-            registration.provider.as_str(),
-            profile.issuer(),
-            registration.client_id,
-            registration.scopes
-        ));
-    }
+    let mut told = vec![format!("{}: right", path.display())];
+    told.extend(brokerd::check::report(&config));
     // Whoever stops reading has read enough.
     drop(writeln!(std::io::stdout(), "{}", told.join("\n")));
     ExitCode::SUCCESS
+}
+
+/// Answers on stdout, the error too: whoever asked is a program.
+fn edit_config(path: &std::path::Path) -> ExitCode {
+    use std::io::{Read as _, Write as _};
+
+    let mut request = Vec::new();
+    // What cannot be read is no request, and that is said.
+    drop(std::io::stdin().lock().take(LONGEST_REQUEST).read_to_end(&mut request));
+    let (answer, code) = match brokerd::edit_config::answer(path, &request) {
+        Ok(answer) => (answer, 0),
+        Err(body) => (serde_json::to_string(&body).unwrap_or_default(), body.error.exit_code()),
+    };
+    match writeln!(std::io::stdout(), "{answer}") {
+        Ok(()) => ExitCode::from(code),
+        Err(_) => ExitCode::FAILURE,
+    }
 }

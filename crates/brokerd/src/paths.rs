@@ -21,16 +21,21 @@ pub fn state_dir() -> PathBuf {
 /// Replaces a file of the state directory, making the directory if need be; both are the user's alone. It is written whole
 /// and not synced: after a power cut it may be an older one or none.
 pub(crate) fn replace(directory: &Path, name: &str, contents: &impl Serialize) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(directory)?;
+    make_private(directory)?;
     // A temporary file of that crate is 0600 from the start.
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     serde_json::to_writer_pretty(&mut file, contents)?;
     file.flush()?;
     file.persist(directory.join(name))?;
     Ok(())
+}
+
+/// Makes a directory for the user alone, with those above it, if it is not there.
+pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
 }
 
 #[cfg(windows)]

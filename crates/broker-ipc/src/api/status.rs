@@ -143,7 +143,7 @@ pub struct FlightSummary {
 }
 
 /// `POST /v1/probe`: a provider to try, by profile or before there is one.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeRequest {
     /// A profile of the configuration.
@@ -161,6 +161,21 @@ pub struct ProbeRequest {
     /// Or authority: of AD FS, of a GitHub server, of a cloud of Entra.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
+    /// Or cloud of Entra, by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud: Option<String>,
+    /// Or endpoints, for a provider without discovery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// The other one that a device flow needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_authorization_endpoint: Option<String>,
+    /// The CA certificates to trust beside the platform's: an absolute path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// The proxy to go through, or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
 }
 
 /// `GET /v1/doctor` and `POST /v1/probe`: findings, best news first within each.

@@ -78,7 +78,7 @@ pub(crate) struct Login {
     pub(crate) plain: Plain,
 }
 
-fn param(text: &str) -> Result<(String, String), String> {
+pub(super) fn param(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("there is no '=' in it")?;
     Ok((name.to_owned(), value.to_owned()))
 }

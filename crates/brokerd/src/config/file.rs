@@ -11,7 +11,7 @@ use super::ConfigError;
 /// Larger files are neither configurations nor secrets.
 const MAX: usize = 1024 * 1024;
 
-pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
+pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |message: String, hint: &str| ConfigError { path: path.into(), line: None, message, hint: hint.into() };
     let unreadable = |error: &std::io::Error| match error.kind() {
         ErrorKind::NotFound => wrong(

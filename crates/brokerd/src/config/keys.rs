@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 const TOP: &[&str] = &["default_profile", "store", "profiles"];
 const STORE: &[&str] = &["kind", "path", "key_file", "key_command"];
 /// Every key of a profile.
-pub(super) const PROFILE: &[&str] = &[
+pub(crate) const PROFILE: &[&str] = &[
     "provider",
     "issuer",
     "tenant",

@@ -10,6 +10,7 @@ mod transport;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use broker_ipc::api::ProfileSummary;
 use broker_oauth::registration::Registration;
 use broker_oauth::text::is_resource_indicator;
 use broker_oauth::token::Target;
@@ -93,6 +94,20 @@ impl Profile {
     /// Where it signs in, with the tenant: as people are shown it, and what a device code is bound to.
     pub fn issuer(&self) -> String {
         self.authority.shown()
+    }
+
+    /// What people are shown of it, without how its provider is reached from here.
+    pub(crate) fn summary(&self, default: bool) -> ProfileSummary {
+        ProfileSummary {
+            name: self.name.clone(),
+            provider: self.registration.provider.as_str().into(),
+            issuer: self.issuer(),
+            client_id: self.registration.client_id.clone(),
+            scopes: self.registration.scopes.iter().map(str::to_owned).collect(),
+            default,
+            proxy: None,
+            ca_file: self.transport.ca_file.as_ref().map(|file| file.display().to_string()),
+        }
     }
 
     /// A profile that is not in the file. Fails with what is wrong and what to do.

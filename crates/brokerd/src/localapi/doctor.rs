@@ -30,18 +30,15 @@ pub(super) async fn doctor(broker: &Arc<Broker>) -> Findings {
 
 pub(super) async fn probe(broker: &Arc<Broker>, body: &[u8]) -> Result<Reply, ErrorBody> {
     let request: ProbeRequest = parse(body)?;
-    let profile = match &request {
-        ProbeRequest { provider: None, issuer: None, tenant: None, authority: None, profile } => {
-            Arc::clone(&broker.provider(profile.as_deref())?.profile)
-        }
-        ProbeRequest { profile: Some(_), .. } => {
-            return Err(ErrorBody::new(ErrorCode::BadRequest, "name a profile, or a provider to try, not both"));
-        }
-        ProbeRequest { provider, issuer, tenant, authority, .. } => {
-            let keys = [("provider", provider), ("issuer", issuer), ("tenant", tenant), ("authority", authority)];
-            let profile = Profile::to_probe(keys);
-            Arc::new(profile.map_err(|(what, hint)| ErrorBody::new(ErrorCode::Configuration, what).with_hint(hint))?)
-        }
+    let ProbeRequest { profile, .. } = &request;
+    let by_name = ProbeRequest { profile: profile.clone(), ..ProbeRequest::default() };
+    let profile = if request == by_name {
+        Arc::clone(&broker.provider(profile.as_deref())?.profile)
+    } else if profile.is_some() {
+        return Err(ErrorBody::new(ErrorCode::BadRequest, "name a profile, or a provider to try, not both"));
+    } else {
+        let profile = Profile::to_probe(&request);
+        Arc::new(profile.map_err(|(what, hint)| ErrorBody::new(ErrorCode::Configuration, what).with_hint(hint))?)
     };
     let findings = probe_profile(broker, profile).await;
     Ok(Reply::json(&Findings { ok: findings.iter().all(|finding| finding.ok), findings }))
@@ -118,11 +115,20 @@ fn by_proxy(provider: &Provider) -> String {
 
 impl Profile {
     /// A profile to try a provider with, before there is one in the file.
-    fn to_probe(keys: [(&str, &Option<String>); 4]) -> Result<Self, (String, &'static str)> {
-        let mut table = toml::Table::new();
-        for (key, value) in keys {
-            table.extend(value.clone().map(|value| (key.to_owned(), toml::Value::String(value))));
+    fn to_probe(request: &ProbeRequest) -> Result<Self, (String, &'static str)> {
+        // The password would be in a type that does not hide it.
+        if request.proxy.as_ref().is_some_and(|proxy| proxy.contains('@')) {
+            return Err(("proxy has a user or a password in it".into(), "write it into a profile, and name that"));
         }
+        if request.ca_file.as_ref().is_some_and(|file| !Path::new(file).is_absolute()) {
+            return Err((
+                "ca_file is not an absolute path".into(),
+                "brokerd runs in another directory: write it in full",
+            ));
+        }
+        // Its fields are keys of a profile.
+        let table = toml::Table::try_from(request);
+        let mut table = table.map_err(|error| (error.to_string(), "check the request"))?;
         table.insert("client_id".into(), "probe".into());
         Self::from_table(table, Path::new(""))
     }

@@ -12,15 +12,9 @@ use crate::provider::Provider;
 
 pub(super) async fn status(broker: &Arc<Broker>) -> Status {
     let profiles = broker.profiles();
-    let summary = |name: &String, provider: &Provider| ProfileSummary {
-        name: name.clone(),
-        provider: provider.profile.registration.provider.as_str().into(),
-        issuer: provider.profile.issuer(),
-        client_id: provider.profile.registration.client_id.clone(),
-        scopes: provider.profile.registration.scopes.iter().map(str::to_owned).collect(),
-        default: profiles.default.as_ref() == Some(name) || profiles.providers.len() == 1,
-        proxy: Some(proxy(provider)),
-        ca_file: provider.profile.transport.ca_file.as_ref().map(|file| file.display().to_string()),
+    let summary = |name: &String, provider: &Provider| {
+        let default = profiles.default.as_ref() == Some(name) || profiles.providers.len() == 1;
+        ProfileSummary { proxy: Some(proxy(provider)), ..provider.profile.summary(default) }
     };
     let mut notices = broker.notices.all();
     notices.extend(broker.accounts.complaint());

@@ -1,0 +1,163 @@
+//! `profile`: the profiles of the configuration, which brokerd edits and the daemon then reads again.
+
+mod add;
+mod settings;
+
+use std::path::Path;
+
+use broker_client::blocking::Client;
+use broker_client::edit::{ConfigEdit, ListedProfiles, RemovedProfile, ShownProfile};
+use broker_client::{ErrorBody, ErrorCode, Status};
+use serde::Serialize;
+use serde_json::Value;
+
+#[expect(unused_imports, reason = "the wizard of login is to use it")]
+pub(crate) use self::add::{Added, NewProfile, add};
+use crate::clean;
+use crate::cli::{Plain, Profile, ProfileCommand, ProfileRemove};
+use crate::editor::{self, Editor};
+use crate::failure::{Failure, say};
+use crate::output::{self, Table};
+
+/// `brokerctl profile`
+pub(crate) fn run(client: &Client, options: &Profile) -> Result<(), Failure> {
+    let config = options.config.as_deref();
+    match &options.command {
+        ProfileCommand::Add(options) => add::run(client, config, options),
+        ProfileCommand::List(options) => list(client, config, &options.plain),
+        ProfileCommand::Show(options) => show(client, config, options.name.as_deref(), &options.plain),
+        ProfileCommand::Remove(options) => remove(client, config, options),
+    }
+}
+
+fn list(client: &Client, config: Option<&Path>, plain: &Plain) -> Result<(), Failure> {
+    let editor = Editor::new(config, editor::running(client)?.as_ref())?;
+    let listed: ListedProfiles = editor.ask(&ConfigEdit::List)?;
+    if plain.is_json() {
+        return output::json(&listed);
+    }
+    if listed.profiles.is_empty() {
+        say(&format!("brokerctl: there is no profile in {}\n", clean::line(&listed.path)));
+        return Ok(());
+    }
+    let mut table = Table::default();
+    table.row(["PROFILE", "PROVIDER", "ISSUER", "CLIENT ID", ""]);
+    for profile in &listed.profiles {
+        let default = if profile.default { "default" } else { "" };
+        table.row([&profile.name, &profile.provider, &profile.issuer, &profile.client_id, default]);
+    }
+    table.print()
+}
+
+fn show(client: &Client, config: Option<&Path>, name: Option<&str>, plain: &Plain) -> Result<(), Failure> {
+    let editor = Editor::new(config, editor::running(client)?.as_ref())?;
+    let shown: ShownProfile = editor.ask(&ConfigEdit::Show { profile: name.map(str::to_owned) })?;
+    if plain.is_json() {
+        return output::json(&shown);
+    }
+    describe(&shown).print()
+}
+
+fn describe(shown: &ShownProfile) -> Table {
+    let mut table = Table::default();
+    let default = if shown.default { ", the default" } else { "" };
+    table.row(["profile", &format!("{}{default}", shown.profile), ""]);
+    table.row(["configuration", &shown.path, ""]);
+    let (stated, follows): (Vec<_>, Vec<_>) = shown.settings.iter().partition(|(key, _)| shown.in_file.contains(key));
+    for (settings, from) in [(stated, ""), (follows, "(not in the file)")] {
+        for (key, value) in settings {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+                other => other.to_string(),
+            };
+            table.row([key, &text, from]);
+        }
+    }
+    table
+}
+
+/// What is left of a profile, for programs.
+#[derive(Serialize)]
+struct Removed {
+    #[serde(flatten)]
+    removed: RemovedProfile,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_in_force: Option<String>,
+}
+
+fn remove(client: &Client, config: Option<&Path>, options: &ProfileRemove) -> Result<(), Failure> {
+    let running = editor::running(client)?;
+    let editor = Editor::new(config, running.as_ref())?;
+    if running.is_some() && !options.keep_accounts {
+        refuse_while_signed_in(client, &options.name)?;
+    }
+    let removed: RemovedProfile = editor.ask(&ConfigEdit::Remove { profile: options.name.clone() })?;
+    let not_in_force = reload(client, running.as_ref(), &removed.path)?;
+    if options.plain.is_json() {
+        return output::json(&Removed { removed, not_in_force });
+    }
+    let mut told =
+        vec![format!("profile {} removed from {}", clean::line(&removed.profile), clean::line(&removed.path))];
+    if removed.was_default {
+        told.push("it was the default profile; there is none now".into());
+    }
+    if running.is_none() {
+        told.push("brokerd is not running: whether somebody is signed in under it was not looked at".into());
+    }
+    told.extend(not_in_force.map(|why| format!("not in force yet: {}", clean::line(&why))));
+    for line in told {
+        say(&format!("brokerctl: {line}\n"));
+    }
+    Ok(())
+}
+
+/// A sign-in without its profile can no longer be revoked.
+fn refuse_while_signed_in(client: &Client, profile: &str) -> Result<(), Failure> {
+    let accounts = client.accounts()?.accounts;
+    let names: Vec<_> =
+        accounts.iter().filter(|account| account.profile == profile).map(|a| a.username.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let what = format!("under profile {profile} is still signed in: {}", names.join(", "));
+    Err(ErrorBody::new(ErrorCode::Configuration, what)
+        .with_hint(format!(
+            "without the profile nobody can revoke that: brokerctl logout --all --profile {profile}, or add --keep-accounts"
+        ))
+        .into())
+}
+
+/// Has a daemon that runs read the file; returns why it does not, if so.
+fn reload(client: &Client, running: Option<&Status>, path: &str) -> Result<Option<String>, Failure> {
+    match running {
+        None => Ok(Some("brokerd is not running; it reads the file when it starts".into())),
+        Some(status) if status.configuration.path != path => {
+            Ok(Some(format!("the brokerd that runs uses another file, {}", status.configuration.path)))
+        }
+        Some(_) => client.reload().map(|_| None).map_err(Failure::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_file_comes_first_and_what_follows_says_so() {
+        let shown = serde_json::from_value(serde_json::json!({
+            "path": "/c", "profile": "work", "default": true, "in_file": ["scopes", "tenant"],
+            "settings": {"pkce": false, "scopes": ["a", "b"], "tenant": "t", "issuer": "https://i\u{1b}"}
+        }))
+        .unwrap();
+        assert_eq!(
+            describe(&shown).render(),
+            "profile        work, the default\n\
+             configuration  /c\n\
+             scopes         a b\n\
+             tenant         t\n\
+             issuer         https://i          (not in the file)\n\
+             pkce           false              (not in the file)"
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! `brokerd --edit-config`: what `brokerctl profile` asks for, one JSON object on stdin, answered by one on stdout.
+//!
+//! It runs beside the daemon, or without one, and speaks to nobody. `docs/decisions/0013-profiles-from-the-command-line.md`
+//! says why it is here.
+
+mod document;
+mod replace;
+mod show;
+
+use std::path::Path;
+
+use broker_ipc::edit::{AddProfile, AddedProfile, ConfigEdit, ListedProfiles, RemovedProfile};
+use broker_ipc::error::{ErrorBody, ErrorCode};
+use serde::Serialize;
+
+use self::replace::Held;
+use crate::check;
+use crate::config::{Config, ConfigError};
+
+/// Answers one request about the configuration file at `path`; the answer is one line of JSON.
+///
+/// What is written is good throughout, or nothing is written. Errors have [`ErrorCode::Configuration`], or
+/// [`ErrorCode::UnknownProfile`], or [`ErrorCode::BadRequest`] if the request makes no sense.
+pub fn answer(path: &Path, request: &[u8]) -> Result<String, ErrorBody> {
+    let edit = serde_json::from_slice(request).map_err(|error| {
+        ErrorBody::new(
+            ErrorCode::BadRequest,
+            format!("the request on stdin is not one that this brokerd knows: {error}"),
+        )
+        .with_hint("use brokerctl profile, of the same version")
+    })?;
+    match edit {
+        ConfigEdit::List => json(&list(path)?),
+        ConfigEdit::Show { profile } => json(&show::show(path, profile.as_deref())?),
+        ConfigEdit::Add(add) => json(&write(path, &add)?),
+        ConfigEdit::Remove { profile } => json(&remove(path, &profile)?),
+    }
+}
+
+fn json(answer: &impl Serialize) -> Result<String, ErrorBody> {
+    serde_json::to_string(answer).map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))
+}
+
+fn list(path: &Path) -> Result<ListedProfiles, ErrorBody> {
+    let config = Config::load(path).map_err(refused)?;
+    let profiles = config.profiles.iter().map(|(name, profile)| profile.summary(config.is_default(name)));
+    Ok(ListedProfiles { path: path.display().to_string(), profiles: profiles.collect() })
+}
+
+fn write(path: &Path, add: &AddProfile) -> Result<AddedProfile, ErrorBody> {
+    let held = Held::take(path)?;
+    let old = held.text()?;
+    let new = document::add(&old, add).map_err(|error| error.into_body(path, &old))?;
+    let config = Config::parse(path, &new.text).map_err(refused)?;
+    let Some(profile) = config.profiles.get(&add.profile) else {
+        return Err(ErrorBody::new(ErrorCode::Internal, "the profile is not in what would be written"));
+    };
+    check::check_profile(profile)
+        .map_err(|(why, hint)| ErrorBody::new(ErrorCode::Configuration, why).with_hint(hint))?;
+    if !add.dry_run {
+        held.write(&new.text)?;
+    }
+    Ok(AddedProfile {
+        path: path.display().to_string(),
+        profile: profile.summary(config.is_default(&add.profile)),
+        replaced: new.replaced,
+        wants_client_secret: profile.secret_in_keyring,
+    })
+}
+
+fn remove(path: &Path, name: &str) -> Result<RemovedProfile, ErrorBody> {
+    let held = Held::take(path)?;
+    let old = held.text()?;
+    let new = document::remove(&old, name).map_err(|error| error.into_body(path, &old))?;
+    Config::parse(path, &new.text).map_err(refused)?;
+    held.write(&new.text)?;
+    Ok(RemovedProfile { path: path.display().to_string(), profile: name.into(), was_default: new.was_default })
+}
+
+fn refused(error: ConfigError) -> ErrorBody {
+    ErrorBody::new(ErrorCode::Configuration, error.to_string()).with_hint(error.hint)
+}
+
+fn unknown_profile(name: &str, path: &Path) -> ErrorBody {
+    ErrorBody::new(ErrorCode::UnknownProfile, format!("there is no profile {name:?} in {}", path.display()))
+        .with_hint("brokerctl profile list has those there are")
+}
