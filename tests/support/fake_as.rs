@@ -20,6 +20,7 @@ mod metadata;
 mod options;
 mod page;
 mod random;
+mod raw;
 mod state;
 mod tls;
 mod token;
@@ -39,6 +40,7 @@ pub use self::dialects::Quirks;
 pub use self::fault::{Endpoint, Fault, Gate, Grant, Select};
 pub use self::journal::{AccessToken, Family, Issued, Request, Revoked};
 pub use self::options::{Client, Discovery, ENTRA_CLIENT_ID, Options, RefreshTokens, Rotation, Tenant, User};
+pub use self::raw::{Piece, Raw};
 use self::state::State;
 pub use self::tls::Ca;
 

@@ -69,8 +69,9 @@ pub fn is_https_or_loopback(url: &Url) -> bool {
     }
 }
 
-/// Checks a user code: short, printable ASCII.
+/// Checks a user code: short, printable ASCII, and more than the spaces around it, which nobody would type.
 pub fn user_code(raw: &str) -> Option<&str> {
+    let raw = raw.trim_matches(' ');
     let ok = (1..=64).contains(&raw.len()) && raw.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     ok.then_some(raw)
 }
@@ -115,7 +116,8 @@ mod tests {
     #[test]
     fn user_codes_are_short_printable_ascii() {
         assert_eq!(user_code("WDJB-MJHT"), Some("WDJB-MJHT"));
-        for bad in ["", "a\nb", "\u{1b}[2J", "ＷＤＪＢ", &"A".repeat(65)] {
+        assert_eq!(user_code(" WDJB MJHT "), Some("WDJB MJHT"));
+        for bad in ["", "   ", "a\nb", "\u{1b}[2J", "ＷＤＪＢ", &"A".repeat(65)] {
             assert_eq!(user_code(bad), None, "{bad:?}");
         }
     }

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::time;
 
+use super::raw::Raw;
+
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -93,6 +95,8 @@ pub enum Fault {
         /// More members.
         extra: Map<String, Value>,
     },
+    /// The request is served not at all; these bytes go out in the place of an answer, and the connection ends.
+    Raw(Raw),
     /// `slow_down`; the interval grows by five seconds and is enforced.
     SlowDown,
     /// Any answer.

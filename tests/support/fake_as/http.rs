@@ -26,6 +26,7 @@ use super::journal::{Request, lookup};
 use super::metadata::Route;
 use super::page::Page;
 use super::random;
+use super::raw::Slot;
 use super::state::{Call, Dialect, State};
 
 /// An answer; none closes the connection.
@@ -43,21 +44,26 @@ where
         state.connections.count += 1;
         state.connections.drop.clone()
     });
-    let server = &server;
-    let service = service_fn(|request| answer(server.clone(), request));
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service);
+    let (server, slot) = (&server, Slot::default());
+    let service = service_fn(|request| answer(server.clone(), slot.clone(), request));
+    let mut connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service);
     tokio::select! {
-        // How a connection ends is the client's affair.
-        _ = connection => {}
+        biased;
+        // How a connection ends is the client's affair, unless something else than an answer shall go out.
+        _ = &mut connection => {
+            if let Some(raw) = slot.take() {
+                drop(raw.send(connection.into_parts().io.into_inner()).await);
+            }
+        }
         () = dropped.cancelled() => {}
     }
 }
 
-async fn answer(server: FakeAs, request: hyper::Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+async fn answer(server: FakeAs, slot: Slot, request: hyper::Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
     let tasks = server.inner.tasks.clone();
-    let reply = tasks.spawn(handle(server, parts, body)).await.map_err(io::Error::other)?;
+    let reply = tasks.spawn(handle(server, slot, parts, body)).await.map_err(io::Error::other)?;
     let reply = reply.ok_or_else(|| io::Error::other("scripted end of the connection"))?;
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
@@ -67,7 +73,7 @@ async fn answer(server: FakeAs, request: hyper::Request<Incoming>) -> io::Result
 }
 
 /// Logs, applies the fault, serves, and logs the outcome.
-async fn handle(server: FakeAs, parts: Parts, body: Bytes) -> Option<Reply> {
+async fn handle(server: FakeAs, slot: Slot, parts: Parts, body: Bytes) -> Option<Reply> {
     let (number, route, fault) = server.change(|state| state.receive(&parts, &body));
     let serve = || {
         server.change(|state| {
@@ -107,6 +113,10 @@ async fn handle(server: FakeAs, parts: Parts, body: Bytes) -> Option<Reply> {
             extra.insert("error".into(), error.into());
             extra.insert("error_description".into(), description.into());
             scripted(Reply::json(status, &Value::Object(extra)))
+        }
+        Some(Fault::Raw(raw)) => {
+            slot.put(raw);
+            None
         }
         Some(Fault::SlowDown) => {
             server.with(|state| {
