@@ -141,3 +141,22 @@ async fn a_clock_that_jumped_ahead_costs_one_refresh() {
     assert_eq!(exposed(&rig.token(&never()).await), exposed(&new));
     assert_eq!(refreshes(&rig), 1);
 }
+
+/// RFC 6749 §3.3: scopes have a case. Entra's have none: `entra`.
+#[tokio::test(start_paused = true)]
+async fn a_scope_in_another_case_is_another_scope() {
+    let rig = Rig::start();
+    let token = rig.sign_in_with(&TokenRequest { interaction: None, ..scopes(&["read", "Write"]) }, "alice").await;
+    assert_eq!(exposed(&rig.token(&scopes(&["Write"])).await), exposed(&token));
+    assert_eq!(rig.refused(&scopes(&["write"])).await.error.as_str(), "interaction_required");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_is_refused_where_there_are_none() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let refused = rig.refused(&TokenRequest { tenant: Some("contoso.onmicrosoft.com".into()), ..never() }).await;
+    assert_eq!(refused.error.as_str(), "bad_request");
+    assert!(refused.error_description.contains("only entra has tenants"), "{refused:?}");
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 0);
+}

@@ -184,6 +184,14 @@ mod tests {
     }
 
     #[test]
+    fn an_implausible_life_is_not_believed() {
+        let longest = IMPLAUSIBLE.as_secs();
+        assert_eq!(judge(longest, 0, None), Freshness::Fresh);
+        assert_eq!(judge(longest + 1, 0, None), Freshness::Expired);
+        assert_eq!(judge(longest + 1, 1, None), Freshness::Fresh, "by then it is plausible");
+    }
+
+    #[test]
     fn a_clock_that_moved_back_is_not_believed() {
         assert_eq!(judge(3600, -299, None), Freshness::Fresh);
         assert_eq!(judge(3600, -301, None), Freshness::Expired);
