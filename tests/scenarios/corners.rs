@@ -323,15 +323,3 @@ async fn a_long_lived_token_is_not_given_out_for_another_resource() {
     let served = rig.new_client().access_token(&files, |_| {}).await;
     assert!(served.is_err(), "{}", exposed(&served.unwrap()) == exposed(&token));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_resource_that_is_no_uri_is_refused_before_it_can_cost_the_refresh_token() {
-    let rig = Rig::start();
-    rig.sign_in("alice").await;
-    for resource in ["files", "", "https://files.example/#part", "a b"] {
-        let refused = rig.refused(&TokenRequest { resource: Some(resource.into()), ..never() }).await;
-        assert_eq!(refused.error.as_str(), "bad_request", "{resource:?}");
-    }
-    rig.token(&TokenRequest { resource: Some("urn:files".into()), ..never() }).await;
-    assert_eq!(rig.fake.count(Grant::RefreshToken), 1);
-}

@@ -40,7 +40,7 @@ async fn an_idle_account_is_left_alone() {
 async fn a_rejected_token_is_dropped_and_replaced_once_for_everybody() {
     let rig = Rig::start();
     let rejected = rig.sign_in("alice").await;
-    let files = TokenRequest { resource: Some("urn:files".into()), ..never() };
+    let files = TokenRequest { audience: Some("urn:files".into()), ..never() };
     let kept = rig.token(&files).await;
     let reject = TokenRequest { reject_token_sha256: Some(sha256(&rejected)), ..never() };
 
@@ -125,10 +125,10 @@ async fn a_token_for_more_serves_those_who_want_less_in_any_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_for_different_resources_are_not_mixed_up() {
+async fn tokens_for_different_audiences_are_not_mixed_up() {
     let rig = Rig::start();
     let plain = rig.sign_in("alice").await;
-    let files = TokenRequest { resource: Some("urn:files".into()), ..never() };
+    let files = TokenRequest { audience: Some("urn:files".into()), ..never() };
     let mail = TokenRequest { audience: Some("urn:mail".into()), ..never() };
     let (files, mail) = (rig.token(&files).await, rig.token(&mail).await);
     let audience = |token| rig.fake.access_token(exposed(token)).unwrap().audience;

@@ -36,6 +36,7 @@ mod providers;
 mod refusals;
 mod rejected;
 mod reload;
+mod resources;
 mod rotation;
 mod shutdown;
 mod sign_in;

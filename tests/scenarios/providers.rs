@@ -235,6 +235,33 @@ async fn a_github_apps_dead_refresh_token_is_not_sent_again() {
     assert_eq!(rig.fake.count(Grant::RefreshToken), sent);
 }
 
+/// GitHub's refusals come with HTTP 200, and Entra's of a device authorization may.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_with_http_200_is_a_refusal_on_every_leg() {
+    let said = |error: &str| Fault::Status {
+        code: 200,
+        body: json!({"error": error, "error_description": "no"}).to_string(),
+        content_type: "application/json".into(),
+        headers: Vec::new(),
+    };
+    for name in ["github", "keycloak", "oidc"] {
+        let rig = started(if name == "github" { &ROWS[1] } else { row(name) }).await;
+        for (error, code) in [("device_flow_disabled", "configuration"), ("access_denied", "access_denied")] {
+            rig.fake.script(Endpoint::DeviceAuthorization, said(error));
+            let refused = rig.call(&interactive()).failure().await;
+            assert_eq!(refused.error.as_str(), code, "{name}: {refused:?}");
+            assert_eq!(refused.provider.unwrap().error.as_deref(), Some(error), "{name}");
+            // A refusal is remembered for so long.
+            rig.pass(support::rig::s(30)).await;
+        }
+        rig.fake.script(Grant::DeviceCode, said("authorization_pending"));
+        rig.sign_in("alice").await;
+        rig.fake.script(Grant::RefreshToken, said("invalid_scope"));
+        let forced = TokenRequest { force_refresh: true, ..never() };
+        assert_eq!(rig.refused(&forced).await.error.as_str(), "configuration", "{name}");
+    }
+}
+
 /// Each row: what Google says to the poll, and what the caller is told.
 #[tokio::test(start_paused = true)]
 async fn googles_refusals_are_told_by_what_helps() {
@@ -275,17 +302,6 @@ async fn pkce_is_sent_where_the_provider_or_the_profile_wants_it() {
     assert_ne!(challenge(&another).unwrap(), once, "a verifier of its own for each sign-in");
     let unproven = Rig::setup().profile("provider = \"keycloak\"\npkce = false").provider(Options::keycloak).start();
     assert_eq!(unproven.call(&interactive()).failure().await.error.as_str(), "configuration");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_resource_is_named_on_both_legs() {
-    let rig = Rig::setup().profile("resource = \"urn:files\"").start();
-    rig.sign_in("alice").await;
-    rig.expire().await;
-    rig.token(&never()).await;
-    for request in rig.fake.log().iter().filter(|request| request.endpoint != Endpoint::Discovery) {
-        assert_eq!(request.field("resource"), Some("urn:files"), "{request:?}");
-    }
 }
 
 /// Twitch's name for it goes with the extra parameters, and what was granted comes as a list.

@@ -57,7 +57,7 @@ async fn a_refusal_holds_up_nothing_else() {
     let challenge = json!({"access_token": {"nbf": {"essential": true, "value": "1"}}});
     for other in [
         scopes(&["read"]),
-        TokenRequest { resource: Some("https://api.example/".into()), ..never() },
+        TokenRequest { audience: Some("https://files.example/".into()), ..never() },
         TokenRequest { audience: Some("https://api.example/".into()), ..never() },
         TokenRequest { claims: challenge.as_object().cloned(), ..never() },
     ] {

@@ -34,7 +34,7 @@ async fn whoever_waits_for_a_turn_is_told_shutting_down() {
     let first = rig.background(&never());
     gate.arrived().await;
     let mut queued = rig.wire().await;
-    queued.send(rig.post("/v1/token", r#"{"resource":"urn:files","interaction":"never"}"#)).await;
+    queued.send(rig.post("/v1/token", r#"{"audience":"urn:files","interaction":"never"}"#)).await;
     rig.pass(s(1)).await;
 
     let start = Instant::now();

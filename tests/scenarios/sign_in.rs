@@ -121,7 +121,7 @@ async fn a_caller_with_other_scopes_joins_the_prompt_and_is_served_by_a_refresh(
     let rig = Rig::start();
     let mut first = rig.call(&interactive());
     let prompt = first.prompt().await;
-    let narrow = TokenRequest { interaction: None, resource: Some("urn:files".into()), ..scopes(&["read"]) };
+    let narrow = TokenRequest { interaction: None, audience: Some("urn:files".into()), ..scopes(&["read"]) };
     let mut other = rig.call(&narrow);
     assert_eq!(other.prompt().await.id, prompt.id);
 

@@ -45,8 +45,8 @@ async fn callers_who_come_while_the_refresh_is_in_the_air_join_it() {
 
 /// Access tokens of these four do not cover each other.
 fn four() -> Vec<TokenRequest> {
-    let resource = |name: &str| TokenRequest { resource: Some(format!("urn:{name}")), ..never() };
-    vec![scopes(&["read"]), scopes(&["write"]), resource("files"), resource("mail")]
+    let audience = |name: &str| TokenRequest { audience: Some(format!("urn:{name}")), ..never() };
+    vec![scopes(&["read"]), scopes(&["write"]), audience("files"), audience("mail")]
 }
 
 #[tokio::test(start_paused = true)]

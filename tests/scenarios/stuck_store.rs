@@ -37,7 +37,7 @@ async fn cached_tokens_are_served_while_the_keyring_hangs() {
     let other = TokenRequest { profile: Some("other".into()), ..interactive() };
     let bob = rig.sign_in_with(&other, "bob").await;
     rig.store.set_hanging(true);
-    let stuck = rig.background(&TokenRequest { resource: Some("urn:files".into()), ..never() });
+    let stuck = rig.background(&TokenRequest { audience: Some("urn:files".into()), ..never() });
     rig.pass(s(1)).await;
 
     let start = Instant::now();
@@ -71,8 +71,8 @@ async fn many_callers_of_a_hanging_keyring_wait_for_one_deadline_together() {
     rig.expire().await;
     rig.store.set_hanging(true);
     let start = Instant::now();
-    let resources = (0..20).map(|n| TokenRequest { resource: Some(format!("urn:{n}")), ..never() });
-    for caller in resources.map(|request| rig.background(&request)).collect::<Vec<_>>() {
+    let audiences = (0..20).map(|n| TokenRequest { audience: Some(format!("urn:{n}")), ..never() });
+    for caller in audiences.map(|request| rig.background(&request)).collect::<Vec<_>>() {
         assert_eq!(caller.await.unwrap().unwrap_err().code().as_str(), "keyring_locked");
     }
     assert_eq!(start.elapsed(), s(5));

@@ -180,7 +180,7 @@ impl Caller {
     fn subject<'s>(&'s self, provider: &'s Provider, ask: &'s Ask, who: Option<&'s Card>) -> Subject<'s> {
         Subject {
             account: self.name(provider).or_else(|| Some(who?.username.as_str())),
-            tenant: ask.target.tenant.as_deref(),
+            target: Some(&ask.target),
             scopes: Some(&ask.scopes),
             ..Subject::from(&provider.profile)
         }

@@ -13,6 +13,7 @@ use broker_oauth::backoff::Trouble;
 use broker_oauth::classification::Classification;
 use broker_oauth::failure::{ErrorResponse, Failure, Verdict};
 use broker_oauth::scope::ScopeSet;
+use broker_oauth::token::Target;
 
 use crate::config::Profile;
 use crate::provider::Fault;
@@ -103,15 +104,28 @@ pub(crate) struct Subject<'s> {
     pub profile: &'s Profile,
     /// The account's name, where there is one.
     pub account: Option<&'s str>,
-    /// The tenant asked for, where it is not the profile's.
-    pub tenant: Option<&'s str>,
+    /// What was asked for beyond the scopes.
+    pub target: Option<&'s Target>,
     /// The scopes asked for.
     pub scopes: Option<&'s ScopeSet>,
 }
 
+impl<'s> Subject<'s> {
+    /// The tenant asked for, where it is not the profile's.
+    fn tenant(&self) -> Option<&'s str> {
+        self.target?.tenant.as_deref()
+    }
+
+    /// The resource asked for, where it is not the profile's.
+    fn resource(&self) -> Option<&'s str> {
+        let asked = &self.target?.resource;
+        asked.as_deref().filter(|_| *asked != self.profile.target.resource)
+    }
+}
+
 impl<'s> From<&'s Profile> for Subject<'s> {
     fn from(profile: &'s Profile) -> Self {
-        Self { profile, account: None, tenant: None, scopes: None }
+        Self { profile, account: None, target: None, scopes: None }
     }
 }
 

@@ -131,7 +131,22 @@ fn usable(provider: &Provider, grant: &Grant, ask: &Ask) -> Result<(), Refusal> 
     if !covered && !profile.registration.provider.refresh_token_serves_any_scope() {
         return Err(Refusal::sign_in(format!("the sign-in does not cover the scopes asked for: {}", ask.scopes)));
     }
-    Ok(())
+    match &ask.target.resource {
+        Some(resource) if !reaches(provider, grant, resource) => {
+            Err(Refusal::sign_in(format!("the sign-in is not for the resource {resource}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the grant may be asked for a token for this resource. RFC 8707 §2.2 binds a refresh token to the resources of its
+/// sign-in; a server that spends the token before it says so (node-oidc-provider) would end the sign-in for everybody,
+/// because one caller named another. Where a use does not spend it, the server may be asked.
+fn reaches(provider: &Provider, grant: &Grant, resource: &str) -> bool {
+    let stays = matches!(&grant.credential, Credential::Refresh(refresh) if refresh.rotates == Some(false));
+    stays
+        || grant.target.resource.as_deref() == Some(resource)
+        || provider.profile.registration.provider.refresh_token_serves_any_scope()
 }
 
 async fn fly_refresh(
@@ -238,7 +253,7 @@ async fn succeed(
 async fn fail(broker: &Broker, provider: &Provider, mut grant: Grant, ask: &Ask, fault: &Fault) -> (Hold, Outcome) {
     let subject = Subject {
         account: grant.identity.username.as_deref(),
-        tenant: ask.target.tenant.as_deref(),
+        target: Some(&ask.target),
         scopes: Some(&ask.scopes),
         ..Subject::from(&provider.profile)
     };

@@ -106,7 +106,7 @@ fn misconfigured(error: &str, dialect: &Dialect) -> (&'static str, &'static str)
 /// Names things. What is filled in comes from the configuration and the request, or was cleaned when it came in.
 fn fill(text: &str, response: &ErrorResponse, verdict: Verdict, subject: &Subject<'_>) -> String {
     let profile = subject.profile;
-    let tenant = || match (&profile.authority, subject.tenant) {
+    let tenant = || match (&profile.authority, subject.tenant()) {
         (_, Some(asked)) => asked.to_owned(),
         (Authority::Entra { tenant, .. }, None) => tenant.clone(),
         _ => profile.issuer(),
@@ -142,7 +142,9 @@ pub(super) fn login(subject: &Subject<'_>, verdict: Verdict) -> String {
     let mut command = vec!["brokerctl login", &subject.profile.name];
     command.extend(subject.account.filter(plain).into_iter().flat_map(|account| ["-a", account]));
     if verdict != Verdict::GrantDead {
-        command.extend(subject.tenant.filter(plain).into_iter().flat_map(|tenant| ["--tenant", tenant]));
+        for (option, value) in [("--tenant", subject.tenant()), ("--resource", subject.resource())] {
+            command.extend(value.filter(plain).into_iter().flat_map(|value| [option, value]));
+        }
         let own = &subject.profile.registration.scopes;
         let asked = subject.scopes.filter(|scopes| *scopes != own);
         command.extend(asked.into_iter().flat_map(ScopeSet::iter).filter(plain).flat_map(|scope| ["-s", scope]));

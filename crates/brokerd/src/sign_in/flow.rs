@@ -274,7 +274,7 @@ impl Flow<'_> {
     fn subject(&self) -> Subject<'_> {
         Subject {
             account: self.wish.account_name.as_deref(),
-            tenant: self.wish.target.tenant.as_deref(),
+            target: Some(&self.wish.target),
             scopes: Some(&self.wish.scopes),
             ..Subject::from(&self.wish.provider.profile)
         }
