@@ -212,6 +212,14 @@ mod tests {
         assert_eq!(waits, [None, Some(60), Some(60)]);
     }
 
+    /// Or every machine that an outage has turned away would be back at the same moment.
+    #[test]
+    fn pauses_are_spread_at_random() {
+        let drawn: Vec<_> = (0..64).map(|_| fraction()).collect();
+        assert!(drawn.iter().all(|drawn| (0.0..=1.0).contains(drawn)));
+        assert!(drawn.iter().any(|drawn| *drawn < 0.4) && drawn.iter().any(|drawn| *drawn > 0.6), "{drawn:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn trouble_is_forgotten_when_nobody_asked_for_long() {
         let (gates, token) = (Gates::default(), endpoint("token"));
