@@ -61,6 +61,16 @@ impl ConnectError {
     }
 }
 
+/// Returns how long to wait before each further try to connect to a daemon that has no room at the moment.
+#[cfg(any(windows, feature = "tokio"))]
+fn pauses() -> impl Iterator<Item = std::time::Duration> {
+    use std::time::Duration;
+
+    const FIRST: Duration = Duration::from_millis(2);
+    const LONGEST: Duration = Duration::from_millis(100);
+    std::iter::successors(Some(FIRST), |pause| Some(LONGEST.min(*pause * 2)))
+}
+
 /// Refuses a server that is neither the user's own nor, at an endpoint the user named, root's.
 #[cfg(unix)]
 fn check_server(endpoint: &Endpoint, server: &Peer) -> Result<(), ConnectError> {
@@ -84,6 +94,19 @@ fn trusted(server: Option<u32>, user: u32, named: bool, file_owner: &dyn Fn() ->
         Some(ROOT) if named => file_owner().is_some_and(|owner| owner == user || owner == ROOT),
         _ => false,
     }
+}
+
+/// Refuses a pipe that is not the user's own, named or not: who made it owns it, and only an administrator could give it to
+/// another. Not by the server's process, whose number may mean another one by now.
+#[cfg(windows)]
+fn check_server(endpoint: &Endpoint, pipe: &impl std::os::windows::io::AsHandle) -> Result<(), ConnectError> {
+    use broker_windows::{security, user};
+
+    let forbidden = |why: String| ConnectError::Forbidden { endpoint: endpoint.clone(), why };
+    let unknown = |error: io::Error| forbidden(format!("whose it is cannot be told: {error}"));
+    let user = user::current().map_err(unknown)?;
+    let owner = security::of_pipe(pipe).map_err(unknown)?.owner;
+    if owner == user { Ok(()) } else { Err(forbidden(format!("user {owner} listens there"))) }
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub const VARIABLE: &str = "BROKERD_SOCKET";
 /// Bytes a socket's path may have, the closing NUL included: `sun_path`.
 pub const MAX_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
 
+/// What every pipe's name on this machine begins with.
+const PIPES: &str = r"\\.\pipe\";
+
 /// The name of a socket (Unix) or a pipe (Windows).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -38,10 +41,10 @@ impl Endpoint {
     /// Decides the endpoint: `explicit`, else `BROKERD_SOCKET`, else the platform's default.
     ///
     /// # Errors
-    /// When the path does not fit a socket's name, or no home directory is known.
+    /// When the path does not fit a socket's name or is no pipe's, or neither the user nor a home directory is known.
     pub fn resolve(explicit: Option<&Path>) -> Result<Self, EndpointError> {
         let endpoint = decide(explicit, &|name| std::env::var_os(name), &Platform::current())?;
-        endpoint.check_length()?;
+        endpoint.check()?;
         Ok(endpoint)
     }
 
@@ -57,13 +60,23 @@ impl Endpoint {
         self.named
     }
 
-    /// Checks that the path fits `sun_path`.
-    pub(crate) fn check_length(&self) -> Result<(), EndpointError> {
-        let length = self.path.as_os_str().len();
-        if cfg!(unix) && length >= MAX_PATH {
+    /// Checks that the path fits `sun_path`; on Windows, that it is a pipe of this machine.
+    pub(crate) fn check(&self) -> Result<(), EndpointError> {
+        if cfg!(windows) && self.pipe_name().is_none() {
+            return Err(EndpointError::NotAPipe { path: self.path.clone() });
+        }
+        if cfg!(unix) && self.path.as_os_str().len() >= MAX_PATH {
             return Err(EndpointError::TooLong { path: self.path.clone(), limit: MAX_PATH - 1 });
         }
         Ok(())
+    }
+
+    /// Returns what follows `\\.\pipe\`; `None` for any other path, another machine's pipe included.
+    pub(crate) fn pipe_name(&self) -> Option<&str> {
+        let path = self.path.to_str()?;
+        let (prefix, name) = path.split_at_checked(PIPES.len())?;
+        let valid = prefix.eq_ignore_ascii_case(PIPES) && !name.is_empty() && !name.contains(['\\', '/']);
+        valid.then_some(name)
     }
 }
 
@@ -88,13 +101,19 @@ pub enum EndpointError {
     /// Neither a runtime nor a home directory is known.
     #[error("no runtime directory and no HOME to put the socket in; set {VARIABLE}")]
     NoDirectory,
-    /// The platform's default needs the user's SID, which no safe crate gives yet.
-    #[error("the default pipe's name is not yet available on this platform; set {VARIABLE}")]
-    NotYet,
+    /// On Windows: a path that is not a pipe's name on this machine.
+    #[error(r"{} is not the name of a pipe: \\.\pipe\ and a name without slashes", path.display())]
+    NotAPipe {
+        /// The path.
+        path: PathBuf,
+    },
+    /// On Windows: the system does not say who the user is.
+    #[error("the user's SID, which is in the default pipe's name, is not known; set {VARIABLE}")]
+    NoUser,
 }
 
 /// Which rule applies.
-#[cfg_attr(not(test), expect(dead_code, reason = "each platform makes one of them; the tests make all"))]
+#[cfg_attr(not(all(test, unix)), expect(dead_code, reason = "each platform makes one of them; the tests make all"))]
 enum Platform<'a> {
     Linux { euid: u32, directory: &'a dyn Fn(&Path) -> Option<DirectoryFacts> },
     MacOs,
@@ -114,7 +133,7 @@ impl Platform<'_> {
 
     #[cfg(windows)]
     fn current() -> Self {
-        Self::Windows { sid: crate::windows::user_sid() }
+        Self::Windows { sid: broker_windows::user::current().ok() }
     }
 }
 
@@ -166,11 +185,26 @@ fn decide(
             .ok_or(EndpointError::NoDirectory)?
             .join("Library/Application Support/brokerd/run/brokerd.sock"),
         Platform::Windows { sid } => {
-            let sid = sid.as_ref().ok_or(EndpointError::NotYet)?;
-            PathBuf::from(format!(r"\\.\pipe\brokerd-{sid}"))
+            let sid = sid.as_ref().ok_or(EndpointError::NoUser)?;
+            PathBuf::from(format!("{PIPES}brokerd-{sid}"))
         }
     };
     Ok(Endpoint { path, named: false })
+}
+
+#[cfg(test)]
+#[cfg(windows)]
+mod windows_tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_the_users_pipe() {
+        let sid = broker_windows::user::current().unwrap();
+        let endpoint = decide(None, &|_| None, &Platform::current()).unwrap();
+        assert_eq!(endpoint.pipe_name(), Some(format!("brokerd-{sid}").as_str()));
+        let error = Endpoint::resolve(Some(Path::new(r"C:\brokerd.sock"))).unwrap_err();
+        assert!(matches!(error, EndpointError::NotAPipe { .. }), "{error}");
+    }
 }
 
 #[cfg(test)]
@@ -240,7 +274,18 @@ mod tests {
         let (path, _) = decided(&Platform::Windows { sid }, None, &[]).unwrap();
         assert_eq!(path, r"\\.\pipe\brokerd-S-1-5-21-1");
         let unknown = decided(&Platform::Windows { sid: None }, None, &[]);
-        assert_eq!(unknown, Err(EndpointError::NotYet));
+        assert_eq!(unknown, Err(EndpointError::NoUser));
+    }
+
+    #[test]
+    fn a_pipe_has_a_name_and_is_this_machines() {
+        let named = |path: &str| Endpoint::from_path(path).pipe_name().map(str::to_owned);
+        assert_eq!(named(r"\\.\pipe\b").as_deref(), Some("b"));
+        assert_eq!(named(r"\\.\PIPE\a b:c").as_deref(), Some("a b:c"));
+        for path in [r"\\.\pipe\", r"\\other\pipe\b", r"\\.\pipe\a\b", r"\\.\pipe\a/b", r"C:\b", "b", "", "/run/b.sock"]
+        {
+            assert_eq!(named(path), None, "{path}");
+        }
     }
 
     #[test]

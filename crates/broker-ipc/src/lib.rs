@@ -24,5 +24,3 @@ pub mod error;
 pub mod listen;
 pub mod peer;
 pub mod stream;
-#[cfg(windows)]
-mod windows;

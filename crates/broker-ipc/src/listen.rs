@@ -7,6 +7,9 @@
 //! 5. On drop it is removed, if it is still the same file.
 //!
 //! A socket that a service manager made and handed over is used as it is and never removed.
+//!
+//! On Windows a pipe has its access list from the start, its first instance must be the first of its name, and a lock file in
+//! the user's directory decides between daemons.
 
 #[cfg(unix)]
 mod directory;
@@ -67,7 +70,6 @@ pub enum ListenError {
     },
 }
 
-#[cfg(unix)]
 impl ListenError {
     fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what: what.into(), source }

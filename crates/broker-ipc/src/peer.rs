@@ -26,9 +26,28 @@ impl Peer {
         Ok(Self { uid, pid, same_user: uid == Some(rustix::process::geteuid().as_raw()) })
     }
 
-    /// Returns the base name of its executable, on Linux; `None` where it cannot be read.
+    /// Asks the kernel who is at the client's end of a server's pipe.
+    ///
+    /// It is the user: nobody else is in the pipe's access list, which the kernel has held against the client's token.
+    #[cfg(all(windows, feature = "tokio"))]
+    pub(crate) fn of_client(pipe: &impl std::os::windows::io::AsHandle) -> std::io::Result<Self> {
+        let pid = broker_windows::pipe::client_process(pipe)?;
+        Ok(Self { uid: None, pid: Some(pid.into()), same_user: true })
+    }
+
+    /// Returns the base name of its executable, on Linux and Windows; `None` where it cannot be read.
     ///
     /// For prompts and logs only: a process chooses what it executes.
+    #[cfg(windows)]
+    pub fn command(&self) -> Option<String> {
+        let path = broker_windows::process::executable(self.pid?.try_into().ok()?).ok()?;
+        Some(path.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// Returns the base name of its executable, on Linux and Windows; `None` where it cannot be read.
+    ///
+    /// For prompts and logs only: a process chooses what it executes.
+    #[cfg(not(windows))]
     pub fn command(&self) -> Option<String> {
         let executable = self.executable()?;
         Some(executable.rsplit('/').next().unwrap_or(&executable).to_owned())

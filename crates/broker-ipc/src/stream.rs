@@ -1,5 +1,8 @@
 //! The connection itself: one type for async programs, one for those without a runtime.
 
+#[cfg(windows)]
+mod windows;
+
 #[cfg(feature = "tokio")]
 mod nonblocking {
     use std::io;
@@ -12,7 +15,7 @@ mod nonblocking {
     #[cfg(unix)]
     type Inner = interprocess::os::unix::uds_local_socket::tokio::Stream;
     #[cfg(windows)]
-    pub(crate) use crate::windows::AsyncInner as Inner;
+    type Inner = super::windows::Pipe;
 
     /// A connection between a client and the daemon, for async programs. Dropping it closes it.
     #[derive(Debug)]
@@ -62,7 +65,7 @@ pub use nonblocking::Stream;
 #[cfg(unix)]
 type BlockingInner = interprocess::os::unix::uds_local_socket::Stream;
 #[cfg(windows)]
-type BlockingInner = std::fs::File;
+type BlockingInner = windows::BlockingPipe;
 
 /// A connection to the daemon, for programs without a runtime. Dropping it closes it.
 #[derive(Debug)]
@@ -70,19 +73,13 @@ pub struct BlockingStream(pub(crate) BlockingInner);
 
 impl BlockingStream {
     /// Sets how long a read waits; `None` is for ever. A read that waited so long fails with `WouldBlock` or `TimedOut`.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        #[cfg(unix)]
-        return self.0.set_recv_timeout(timeout);
-        #[cfg(windows)]
-        return crate::windows::no_timeout(timeout);
+    pub fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_recv_timeout(timeout)
     }
 
     /// Sets how long a write waits; `None` is for ever.
-    pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        #[cfg(unix)]
-        return self.0.set_send_timeout(timeout);
-        #[cfg(windows)]
-        return crate::windows::no_timeout(timeout);
+    pub fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_send_timeout(timeout)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::stream::BlockingStream;
 /// [`ConnectError::NotRunning`] when nothing listens there, [`ConnectError::Forbidden`] when it is somebody else's.
 #[cfg(unix)]
 pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<BlockingStream, ConnectError> {
-    endpoint.check_length()?;
+    endpoint.check()?;
     let failed = |error| ConnectError::of(endpoint, error);
     let stream = open(endpoint, deadline).map_err(failed)?.into();
     let server = crate::peer::Peer::of(&stream).map_err(failed)?;
@@ -49,11 +49,30 @@ pub(crate) fn open(endpoint: &Endpoint, _deadline: Deadline) -> std::io::Result<
     std::os::unix::net::UnixStream::connect(endpoint.path()).map(Into::into)
 }
 
-/// Connects to the daemon's pipe and checks that it is the user's own.
+/// Connects to the daemon and checks that it is the user's own.
+///
+/// A daemon without a free instance of its pipe is waited for until `deadline`.
 ///
 /// # Errors
-/// Always, as of now: see `windows.rs`.
+/// [`ConnectError::NotRunning`] when nothing listens there, [`ConnectError::Forbidden`] when it is somebody else's.
 #[cfg(windows)]
-pub fn connect(endpoint: &Endpoint, _deadline: Deadline) -> Result<BlockingStream, ConnectError> {
-    crate::windows::connect_blocking(endpoint).map(BlockingStream)
+pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<BlockingStream, ConnectError> {
+    use broker_windows::pipe::{self, Blocking};
+
+    use super::pauses;
+
+    endpoint.check()?;
+    let mut pauses = pauses();
+    let pipe = loop {
+        match Blocking::open(endpoint.path().as_os_str()) {
+            Ok(pipe) => break pipe,
+            Err(error) if pipe::is_busy(&error) => {
+                let left = deadline.remaining().ok_or(ConnectError::Timeout)?;
+                std::thread::sleep(left.min(pauses.next().unwrap_or_default()));
+            }
+            Err(error) => return Err(ConnectError::of(endpoint, error)),
+        }
+    };
+    super::check_server(endpoint, &pipe)?;
+    Ok(BlockingStream(pipe.into()))
 }

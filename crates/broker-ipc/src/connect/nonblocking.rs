@@ -1,8 +1,10 @@
 //! Connecting in an async program.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use super::ConnectError;
+use super::{ConnectError, pauses};
 use crate::endpoint::Endpoint;
 use crate::stream::Stream;
 
@@ -15,27 +17,17 @@ use crate::stream::Stream;
 #[cfg(unix)]
 pub async fn connect(endpoint: &Endpoint, deadline: Instant) -> Result<Stream, ConnectError> {
     use std::io::ErrorKind;
-    use std::time::Duration;
 
     use crate::peer::Peer;
 
-    const FIRST_PAUSE: Duration = Duration::from_millis(2);
-    const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-
-    endpoint.check_length()?;
-    let mut pause = FIRST_PAUSE;
+    endpoint.check()?;
+    let mut pauses = pauses();
     // Through tokio, not interprocess: that one takes the `EAGAIN` of a full backlog for a connection under way, and
     // hands out a socket that is connected to nobody.
     let stream = loop {
         match tokio::net::UnixStream::connect(endpoint.path()).await {
             Ok(stream) => break stream,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if Instant::now() >= deadline {
-                    return Err(ConnectError::Timeout);
-                }
-                tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
-                pause = LONGEST_PAUSE.min(pause * 2);
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => pause(deadline, &mut pauses).await?,
             Err(error) => return Err(ConnectError::of(endpoint, error)),
         }
     };
@@ -45,12 +37,35 @@ pub async fn connect(endpoint: &Endpoint, deadline: Instant) -> Result<Stream, C
     Ok(Stream(stream))
 }
 
-/// Connects to the daemon's pipe and checks that it is the user's own.
+/// Connects to the daemon and checks that it is the user's own.
+///
+/// A daemon without a free instance of its pipe is waited for until `deadline`. Cancel safe: dropping the future closes the
+/// pipe.
 ///
 /// # Errors
-/// Always, as of now: see `windows.rs`.
+/// [`ConnectError::NotRunning`] when nothing listens there, [`ConnectError::Forbidden`] when it is somebody else's.
 #[cfg(windows)]
-#[expect(clippy::unused_async, reason = "the same signature on every platform")]
-pub async fn connect(endpoint: &Endpoint, _deadline: Instant) -> Result<Stream, ConnectError> {
-    crate::windows::connect_async(endpoint).map(Stream)
+pub async fn connect(endpoint: &Endpoint, deadline: Instant) -> Result<Stream, ConnectError> {
+    use broker_windows::pipe;
+
+    endpoint.check()?;
+    let mut pauses = pauses();
+    let pipe = loop {
+        match pipe::open(endpoint.path().as_os_str()) {
+            Ok(pipe) => break pipe,
+            Err(error) if pipe::is_busy(&error) => pause(deadline, &mut pauses).await?,
+            Err(error) => return Err(ConnectError::of(endpoint, error)),
+        }
+    };
+    super::check_server(endpoint, &pipe)?;
+    Ok(Stream(pipe.into()))
+}
+
+/// Waits a little before the next try.
+async fn pause(deadline: Instant, pauses: &mut impl Iterator<Item = Duration>) -> Result<(), ConnectError> {
+    if Instant::now() >= deadline {
+        return Err(ConnectError::Timeout);
+    }
+    tokio::time::sleep_until(deadline.min(Instant::now() + pauses.next().unwrap_or_default())).await;
+    Ok(())
 }

@@ -35,7 +35,7 @@ impl Listener {
     /// [`ListenError::AlreadyRunning`] when another daemon listens there; [`ListenError::Insecure`] when others could reach
     /// the socket, or the name is taken by something that is not a socket of ours.
     pub fn bind(endpoint: &Endpoint) -> Result<Self, ListenError> {
-        endpoint.check_length().map_err(too_long)?;
+        endpoint.check().map_err(too_long)?;
         let path = std::path::absolute(endpoint.path()).map_err(ListenError::io("find the socket's path"))?;
         let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Err(ListenError::insecure(path, "is no name for a socket"));

@@ -1,0 +1,56 @@
+//! What a process executes, and this one hidden from others of its user.
+#![expect(unsafe_code, reason = "std knows of no other process than its own children")]
+
+use std::ffi::OsString;
+use std::io;
+use std::os::windows::ffi::OsStringExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::PathBuf;
+
+use windows_sys::Win32::Security::{
+    DACL_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, SetKernelObjectSecurity,
+};
+use windows_sys::Win32::System::Diagnostics::Debug::{SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, OpenProcess, PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, QueryFullProcessImageNameW,
+};
+
+use crate::security::Descriptor;
+use crate::win32::succeeded;
+
+/// Longest path of Windows, in UTF-16 units.
+const LONGEST: usize = 32_768;
+
+/// Returns the path of what a process executes.
+pub fn executable(id: u32) -> io::Result<PathBuf> {
+    // SAFETY: it takes numbers, and returns a handle or null.
+    let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id) };
+    if process.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and nobody else has it.
+    let process = unsafe { OwnedHandle::from_raw_handle(process) };
+    let mut path = vec![0_u16; LONGEST];
+    let mut length = u32::try_from(path.len()).unwrap_or_default();
+    // SAFETY: the buffer is this long; it writes the path and how long that is.
+    succeeded(unsafe {
+        QueryFullProcessImageNameW(process.as_raw_handle(), PROCESS_NAME_WIN32, path.as_mut_ptr(), &raw mut length)
+    })?;
+    path.truncate(usize::try_from(length).unwrap_or_default());
+    Ok(OsString::from_wide(&path).into())
+}
+
+/// Lets no other program of this user read this process's memory, and leaves no dump of it when it fails.
+///
+/// They may still learn what it executes and end it. An administrator who debugs programs can read it all the same.
+pub fn hide(user: &str) -> io::Result<()> {
+    // SAFETY: it takes and returns flags.
+    unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
+    // To end it, wait for it, and ask limited questions; the owner may read this list, not change it (`OW`).
+    let descriptor = Descriptor::parse(&format!("D:P(A;;0x101001;;;{user})(A;;GA;;;SY)(A;;RC;;;OW)"))?;
+    // SAFETY: it takes nothing and gives a constant that stands for this process.
+    let process = unsafe { GetCurrentProcess() };
+    let what = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    // SAFETY: that is a process, and a whole descriptor.
+    succeeded(unsafe { SetKernelObjectSecurity(process, what, descriptor.as_ptr()) })
+}
