@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+#[cfg(windows)]
+pub(crate) use self::file::check_secret;
 pub(crate) use self::file::{check_file, read};
 pub(crate) use self::keys::{PROFILE as PROFILE_KEYS, nearest};
 use self::profile::RawProfile;

@@ -27,8 +27,16 @@ fn hide_memory() {
     umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
-#[cfg(not(unix))]
-fn hide_memory() {}
+#[cfg(windows)]
+fn hide_memory() {
+    let hidden = broker_windows::user::current().and_then(|user| broker_windows::process::hide(&user));
+    if let Err(error) = hidden {
+        tracing::warn!(%error, "other processes of this user may read this one's memory");
+    }
+}
+
+/// What says where the state directory is.
+const STATE_VARIABLE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_STATE_HOME" };
 
 /// Makes sure that no other daemon uses this state directory, for as long as the file returned is open. `None` where the
 /// directory cannot be used at all: then the index is not kept either, and `status` says so.
@@ -50,7 +58,7 @@ pub fn alone(state_dir: &std::path::Path) -> Result<Option<std::fs::File>, std::
     };
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(std::io::Error::other(format!(
-            "another brokerd of this user keeps its sign-ins with {}; stop it, or give this one its own XDG_STATE_HOME and store",
+            "another brokerd of this user keeps its sign-ins with {}; stop it, or give this one its own {STATE_VARIABLE} and store",
             state_dir.display()
         ))),
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),

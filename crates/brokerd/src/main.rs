@@ -18,8 +18,9 @@ use brokerd::vault::Vault;
 use brokerd::{harden, log, paths};
 use clap::Parser;
 
-/// What is in the air has this long to land; with the connections' last answers the exit stays under ten seconds.
-const GRACE: Duration = Duration::from_secs(8);
+/// What is in the air has this long to land; with the connections' last answers the exit stays under ten seconds. Windows
+/// gives a console program five seconds in all when its window or its session ends.
+const GRACE: Duration = if cfg!(windows) { Duration::from_secs(3) } else { Duration::from_secs(8) };
 /// The runtime's own threads (a hanging name look-up) are not waited for any longer than this.
 const LAST_GRACE: Duration = Duration::from_millis(500);
 /// A configuration that is not right, by the table of exit codes.
@@ -188,19 +189,38 @@ impl Signals {
     }
 }
 
+/// What a console says when it is to end: at its keyboard, by its window, or because the session does. Once told, Windows
+/// waits some seconds (five, as a rule) and then ends the process; what is not saved by then is where a crash would leave it.
 #[cfg(windows)]
-struct Signals;
+struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+    r#break: tokio::signal::windows::CtrlBreak,
+    close: tokio::signal::windows::CtrlClose,
+    logoff: tokio::signal::windows::CtrlLogoff,
+    shutdown: tokio::signal::windows::CtrlShutdown,
+}
 
 #[cfg(windows)]
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self)
+        use tokio::signal::windows;
+
+        Ok(Self {
+            interrupt: windows::ctrl_c()?,
+            r#break: windows::ctrl_break()?,
+            close: windows::ctrl_close()?,
+            logoff: windows::ctrl_logoff()?,
+            shutdown: windows::ctrl_shutdown()?,
+        })
     }
 
     async fn next(&mut self) -> Signal {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Signal::Leave("Ctrl-C"),
-            Err(_) => std::future::pending().await,
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Leave("Ctrl-C"),
+            _ = self.r#break.recv() => Signal::Leave("Ctrl-Break"),
+            _ = self.close.recv() => Signal::Leave("close"),
+            _ = self.logoff.recv() => Signal::Leave("logoff"),
+            _ = self.shutdown.recv() => Signal::Leave("shutdown"),
         }
     }
 }

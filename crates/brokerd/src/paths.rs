@@ -40,7 +40,10 @@ pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
 
 #[cfg(windows)]
 fn directory(_xdg: &str, _under_home: &str, windows: &str) -> PathBuf {
-    var(windows).unwrap_or_default()
+    var(windows).filter(|path| path.is_absolute()).unwrap_or_else(|| {
+        let kind = if windows == "APPDATA" { "Roaming" } else { "Local" };
+        std::env::home_dir().unwrap_or_default().join("AppData").join(kind)
+    })
 }
 
 #[cfg(not(windows))]

@@ -1,13 +1,24 @@
 //! Reading the file, and refusing one that others may write: who writes it decides where tokens come from.
 
+#[cfg(windows)]
+mod windows;
+
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+#[cfg(windows)]
+use self::windows::{check_owner, check_unread};
 use super::ConfigError;
 
+/// What to do about a file that others may write.
+const MAKE_IT_YOURS: &str = if cfg!(windows) {
+    "let only yourself, SYSTEM and Administrators write it: icacls FILE /inheritance:r /grant:r %USERNAME%:F"
+} else {
+    "run: chmod go-w on it, and make sure that it is yours"
+};
 /// Larger files are neither configurations nor secrets.
 const MAX: usize = 1024 * 1024;
 
@@ -23,7 +34,7 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     };
     // The checks are made on the open file, so that it cannot be exchanged between check and use.
     let file = File::open(path).map_err(|error| unreadable(&error))?;
-    check_owner(&file).map_err(|why| wrong(why, "run: chmod go-w on it, and make sure that it is yours"))?;
+    check_owner(&file).map_err(|why| wrong(why, MAKE_IT_YOURS))?;
     let text = whole(file).map_err(|error| unreadable(&error))?;
     Ok(text.as_str().to_owned())
 }
@@ -55,16 +66,18 @@ pub(super) fn check_owner(file: &File) -> Result<(), String> {
     Ok(())
 }
 
-#[cfg(not(unix))]
-pub(super) fn check_owner(_file: &File) -> Result<(), String> {
-    Ok(())
-}
-
 /// Looks whether a file is there and nobody else could have written it.
 pub(crate) fn check_file(path: &Path) -> Result<Metadata, String> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))?;
     file.metadata().map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Refuses an open file with a secret in it that others may read or write.
+#[cfg(windows)]
+pub(crate) fn check_secret(file: &File) -> Result<(), String> {
+    check_owner(file)?;
+    check_unread(file)
 }
 
 /// Refuses a file that others may read: there is a secret in it.
@@ -81,11 +94,6 @@ fn check_unread(file: &File) -> Result<(), String> {
         mode if mode & 0o044 != 0 => Err(format!("others may read it (mode {:o})", mode & 0o7777)),
         _ => Ok(()),
     }
-}
-
-#[cfg(not(unix))]
-fn check_unread(_file: &File) -> Result<(), String> {
-    Ok(())
 }
 
 /// Reads a file with a secret in it; one that others may read is refused.

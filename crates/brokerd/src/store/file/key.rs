@@ -71,11 +71,9 @@ fn check_owner(file: &File, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Windows: a profile's files are the user's own unless somebody says otherwise, and std cannot read an access list.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as on Unix")]
-fn check_owner(_file: &File, _name: &str) -> Result<(), StoreError> {
-    Ok(())
+#[cfg(windows)]
+fn check_owner(file: &File, name: &str) -> Result<(), StoreError> {
+    crate::config::check_secret(file).map_err(|why| StoreError::Configuration(format!("{name}: {why}")))
 }
 
 fn from_command(command: &[String]) -> Result<Key, StoreError> {

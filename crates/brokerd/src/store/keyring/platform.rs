@@ -1,6 +1,7 @@
 //! Keychain and Credential Manager, as `keyring` gives them: library calls, without a connection that could die.
 
-use keyring::{Entry, Error};
+use keyring::Error;
+use keyring_core::Entry;
 use zeroize::Zeroizing;
 
 use super::classify;
@@ -19,15 +20,24 @@ const MAX_ITEM_BYTES: Option<usize> = None;
 impl Platform {
     /// Asks `keyring` whether this platform has one.
     pub fn open() -> Result<Self, StoreError> {
-        match Entry::store_status() {
+        match keyring::Entry::store_status() {
             Ok(()) => Ok(Self(())),
             // Behind a static reference: the error cannot be taken apart.
             Err(error) => Err(StoreError::unavailable(format!("this platform's keyring could not be opened: {error}"))),
         }
     }
 
+    #[cfg(not(windows))]
     fn entry(key: &str) -> Result<Entry, StoreError> {
         Entry::new(SERVICE, key).map_err(classify)
+    }
+
+    /// For this machine alone. The default follows a domain's user from one to the next, where two daemons would spend each
+    /// other's refresh tokens.
+    #[cfg(windows)]
+    fn entry(key: &str) -> Result<Entry, StoreError> {
+        let here = std::collections::HashMap::from([("persistence", "local")]);
+        Entry::new_with_modifiers(SERVICE, key, &here).map_err(classify)
     }
 }
 
@@ -68,6 +78,10 @@ impl SecretStore for Platform {
         MAX_ITEM_BYTES
     }
 }
+
+#[cfg(test)]
+#[cfg(windows)]
+mod windows_tests;
 
 #[cfg(test)]
 mod tests {
