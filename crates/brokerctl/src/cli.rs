@@ -2,6 +2,7 @@
 
 mod accounts;
 mod client_secret;
+mod first_look;
 mod profile;
 mod prompts;
 mod token;
@@ -33,6 +34,13 @@ pub(crate) struct Cli {
     pub(crate) plain: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads the process's arguments. Help, and what is wrong with them, ends the process here.
+    pub(crate) fn read() -> Self {
+        first_look::look(std::env::args_os().skip(1)).unwrap_or_else(Self::parse)
+    }
 }
 
 const EXIT_CODES: &str = "\

@@ -17,14 +17,13 @@ use std::process::ExitCode;
 
 use broker_client::Endpoint;
 use broker_client::blocking::Client;
-use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 use crate::prompt::Prompter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(cli.voice()),

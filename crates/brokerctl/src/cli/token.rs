@@ -9,7 +9,7 @@ use super::Plain;
 use crate::duration;
 
 /// What a token or a sign-in is asked for.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct Ask {
     /// A profile of the configuration, instead of the default one
     pub(crate) profile: Option<String>,
@@ -39,7 +39,7 @@ pub(crate) struct Ask {
     pub(crate) timeout: Option<Duration>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct GetToken {
     #[command(flatten)]
     pub(crate) ask: Ask,
@@ -60,9 +60,10 @@ pub(crate) struct GetToken {
     pub(crate) output: TokenFormat,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TokenFormat {
     /// The token alone
+    #[default]
     Token,
     /// The token, its expiry, scope and account
     Json,
