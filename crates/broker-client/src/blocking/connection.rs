@@ -1,6 +1,7 @@
 //! One connection to the daemon, each of whose reads and writes ends by a deadline.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use broker_ipc::api::{HOST, JSON};
 use broker_ipc::connect;
@@ -22,7 +23,8 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn open(endpoint: &Endpoint, deadline: Deadline) -> Result<Self, ClientError> {
         let stream = connect::blocking::connect(endpoint, deadline)?;
-        Ok(Self { reader: Reader::new(Timed { stream, deadline }) })
+        let (read, write) = (Timeout::default(), Timeout::default());
+        Ok(Self { reader: Reader::new(Timed { stream, deadline, read, write }) })
     }
 
     /// Sets when the next reads and writes end.
@@ -81,18 +83,39 @@ fn render(call: &Call) -> Vec<u8> {
 struct Timed {
     stream: BlockingStream,
     deadline: Deadline,
+    read: Timeout,
+    write: Timeout,
+}
+
+/// What was left when one of a socket's timeouts was last set.
+#[derive(Debug, Default)]
+struct Timeout(Option<Duration>);
+
+impl Timeout {
+    /// Sets it to what is left, unless it is that within a millisecond: over a kept connection the next call has as long as
+    /// the one before it, and saves the system call.
+    fn update(&mut self, deadline: Deadline, set: impl FnOnce(Option<Duration>) -> io::Result<()>) -> io::Result<()> {
+        const TOLERANCE: Duration = Duration::from_millis(1);
+        let timeout = deadline.socket_timeout()?;
+        let left = timeout.unwrap_or(Duration::MAX);
+        if self.0.is_none_or(|current| current.abs_diff(left) >= TOLERANCE) {
+            set(timeout)?;
+            self.0 = Some(left);
+        }
+        Ok(())
+    }
 }
 
 impl Read for Timed {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.deadline.socket_timeout()?)?;
+        self.read.update(self.deadline, |timeout| self.stream.set_read_timeout(timeout))?;
         self.stream.read(buf)
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(self.deadline.socket_timeout()?)?;
+        self.write.update(self.deadline, |timeout| self.stream.set_write_timeout(timeout))?;
         self.stream.write(buf)
     }
 
@@ -117,6 +140,27 @@ mod tests {
             "POST /v1/token HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\n\
              content-length: 2\r\n\r\n{}"
         );
+    }
+
+    #[test]
+    fn a_timeout_is_set_when_it_is_another() {
+        let mut timeout = Timeout::default();
+        let mut sets = |deadline| {
+            let mut set = None;
+            let remember = |timeout| {
+                set = Some(timeout);
+                Ok(())
+            };
+            timeout.update(deadline, remember).unwrap();
+            set.is_some()
+        };
+        assert!(sets(Deadline::after(Duration::from_secs(65))), "the first one");
+        assert!(sets(Deadline::after(Duration::from_secs(64))), "a shorter one");
+        assert!(sets(Deadline::after(Duration::from_secs(65))), "a longer one");
+        assert!(sets(Deadline::never()), "none");
+        assert!(!sets(Deadline::never()), "none again");
+        assert!(sets(Deadline::after(Duration::from_secs(3600))));
+        assert!(timeout.update(Deadline::after(Duration::ZERO), |_| Ok(())).is_err(), "it has passed");
     }
 
     #[cfg(unix)]
