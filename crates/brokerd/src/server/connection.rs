@@ -87,14 +87,11 @@ impl State {
             }
             Turn::Receiving(_) => {}
         }
-        for byte in bytes {
-            inner.received += 1;
-            inner.tail.rotate_left(1);
-            inner.tail[3] = *byte;
-            if inner.head.is_none() && inner.tail == *EMPTY_LINE {
-                inner.head = Some(inner.received);
-            }
+        if inner.head.is_none() {
+            inner.head = end_of_head(inner.tail, bytes).map(|end| inner.received + end);
         }
+        inner.received += bytes.len();
+        inner.tail = last_of(inner.tail, bytes);
         true
     }
 
@@ -120,6 +117,25 @@ impl State {
     pub fn end_serving(&self) {
         self.lock().turn = Turn::Idle(Instant::now());
     }
+}
+
+/// How many of these bytes end the head, where `before` came ahead of them.
+fn end_of_head(before: [u8; 4], bytes: &[u8]) -> Option<usize> {
+    // The line may have begun before; at most three of its bytes.
+    (1..=bytes.len().min(3))
+        .find(|count| last_of(before, &bytes[..*count]) == *EMPTY_LINE)
+        .or_else(|| bytes.windows(4).position(|window| window == EMPTY_LINE).map(|at| at + 4))
+}
+
+/// The last four bytes of all.
+fn last_of(before: [u8; 4], bytes: &[u8]) -> [u8; 4] {
+    if let Some(last) = bytes.last_chunk() {
+        return *last;
+    }
+    let mut last = before;
+    last.rotate_left(bytes.len());
+    last[4 - bytes.len()..].copy_from_slice(bytes);
+    last
 }
 
 /// Serves one client until it leaves, oversteps a limit, or the broker stops.
@@ -158,11 +174,21 @@ where
             }
             return Poll::Ready(());
         }
-        let deadline = state.deadline(limits, never);
-        if sleep.deadline() != deadline {
+        loop {
+            let deadline = state.deadline(limits, never);
+            // One that moves away, as with each request served, is looked at again when the old one has come: setting a
+            // timer costs more than the whole rest of a request's bookkeeping.
+            if deadline < sleep.deadline() {
+                sleep.as_mut().reset(deadline);
+            }
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if deadline <= sleep.deadline() {
+                return Poll::Ready(());
+            }
             sleep.as_mut().reset(deadline);
         }
-        sleep.as_mut().poll(cx)
     })
     .await;
 }
@@ -227,6 +253,18 @@ mod tests {
         state.end_serving();
         assert!(state.received(b"GET / HTTP/1.1\r\n\r\nGET"));
         assert!(!state.begin_serving(Some(0)), "bytes beyond the request");
+    }
+
+    #[test]
+    fn the_head_ends_where_it_ends_whatever_the_pieces() {
+        let request = b"GET / HTTP/1.1\r\nhost: brokerd\r\n\r\nbody\r\n\r\n";
+        let head = request.len() - "body\r\n\r\n".len();
+        for size in 1..=request.len() {
+            let state = State::new();
+            assert!(request.chunks(size).all(|piece| state.received(piece)));
+            assert!(state.begin_serving(None), "an empty line at the end, in pieces of {size}");
+            assert_eq!(state.head(), head, "in pieces of {size}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
