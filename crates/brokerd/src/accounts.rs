@@ -4,6 +4,7 @@
 //! what the index has and the store does not is forgotten, and both are told in `status`.
 
 mod index;
+mod names;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use self::index::Index;
+use self::names::Names;
 use crate::account::Command;
 use crate::config::Profile;
 use crate::grant::{AccountId, Grant};
@@ -75,22 +77,15 @@ impl Card {
         self.profile == profile.name && (self.issuer.is_empty() || self.issuer == profile.bound_to())
     }
 
-    /// How well a name means this account: the id first, then the username, then the provider's ids.
-    fn rank(&self, name: &str) -> Option<u8> {
-        let is = |known: &str| known.to_lowercase() == name.to_lowercase();
-        let ids = [&self.home_id, &self.local_id];
-        if is(self.id.as_str()) {
-            Some(0)
-        } else if is(&self.username) {
-            Some(1)
-        } else {
-            ids.into_iter().flatten().any(|id| is(id)).then_some(2)
-        }
+    /// What it is called by, the better names first: the id, then the username, then the provider's ids.
+    fn names(&self) -> impl Iterator<Item = (u8, &str)> {
+        let ids = [&self.home_id, &self.local_id].into_iter().flatten().map(|id| (2, id.as_str()));
+        [(0, self.id.as_str()), (1, self.username.as_str())].into_iter().chain(ids)
     }
 
-    /// Whether a name means this account.
+    /// Whether a name means this account, in any case.
     pub(crate) fn answers_to(&self, name: &str) -> bool {
-        self.rank(name).is_some()
+        self.names().any(|(_, known)| known.to_lowercase() == name.to_lowercase())
     }
 
     /// As answers name it.
@@ -106,6 +101,8 @@ pub(crate) struct Accounts {
 
 struct State {
     entries: BTreeMap<AccountId, Entry>,
+    /// Made when it is first needed after a change.
+    names: Option<Names>,
     index: Index,
 }
 
@@ -122,7 +119,7 @@ impl Accounts {
         let (index, cards, complaint) = Index::open(directory);
         let entries =
             cards.into_iter().map(|card| (card.id.clone(), Entry { card, mailbox: None, written: true })).collect();
-        (Self { state: Mutex::new(State { entries, index }) }, complaint)
+        (Self { state: Mutex::new(State { entries, names: None, index }) }, complaint)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -143,10 +140,14 @@ impl Accounts {
 
     /// The accounts of a profile; with a name, those it means best.
     pub(crate) fn find(&self, profile: &Profile, name: Option<&str>) -> Vec<Card> {
-        let cards: Vec<_> = self.cards().into_iter().filter(|card| card.is_of(profile)).collect();
-        let Some(name) = name else { return cards };
-        let best = cards.iter().filter_map(|card| card.rank(name)).min();
-        cards.into_iter().filter(|card| best.is_some() && card.rank(name) == best).collect()
+        let mut state = self.state();
+        let State { entries, names, .. } = &mut *state;
+        let names = names.get_or_insert_with(|| Names::of(entries.values().map(|entry| &entry.card)));
+        let known = names.find(&profile.name, name).into_iter();
+        let cards = known.filter_map(|(rank, id)| Some((rank, &entries.get(id)?.card)));
+        let found: Vec<_> = cards.filter(|(_, card)| card.is_of(profile)).collect();
+        let best = found.iter().map(|(rank, _)| *rank).min();
+        found.into_iter().filter(|(rank, _)| Some(*rank) == best).map(|(_, card)| card.clone()).collect()
     }
 
     /// An account's mailbox; `None` while it has no task.
@@ -158,8 +159,12 @@ impl Accounts {
     /// Notes an account's task. The card may be new.
     pub(crate) fn attach(&self, card: Card, mailbox: mpsc::Sender<Command>) {
         let mut state = self.state();
-        let entry = state.entries.entry(card.id.clone()).or_insert(Entry { card, mailbox: None, written: false });
-        entry.mailbox = Some(mailbox);
+        if let Some(entry) = state.entries.get_mut(&card.id) {
+            entry.mailbox = Some(mailbox);
+            return;
+        }
+        state.names = None;
+        state.entries.insert(card.id.clone(), Entry { card, mailbox: Some(mailbox), written: false });
     }
 
     /// Writes a saved grant's card into the index.
@@ -171,6 +176,7 @@ impl Accounts {
             return;
         }
         let mailbox = state.entries.remove(&grant.id).and_then(|entry| entry.mailbox);
+        state.names = None;
         state.entries.insert(grant.id.clone(), Entry { card, mailbox, written: true });
         state.write();
     }
@@ -179,6 +185,7 @@ impl Accounts {
     pub(crate) fn forget(&self, id: &AccountId) -> Option<Card> {
         let mut state = self.state();
         let entry = state.entries.remove(id)?;
+        state.names = None;
         state.write();
         Some(entry.card)
     }
