@@ -279,6 +279,30 @@ impl FakeAs {
         families
     }
 
+    /// Returns the sign-in a refresh token goes back to, by its place in [`families`](Self::families).
+    pub fn family_of(&self, refresh_token: &str) -> Option<usize> {
+        self.with(|state| state.refresh_tokens.get(refresh_token).map(|token| token.family))
+    }
+
+    /// Returns the refresh tokens of the same sign-in that were given out with an access token or after it.
+    pub fn refresh_tokens_since(&self, access_token: &str) -> Vec<String> {
+        self.with(|state| {
+            let Some((family, _)) = state.access_tokens.get(access_token) else { return Vec::new() };
+            let is_of_it =
+                |issued: &&Issued| state.refresh_tokens.get(&issued.value).is_some_and(|token| token.family == *family);
+            let after = state.issued.iter().skip_while(|issued| issued.value != access_token);
+            after.filter(is_of_it).map(|issued| issued.value.clone()).collect()
+        })
+    }
+
+    /// Tells whether the sign-in of an access token was ended.
+    pub fn was_revoked(&self, access_token: &str) -> bool {
+        self.with(|state| {
+            let known = state.access_tokens.get(access_token);
+            known.is_none_or(|(family, _)| state.families[*family].revoked.is_some())
+        })
+    }
+
     /// Returns what an access token is good for, if it is good for anything now.
     pub fn access_token(&self, value: &str) -> Option<AccessToken> {
         self.with(|state| {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use broker_client::Client;
 use brokerd::broker::{Broker, Parts};
+use brokerd::chance::Chance;
 use brokerd::clock::Clock;
 use brokerd::config::Config;
 use brokerd::outbound::Outbound;
@@ -53,6 +54,7 @@ pub struct Rig {
     door: Arc<Mutex<Option<mpsc::Sender<DuplexStream>>>>,
     limits: Limits,
     clock: Clock,
+    seed: Option<u64>,
     broker: Option<Running>,
     tasks: TaskTracker,
     log: Log,
@@ -88,6 +90,7 @@ impl Rig {
         let config_file = self.config_file();
         let parts = Parts {
             clock: self.clock,
+            chance: self.seed.map_or_else(Chance::system, Chance::seeded),
             outbound: Outbound::memory(self.dial(Arc::clone(&alive))),
             vault: Vault::memory(self.store.clone()),
             config: Config::load(&config_file),

@@ -18,6 +18,7 @@ use self::profiles::Profiles;
 use crate::account::{self, Command, Hold};
 use crate::accounts::{Accounts, Card};
 use crate::audit::Audit;
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::events::{Events, Notices};
@@ -35,6 +36,8 @@ use crate::vault::Vault;
 pub struct Parts {
     /// Wall time.
     pub clock: Clock,
+    /// What spreads the pauses between tries.
+    pub chance: Chance,
     /// The way to the providers.
     pub outbound: Outbound,
     /// Where grants are kept.
@@ -97,7 +100,7 @@ impl Broker {
             started: Instant::now(),
             config_file: parts.config_file,
             outbound: parts.outbound,
-            gates: Gates::default(),
+            gates: Gates::new(parts.chance),
             profiles: RwLock::new(Arc::new(Profiles::none(store_at_start.clone()))),
             store_at_start,
             store_is_fixed: parts.store_is_fixed,

@@ -7,6 +7,7 @@ pub(crate) mod accounts;
 pub(crate) mod acquire;
 pub mod audit;
 pub mod broker;
+pub mod chance;
 pub mod check;
 pub mod clock;
 pub mod config;

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use broker_ipc::endpoint::Endpoint;
 use broker_ipc::listen::Listener;
 use brokerd::broker::{Broker, Parts};
+use brokerd::chance::Chance;
 use brokerd::clock::Clock;
 use brokerd::config::Config;
 use brokerd::outbound::Outbound;
@@ -118,6 +119,7 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
         let vault = Vault::spawn(store).context("no thread for the keyring")?;
         let parts = Parts {
             clock: Clock::system(),
+            chance: Chance::system(),
             outbound: Outbound::network(),
             vault,
             config_file,

@@ -75,9 +75,15 @@ async fn answer(server: FakeAs, slot: Slot, request: hyper::Request<Incoming>) -
 /// Logs, applies the fault, serves, and logs the outcome.
 async fn handle(server: FakeAs, slot: Slot, parts: Parts, body: Bytes) -> Option<Reply> {
     let (number, route, fault) = server.change(|state| state.receive(&parts, &body));
+    let reply = respond(&server, slot, number, &route, fault).await;
+    server.with(|state| state.log[number].ended = Some(Instant::now()));
+    reply
+}
+
+async fn respond(server: &FakeAs, slot: Slot, number: usize, route: &Route, fault: Option<Fault>) -> Option<Reply> {
     let serve = || {
         server.change(|state| {
-            let reply = state.serve(number, &route, Instant::now());
+            let reply = state.serve(number, route, Instant::now());
             state.log[number].status = Some(reply.status);
             reply
         })
@@ -148,6 +154,7 @@ impl State {
             form,
             headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
             status: None,
+            ended: None,
         };
         let grant = Some(&request).filter(|request| request.endpoint == Endpoint::Token);
         let grant: Option<Grant> = grant.and_then(Request::grant);

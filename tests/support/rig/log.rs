@@ -29,11 +29,11 @@ impl io::Write for Lines {
 }
 
 impl Log {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(level: LevelFilter) -> Self {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
+            .with_max_level(level)
             .with_writer(move || writer.clone())
             .with_ansi(false)
             .without_time()

@@ -9,6 +9,7 @@ use brokerd::store::memory::MemoryStore;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
+use tracing::level_filters::LevelFilter;
 
 use super::log::Log;
 use super::{Rig, connecting};
@@ -25,6 +26,8 @@ pub struct Setup {
     options: Options,
     limits: Limits,
     config: Option<String>,
+    log_level: LevelFilter,
+    seed: Option<u64>,
 }
 
 impl Default for Setup {
@@ -33,6 +36,8 @@ impl Default for Setup {
             options: Options { issuer: ISSUERS[0].into(), ..Options::default() },
             limits: Limits::default(),
             config: Some(config("")),
+            log_level: LevelFilter::TRACE,
+            seed: None,
         }
     }
 }
@@ -62,9 +67,21 @@ impl Setup {
         self
     }
 
+    /// Keeps less of the log, where thousands of rigs live.
+    pub fn log_level(mut self, level: LevelFilter) -> Self {
+        self.log_level = level;
+        self
+    }
+
+    /// Draws the daemon's pauses from this seed.
+    pub fn chance(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Starts the daemon.
     pub fn start(self) -> Rig {
-        let log = Log::start();
+        let log = Log::start(self.log_level);
         let door = Arc::new(Mutex::new(None));
         let mut rig = Rig {
             fake: FakeAs::new(self.options),
@@ -75,6 +92,7 @@ impl Setup {
             door,
             limits: self.limits,
             clock: Clock::following_tokio(Timestamp::from_second(BEGIN).expect("it is in range")),
+            seed: self.seed,
             broker: None,
             tasks: TaskTracker::new(),
             log,

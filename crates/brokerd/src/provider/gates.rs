@@ -12,13 +12,18 @@ use broker_oauth::backoff::{Trouble, whole_seconds};
 use tokio::time::Instant;
 
 use super::Fault;
+use crate::chance::Chance;
 
 /// Trouble that nobody has asked about for this long is no sign of how things are now.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// The gates, by endpoint. Clones are the same gates.
 #[derive(Clone, Default)]
-pub(crate) struct Gates(Arc<Mutex<HashMap<String, Gate>>>);
+pub(crate) struct Gates {
+    gates: Arc<Mutex<HashMap<String, Gate>>>,
+    /// Spreads the pauses.
+    chance: Arc<Chance>,
+}
 
 /// The gate of an endpoint in trouble; one that is well has none.
 struct Gate {
@@ -53,8 +58,13 @@ pub(crate) struct Pass {
 }
 
 impl Gates {
+    /// All open.
+    pub(crate) fn new(chance: Chance) -> Self {
+        Self { gates: Arc::default(), chance: Arc::new(chance) }
+    }
+
     fn gates(&self) -> MutexGuard<'_, HashMap<String, Gate>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a request would be let through.
@@ -113,7 +123,7 @@ impl Pass {
         if gate.failures == self.failures {
             gate.failures = gate.failures.saturating_add(1);
         }
-        let until = now + trouble.pause(gate.failures, retry_after, fraction());
+        let until = now + trouble.pause(gate.failures, retry_after, self.gates.chance.fraction());
         if until >= gate.until {
             (gate.until, gate.trouble, gate.cause) = (until, trouble, cause);
         }
@@ -129,13 +139,6 @@ impl Drop for Pass {
             gate.scout = false;
         }
     }
-}
-
-/// Anything from 0 to 1. Without randomness in the middle: then machines are less spread, and nothing else is lost.
-fn fraction() -> f64 {
-    let mut bytes = [0x7f_u8; 4];
-    getrandom::fill(&mut bytes).ok();
-    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
@@ -215,7 +218,8 @@ mod tests {
     /// Or every machine that an outage has turned away would be back at the same moment.
     #[test]
     fn pauses_are_spread_at_random() {
-        let drawn: Vec<_> = (0..64).map(|_| fraction()).collect();
+        let chance = Chance::system();
+        let drawn: Vec<_> = (0..64).map(|_| chance.fraction()).collect();
         assert!(drawn.iter().all(|drawn| (0.0..=1.0).contains(drawn)));
         assert!(drawn.iter().any(|drawn| *drawn < 0.4) && drawn.iter().any(|drawn| *drawn > 0.6), "{drawn:?}");
     }

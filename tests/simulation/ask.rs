@@ -1,0 +1,105 @@
+//! A client that asks for a token, and looks at what it gets the moment it gets it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use broker_client::{Client, ClientError, TokenEvent, TokenRequest, TokenResponse};
+use brokerd::store::memory::MemoryStore;
+use support::fake_as::FakeAs;
+use support::rig::exposed;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// A person who must act, as a client tells the world.
+pub(crate) struct Prompted {
+    pub(crate) user_code: String,
+}
+
+/// What a client needs to look.
+#[derive(Clone)]
+pub(crate) struct Eyes {
+    pub(crate) server: FakeAs,
+    /// The one there is now: a power cut leaves a copy.
+    pub(crate) store: Arc<Mutex<MemoryStore>>,
+    pub(crate) prompts: mpsc::UnboundedSender<Prompted>,
+}
+
+/// A client under way.
+pub(crate) struct Asking {
+    pub(crate) number: usize,
+    pub(crate) request: TokenRequest,
+    pub(crate) since: Instant,
+    pub(crate) task: JoinHandle<Ended>,
+}
+
+/// How it ended.
+pub(crate) struct Ended {
+    pub(crate) outcome: Result<TokenResponse, String>,
+    pub(crate) at: Instant,
+    /// Whether it was shown a prompt.
+    pub(crate) prompted: bool,
+    /// Guarantees that did not hold, seen from here.
+    pub(crate) wrong: Vec<String>,
+}
+
+/// Asks, and tells the world of each prompt.
+pub(crate) async fn ask(client: Client, request: TokenRequest, eyes: Eyes, wall_is_right: bool) -> Ended {
+    let mut events = client.token(&request);
+    let mut prompted = false;
+    let outcome = loop {
+        match events.next().await {
+            Some(Ok(TokenEvent::DevicePrompt(prompt))) => {
+                prompted = true;
+                drop(eyes.prompts.send(Prompted { user_code: prompt.user_code }));
+            }
+            Some(Ok(TokenEvent::Token(token))) => break Ok(*token),
+            Some(Ok(other)) => break Err(format!("{other:?}")),
+            Some(Err(ClientError::Api(body))) => break Err(body.error.as_str().to_owned()),
+            Some(Err(other)) => break Err(format!("{:?}", other.code().as_str())),
+            None => break Err("the stream ended without a last event".into()),
+        }
+    };
+    let mut wrong = Vec::new();
+    if let Ok(token) = &outcome {
+        wrong.extend(look(token, &request, &eyes, wall_is_right));
+    }
+    Ended { outcome, at: Instant::now(), prompted, wrong }
+}
+
+/// Guarantees 2 and 11, and that a token is what was asked for.
+fn look(token: &TokenResponse, request: &TokenRequest, eyes: &Eyes, wall_is_right: bool) -> Option<String> {
+    let value = exposed(token);
+    let Some(live) = eyes.server.access_token(value) else {
+        // Ended at the provider a moment ago, or before the clock was set back: nobody here can know.
+        return (wall_is_right && !eyes.server.was_revoked(value)).then(|| "an expired token was served".into());
+    };
+    let username = format!("{}@example.com", live.user);
+    if username != token.account.username {
+        return Some(format!("{} was served a token of {username}", token.account.username));
+    }
+    if request.account.as_ref().is_some_and(|asked| *asked != username) {
+        return Some(format!("{:?} was asked for, {username} was served", request.account));
+    }
+    if let Some(missing) = request.scopes.iter().find(|scope| !live.scope.contains(scope)) {
+        return Some(format!("a token without {missing} was served"));
+    }
+    let successors = eyes.server.refresh_tokens_since(value);
+    let kept = || {
+        let store = eyes.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let records: Vec<_> = store.raw_keys().iter().filter_map(|key| store.raw(key)).collect();
+        successors.iter().any(|token| {
+            let token = token.as_bytes();
+            records.iter().any(|record| record.windows(token.len()).any(|at| at == token))
+        })
+    };
+    if !successors.is_empty() && !eyes.server.was_revoked(value) && !kept() {
+        return Some("a token was served before its refresh token was saved".into());
+    }
+    None
+}
+
+/// The least and the most a client waits here.
+pub(crate) const WAITS: (u64, u64) = (1, 120);
+/// What the end of a wait may take beyond it.
+pub(crate) const SLACK: Duration = Duration::from_secs(2);

@@ -1,0 +1,61 @@
+//! What must hold between the daemon and the provider, read from the provider's log.
+
+use std::time::Duration;
+
+use support::fake_as::{FakeAs, Grant, Request};
+use tokio::time::Instant;
+
+/// How long one exchange may take.
+const EXCHANGE: Duration = Duration::from_secs(30);
+
+/// Looks at the log from where the last look ended.
+#[derive(Default)]
+pub(crate) struct Watch {
+    seen: usize,
+    /// The refresh of each family that was begun last, and when it ended.
+    last: Vec<(usize, usize)>,
+    /// What was in the air before this was the business of a daemon that is gone.
+    reborn: Option<Instant>,
+}
+
+impl Watch {
+    /// The daemon has ended, and another begins.
+    pub(crate) fn reborn(&mut self) {
+        self.reborn = Some(Instant::now());
+    }
+
+    /// Guarantee 1: a refresh begins when the one before it of the same grant has ended. Guarantee 3: none begins while the
+    /// store has taken nothing for longer than one can be in the air.
+    pub(crate) fn look(
+        &mut self,
+        server: &FakeAs,
+        store_down_since: Option<Instant>,
+        rotates: bool,
+    ) -> Result<(), String> {
+        let log = server.log();
+        let fresh = log.iter().enumerate().skip(self.seen).filter(|(_, request)| request.is(Grant::RefreshToken));
+        for (number, request) in fresh {
+            let Some(family) = request.field("refresh_token").and_then(|token| server.family_of(token)) else {
+                return Err("a refresh token that nobody issued was sent".into());
+            };
+            if let Some((_, before)) = self.last.iter().find(|(of, _)| *of == family)
+                && !self.has_ended(&log[*before], request)
+            {
+                return Err("two refreshes of one grant were in the air".into());
+            }
+            self.last.retain(|(of, _)| *of != family);
+            self.last.push((family, number));
+            if rotates && store_down_since.is_some_and(|since| request.at > since + EXCHANGE + EXCHANGE) {
+                return Err("a refresh token was spent while the store took nothing".into());
+            }
+        }
+        self.seen = log.len();
+        Ok(())
+    }
+
+    fn has_ended(&self, before: &Request, request: &Request) -> bool {
+        before.ended.is_some_and(|ended| ended <= request.at)
+            || request.at >= before.at + EXCHANGE
+            || self.reborn.is_some_and(|reborn| before.at <= reborn && reborn <= request.at)
+    }
+}

@@ -1,0 +1,85 @@
+//! What goes wrong at the two seams, drawn at random.
+
+use std::time::Duration;
+
+use brokerd::store::memory::MemoryStore;
+use fastrand::Rng;
+use support::fake_as::{Endpoint, FakeAs, Fault, Grant, Raw, Select};
+
+/// What is wrong now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trouble {
+    /// Lasting, at the provider.
+    pub(crate) provider: bool,
+    /// The store takes no writes.
+    pub(crate) store: bool,
+    /// It may have refused a write that is still to be made good.
+    pub(crate) shaky: bool,
+}
+
+/// A fault of the provider that says nothing about the sign-in.
+fn fault(rng: &mut Rng) -> (&'static str, Fault) {
+    match rng.u8(0..11) {
+        0 => ("closes", Fault::CloseConnection),
+        1 => ("is a portal", Fault::Html),
+        2 => ("500", Fault::status(500)),
+        3 => ("502", Fault::status(502)),
+        4 => ("503", Fault::status(503)),
+        5 => ("throttles", Fault::throttled(rng.u64(1..120))),
+        6 => ("hangs", Fault::Hang),
+        7 => ("is slow", Fault::Delay(Duration::from_millis(rng.u64(10..5000)))),
+        8 => ("is temporarily unavailable", Fault::oauth("temporarily_unavailable")),
+        9 => ("has an error", Fault::oauth("server_error")),
+        _ => ("talks rubbish", Fault::Raw(Raw::text("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"access"))),
+    }
+}
+
+/// Makes the provider ill, once or until it recovers.
+pub(crate) fn at_provider(rng: &mut Rng, server: &FakeAs, now: &mut Trouble) -> String {
+    let selects: [Select; 4] = [
+        Grant::RefreshToken.into(),
+        Grant::DeviceCode.into(),
+        Endpoint::DeviceAuthorization.into(),
+        Endpoint::Discovery.into(),
+    ];
+    let select = selects[rng.usize(0..selects.len())];
+    let (name, fault) = fault(rng);
+    if rng.bool() {
+        server.script(select, fault);
+        return format!("the provider {name} once, {select:?}");
+    }
+    server.always(select, fault);
+    now.provider = true;
+    format!("the provider {name} from now on, {select:?}")
+}
+
+/// Makes the store ill, or well again.
+pub(crate) fn at_store(rng: &mut Rng, store: &MemoryStore, now: &mut Trouble) -> &'static str {
+    now.shaky |= now.store;
+    if now.store {
+        heal(store, now);
+        return "the store is well again";
+    }
+    match rng.u8(0..5) {
+        0 => store.set_locked(true),
+        1 => store.set_failing(true),
+        2 => store.set_full(true),
+        3 => store.set_hanging(true),
+        _ => {
+            store.fail_next_puts(rng.usize(1..4));
+            now.shaky = true;
+            return "the store fails a few writes";
+        }
+    }
+    now.store = true;
+    "the store takes nothing"
+}
+
+pub(crate) fn heal(store: &MemoryStore, now: &mut Trouble) {
+    store.set_locked(false);
+    store.set_failing(false);
+    store.set_full(false);
+    store.set_hanging(false);
+    store.fail_next_puts(0);
+    now.store = false;
+}

@@ -1,0 +1,380 @@
+//! One world: a daemon, a provider, two people, and what happens to them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use broker_client::{Interaction, TokenRequest};
+use brokerd::store::memory::MemoryStore;
+use fastrand::Rng;
+use support::fake_as::{Fault, Grant, Rotation};
+use support::rig::{Rig, interactive, never, s};
+use tokio::sync::mpsc;
+use tokio::time::{self, Instant};
+use tracing::level_filters::LevelFilter;
+
+use crate::ask::{Asking, Eyes, Prompted, SLACK, WAITS, ask};
+use crate::check::Watch;
+use crate::story::Story;
+use crate::trouble::{self, Trouble};
+
+const PEOPLE: [&str; 2] = ["alice", "bob"];
+
+/// How somebody stands, as far as the world knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// Never signed in, signed out, or put out by an administrator.
+    Out,
+    /// Signed in: that must not be lost.
+    In,
+    /// Something happened that nobody can make good: it may be lost.
+    Doubtful,
+}
+
+pub(crate) struct World {
+    rig: Rig,
+    rng: Rng,
+    story: Story,
+    rotation: Rotation,
+    trouble: Trouble,
+    store_down_since: Option<Instant>,
+    /// How each stands, and since when.
+    stand: [(Stand, Instant); 2],
+    store: Arc<Mutex<MemoryStore>>,
+    asking: Vec<Asking>,
+    asked: usize,
+    prompts: (mpsc::UnboundedSender<Prompted>, mpsc::UnboundedReceiver<Prompted>),
+    watch: Watch,
+    /// Whether the daemon's wall clock has only gone forward.
+    wall_is_right: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, story: Story) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let rotations = [Rotation::Strict, Rotation::Grace(s(60)), Rotation::Tolerant, Rotation::None];
+        let rotation = rotations[rng.usize(0..4)];
+        let rig = Rig::setup()
+            .log_level(LevelFilter::INFO)
+            .chance(seed)
+            .provider(|options| options.rotation = rotation)
+            .start();
+        story.tell(format!("a world with {rotation:?}"));
+        Self {
+            rng,
+            story,
+            rotation,
+            trouble: Trouble::default(),
+            store_down_since: None,
+            stand: [(Stand::Out, Instant::now()); 2],
+            store: Arc::new(Mutex::new(rig.store.clone())),
+            asking: Vec::new(),
+            asked: 0,
+            prompts: mpsc::unbounded_channel(),
+            watch: Watch::default(),
+            wall_is_right: true,
+            rig,
+        }
+    }
+
+    /// Somebody is signed in, or all would be silence.
+    pub(crate) async fn begin(&mut self) {
+        let count = self.rng.usize(1..=2);
+        for (index, name) in PEOPLE.iter().enumerate().take(count) {
+            let request = TokenRequest { account: Some(format!("{name}@example.com")), ..interactive() };
+            self.rig.sign_in_with(&request, name).await;
+            self.stand[index] = (Stand::In, Instant::now());
+        }
+    }
+
+    /// Something happens, time passes, and everything is looked at.
+    pub(crate) async fn step(&mut self) {
+        match self.rng.u8(0..100) {
+            0..30 => self.ask(false),
+            30..42 => self.ask(true),
+            42..47 => self.leave(),
+            47..52 => self.crowd(),
+            52..62 => {
+                let told = trouble::at_provider(&mut self.rng, &self.rig.fake, &mut self.trouble);
+                self.story.tell(told);
+            }
+            62..70 => self.heal_provider(),
+            70..78 => self.trouble_store(),
+            78..83 => self.crash().await,
+            83..87 => self.restart().await,
+            87..90 => self.sign_out().await,
+            90..92 => self.revoke(),
+            92..95 => self.set_clock(),
+            _ => {}
+        }
+        self.pass().await;
+        self.look();
+    }
+
+    /// All trouble ends: whoever is signed in gets a token, without a person.
+    pub(crate) async fn end(&mut self) {
+        self.rig.fake.clear();
+        self.story.tell("all trouble ends");
+        trouble::heal(&self.rig.store, &mut self.trouble);
+        self.store_down_since = None;
+        self.asking.drain(..).for_each(|asking| asking.task.abort());
+        time::sleep(s(2 * 3600)).await;
+        self.look();
+        for (name, (stand, _)) in PEOPLE.iter().zip(self.stand) {
+            if stand == Stand::In {
+                let request = TokenRequest { account: Some(format!("{name}@example.com")), ..never() };
+                self.story.tell(format!("{name} is looked for"));
+                self.rig.token(&request).await;
+            }
+        }
+        let begin = Instant::now();
+        self.rig.stop().await;
+        assert!(begin.elapsed() <= s(10), "the exit took {:?}", begin.elapsed());
+    }
+
+    fn ask(&mut self, interactive: bool) {
+        let name = self.rng.choice(PEOPLE).expect("there are two");
+        // A person consents to what the profile asks for, so that every scope of it can be had.
+        let scopes: Vec<String> = match self.rng.u8(0..4) {
+            0 if !interactive => vec!["read".into()],
+            1 if !interactive => vec!["write".into()],
+            _ => Vec::new(),
+        };
+        let request = TokenRequest {
+            account: Some(format!("{name}@example.com")),
+            scopes,
+            min_validity: (self.rng.u8(0..4) == 0).then(|| self.rng.u64(0..4000)),
+            force_refresh: self.rng.u8(0..5) == 0,
+            interaction: (!interactive).then_some(Interaction::Never),
+            timeout: Some(self.rng.u64(WAITS.0..=WAITS.1)),
+            ..TokenRequest::default()
+        };
+        self.start(request);
+    }
+
+    fn start(&mut self, request: TokenRequest) {
+        self.asked += 1;
+        let number = self.asked;
+        self.story.tell(format!(
+            "{number} asks for {:?} {:?}, {:?}, at least {:?}, force {}, within {:?}",
+            request.account,
+            request.scopes,
+            request.interaction,
+            request.min_validity,
+            request.force_refresh,
+            request.timeout
+        ));
+        let eyes =
+            Eyes { server: self.rig.fake.clone(), store: Arc::clone(&self.store), prompts: self.prompts.0.clone() };
+        let task = self.rig.spawn(ask(self.rig.new_client(), request.clone(), eyes, self.wall_is_right));
+        self.asking.push(Asking { number, request, since: Instant::now(), task });
+    }
+
+    /// Some who want the same.
+    fn crowd(&mut self) {
+        let name = self.rng.choice(PEOPLE).expect("there are two");
+        let request = TokenRequest { account: Some(format!("{name}@example.com")), timeout: Some(60), ..never() };
+        for _ in 0..self.rng.u8(2..6) {
+            self.start(request.clone());
+        }
+    }
+
+    fn leave(&mut self) {
+        if self.asking.is_empty() {
+            return;
+        }
+        let asking = self.asking.swap_remove(self.rng.usize(0..self.asking.len()));
+        self.story.tell(format!("{} leaves", asking.number));
+        asking.task.abort();
+    }
+
+    fn heal_provider(&mut self) {
+        self.rig.fake.clear();
+        self.trouble.provider = false;
+        self.story.tell("the provider is well");
+        // An answer that gets lost is one that nobody can make good where a refresh token is good once.
+        if self.rotation == Rotation::Tolerant && self.rng.bool() {
+            self.rig.fake.script(Grant::RefreshToken, Fault::LoseAnswer);
+            self.story.tell("and will lose an answer");
+        }
+    }
+
+    fn trouble_store(&mut self) {
+        let told = trouble::at_store(&mut self.rng, &self.rig.store, &mut self.trouble);
+        self.story.tell(told);
+        self.store_down_since = if self.trouble.store { self.store_down_since.or(Some(Instant::now())) } else { None };
+    }
+
+    /// A power cut. What is in the air then is lost for good only where a refresh token is good once, or where the next
+    /// daemon cannot ask at once.
+    async fn crash(&mut self) {
+        let forgiving = matches!(self.rotation, Rotation::Tolerant | Rotation::None);
+        let grace = matches!(self.rotation, Rotation::Grace(_)) && !self.trouble.provider && !self.trouble.store;
+        let unsaved = self.rig.client.accounts().await.map_or(true, |accounts| {
+            accounts
+                .accounts
+                .iter()
+                .any(|account| serde_json::to_value(account.state).is_ok_and(|state| state == "unsaved"))
+        });
+        let in_the_air =
+            self.rig.fake.log().iter().any(|request| request.is(Grant::RefreshToken) && request.ended.is_none());
+        let doubtful = (in_the_air && !forgiving && !grace) || unsaved || self.trouble.store || self.trouble.shaky;
+        self.story.tell(format!("the power fails, {}", if doubtful { "at a bad moment" } else { "" }));
+        if doubtful {
+            self.doubt();
+        }
+        self.rig.crash().await;
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = self.rig.store.clone();
+        // The next store is a copy without the switches.
+        (self.trouble.store, self.trouble.shaky, self.store_down_since) = (false, false, None);
+        self.rig.run();
+        self.watch.reborn();
+    }
+
+    fn doubt(&mut self) {
+        for (stand, _) in &mut self.stand {
+            if *stand == Stand::In {
+                *stand = Stand::Doubtful;
+            }
+        }
+    }
+
+    async fn restart(&mut self) {
+        self.story.tell("the daemon is told to leave, and starts again");
+        if self.trouble.store || self.trouble.shaky {
+            self.doubt();
+        }
+        let begin = Instant::now();
+        self.rig.stop().await;
+        assert!(begin.elapsed() <= s(10), "the exit took {:?}", begin.elapsed());
+        self.rig.run();
+        self.watch.reborn();
+    }
+
+    async fn sign_out(&mut self) {
+        let index = self.rng.usize(0..2);
+        let name = format!("{}@example.com", PEOPLE[index]);
+        let Ok(accounts) = self.rig.client.accounts().await else { return };
+        let Some(account) = accounts.accounts.into_iter().find(|account| account.username == name) else { return };
+        let begin = Instant::now();
+        let done = self.rig.client.sign_out(&account.id).await;
+        self.story.tell(format!("{name} signs out: {}", done.is_ok()));
+        assert!(begin.elapsed() <= s(61), "a sign-out took {:?}", begin.elapsed());
+        self.stand[index] = (if done.is_ok() { Stand::Out } else { Stand::Doubtful }, Instant::now());
+        if done.is_ok() && self.asking.is_empty() {
+            let request = TokenRequest { account: Some(name.clone()), timeout: Some(5), ..never() };
+            let served = self.rig.client.access_token(&request, |_| ()).await;
+            assert!(served.is_err(), "{name} has signed out, and was served a token");
+        }
+    }
+
+    fn revoke(&mut self) {
+        let index = self.rng.usize(0..2);
+        self.story.tell(format!("an administrator puts {} out", PEOPLE[index]));
+        self.rig.fake.revoke_user(PEOPLE[index]);
+        self.stand[index] = (Stand::Out, Instant::now());
+    }
+
+    fn set_clock(&mut self) {
+        let seconds = match self.rng.u8(0..3) {
+            0 => self.rng.i64(1..86_400),
+            1 => self.rng.i64(86_400..20 * 365 * 86_400),
+            _ => -self.rng.i64(1..86_400),
+        };
+        self.story.tell(format!("the wall clock is set by {seconds} s"));
+        self.wall_is_right &= seconds > 0;
+        self.rig.set_wall_clock(seconds);
+    }
+
+    /// Time passes, and people act on what they are shown.
+    async fn pass(&mut self) {
+        let millis = match self.rng.u8(0..10) {
+            0..4 => self.rng.u64(1..200),
+            4..8 => self.rng.u64(200..60_000),
+            8 => self.rng.u64(60_000..3_600_000),
+            _ => self.rng.u64(3_600_000..48 * 3_600_000),
+        };
+        let until = Instant::now() + Duration::from_millis(millis);
+        loop {
+            let prompted = tokio::select! {
+                biased;
+                prompted = self.prompts.1.recv() => prompted.expect("this world keeps the sender"),
+                () = time::sleep_until(until) => return,
+            };
+            if !self.rig.fake.pending_user_codes().contains(&prompted.user_code) {
+                continue;
+            }
+            match self.rng.u8(0..10) {
+                0 => {
+                    self.story.tell("a person declines");
+                    self.rig.fake.deny(&prompted.user_code);
+                }
+                1 => self.story.tell("a person looks away"),
+                _ => {
+                    let name = self.rng.choice(PEOPLE).expect("there are two");
+                    self.story.tell(format!("{name} consents"));
+                    self.rig.fake.approve(&prompted.user_code, name);
+                }
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let asking = std::mem::take(&mut self.asking);
+        for asking in asking {
+            if asking.task.is_finished() {
+                self.look_at(asking);
+                continue;
+            }
+            in_time(&asking, Instant::now());
+            self.asking.push(asking);
+        }
+        let rotates = self.rotation != Rotation::None;
+        if let Err(wrong) = self.watch.look(&self.rig.fake, self.store_down_since, rotates) {
+            panic!("{wrong}");
+        }
+    }
+
+    fn look_at(&mut self, asking: Asking) {
+        use futures_util::FutureExt as _;
+
+        let Asking { number, request, task, since } = asking;
+        let ended = task.now_or_never().expect("it is finished").expect("it did not panic");
+        let waited = ended.at.duration_since(since);
+        let told =
+            ended.outcome.as_ref().map_or_else(Clone::clone, |token| format!("a token of {}", token.account.username));
+        self.story.tell(format!("{number} got {told} after {waited:?}"));
+        assert!(waited <= s(request.timeout.unwrap_or_default()) + SLACK, "{number} waited {waited:?}");
+        assert!(ended.wrong.is_empty(), "{number}: {:?}", ended.wrong);
+        let never = request.interaction == Some(Interaction::Never);
+        assert!(!(never && ended.prompted), "{number} was shown a prompt");
+        match &ended.outcome {
+            Ok(token) => {
+                let index = PEOPLE.iter().position(|name| token.account.username.starts_with(name));
+                // Somebody may have been put out, or have signed out, since it was served.
+                if let Some(index) = index.filter(|_| ended.prompted) {
+                    self.stand[index] = (if self.trouble.store { Stand::Doubtful } else { Stand::In }, ended.at);
+                }
+            }
+            // Guarantee 9: only the provider's own word ends a sign-in.
+            Err(error) if error == "interaction_required" && never => {
+                let index = PEOPLE
+                    .iter()
+                    .position(|name| request.account.as_ref().is_some_and(|account| account.starts_with(name)));
+                let stand = index.map(|index| self.stand[index]).filter(|(_, begin)| *begin < since);
+                assert!(
+                    !stand.is_some_and(|(stand, _)| stand == Stand::In),
+                    "{number}: {:?} is signed in, and must sign in",
+                    request.account
+                );
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Guarantee 8.
+fn in_time(asking: &Asking, at: Instant) {
+    let waits = s(asking.request.timeout.unwrap_or_default()) + SLACK;
+    let took = at.duration_since(asking.since);
+    assert!(took <= waits, "{} asked for {waits:?}, and waited {took:?}", asking.number);
+}
