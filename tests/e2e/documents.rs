@@ -149,7 +149,7 @@ fn account_ref() -> AccountRef {
 }
 
 fn requester() -> Requester {
-    Requester { pid: Some(1), command: some("git") }
+    Requester { pid: Some(1), command: some("git"), via: some("/s") }
 }
 
 fn error_body() -> ErrorBody {
@@ -203,6 +203,7 @@ fn token() -> TokenResponse {
         scope: text("a"),
         profile: text("work"),
         account: account_ref(),
+        basic_username: some("oauth2"),
         id_token: Some("it".into()),
     }
 }
@@ -215,6 +216,7 @@ fn openapi_has_the_fields_of_requests_and_answers() {
         "TokenRequest",
         &TokenRequest {
             profile: some("work"),
+            host: some("x.test"),
             account: some("ada"),
             scopes: vec![text("a")],
             min_validity: Some(1),

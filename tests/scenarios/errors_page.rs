@@ -70,6 +70,7 @@ fn remedy(code: ErrorCode) -> Option<&'static str> {
         Code::ProfileRequired => "Name a profile, or set `default_profile`.",
         Code::UnknownProfile => "`brokerctl status` lists the profiles. After an edit: `brokerctl reload`.",
         Code::UnknownAccount => "`brokerctl accounts` lists them.",
+        Code::UnknownHost => "Add a `[[hosts]]` entry for it, or name a profile. A helper goes on without a token.",
         Code::Forbidden => "Use the daemon of your own user, and no browser.",
         Code::NotRunning => "Start brokerd; the hint has the command.",
         Code::ShuttingDown => "Ask again in a moment.",

@@ -42,6 +42,8 @@ pub enum Interaction {
     Allow,
     /// Answer `interaction_required` instead.
     Never,
+    /// Answer `interaction_required` as well, and raise the prompt where somebody sees it: the caller cannot show one.
+    Elsewhere,
 }
 
 /// More than the access token.
@@ -59,6 +61,9 @@ pub struct TokenRequest {
     /// A profile of the configuration; without it the default one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// Instead of a profile, whom the token is for: `host[:port][/path]`, looked up in the configuration's `[[hosts]]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// An account: its id, username, or the provider's home or local id. Case-insensitive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
@@ -136,6 +141,9 @@ pub struct TokenResponse {
     pub profile: String,
     /// The account it belongs to.
     pub account: AccountRef,
+    /// With `host`: the user name beside the token, for tools that know passwords only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basic_username: Option<String>,
     /// With `include: ["id_token"]`.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_option")]
     pub id_token: Option<SecretString>,
@@ -163,6 +171,9 @@ pub struct Requester {
     /// The executable's base name; absent where it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// The restricted socket it came through, if it did: it may then speak for somebody on another machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
 }
 
 /// What a person must see to finish a device flow (RFC 8628 §3.2).

@@ -76,6 +76,8 @@ codes! {
     UnknownProfile = "unknown_profile", 404, 6;
     /// No such account.
     UnknownAccount = "unknown_account", 404, 6;
+    /// No profile of the configuration is for this host.
+    UnknownHost = "unknown_host", 404, 6;
     /// Not this user's daemon, or a request it refuses on principle (a browser's, a foreign `Host`).
     Forbidden = "forbidden", 403, 7;
     /// Nothing listens at the endpoint. Said by clients only: a daemon that answers is running.

@@ -33,6 +33,25 @@ pub use windows::Listener;
 
 pub use crate::stream::Stream;
 
+/// Who may reach a socket by its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Its owner: the directory is 0700, the socket 0600.
+    Own,
+    /// Whoever may enter the directory: that others may not write, the socket is 0666.
+    Shared,
+}
+
+#[cfg(unix)]
+impl Access {
+    fn socket_mode(self) -> rustix::fs::RawMode {
+        match self {
+            Self::Own => 0o600,
+            Self::Shared => 0o666,
+        }
+    }
+}
+
 /// Why the daemon does not listen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

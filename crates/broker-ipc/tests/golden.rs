@@ -38,7 +38,7 @@ fn prompt() -> Value {
         "id": "p1", "user_code": "AB-CD", "verification_uri": "https://x.test/d",
         "verification_uri_complete": "https://x.test/d?c=AB-CD", "expires_at": "2026-01-01T00:00:00Z",
         "expires_in": 900, "interval": 5, "profile": "work", "account": "ada", "scopes": ["a", "b"],
-        "requested_by": {"pid": 7, "command": "git"}
+        "requested_by": {"pid": 7, "command": "git", "via": "/s"}
     })
 }
 
@@ -46,7 +46,7 @@ fn token() -> Value {
     json!({
         "access_token": "at", "token_type": "Bearer", "expires_at": "2026-01-01T00:00:00Z",
         "expires_on": 1_767_225_600, "scope": "a b", "profile": "work",
-        "account": {"id": "x", "username": "ada"}, "id_token": "it"
+        "account": {"id": "x", "username": "ada"}, "basic_username": "u", "id_token": "it"
     })
 }
 

@@ -10,9 +10,8 @@ mod who;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_ipc::api::{AccountRef, DevicePrompt, Interaction, Requester, TokenRequest};
+use broker_ipc::api::{AccountRef, DevicePrompt, Interaction, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
-use broker_ipc::peer::Peer;
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
@@ -27,6 +26,7 @@ use crate::broker::Broker;
 use crate::explain::{Refusal, Subject};
 use crate::flight::{self, Landed, Prompt};
 use crate::provider::Provider;
+use crate::restricted;
 use crate::sign_in::{Bound, Wish};
 
 /// How long a caller waits who says nothing about it.
@@ -89,10 +89,14 @@ impl Acquisition {
         let timeout = request.timeout.map(|seconds| Duration::from_secs(seconds).min(MAX_TIMEOUT));
         let deadline = Instant::now() + timeout.unwrap_or(DEFAULT_TIMEOUT);
         let inquiry = if goal == Goal::Token { Inquiry::new(client, &request) } else { Inquiry::default() };
-        let peer = client.peer.clone();
-        let caller = Caller { broker: Arc::clone(broker), request, goal, peer, show };
+        let caller = Caller { broker: Arc::clone(broker), request, goal, client: Arc::clone(client), show };
         let work = Box::pin(caller.acquire());
         Self { broker: Arc::clone(broker), work, prompts, deadline, fixed: timeout.is_some(), inquiry }
+    }
+
+    /// The same for nobody: the wait that a prompt lives by whose caller has left.
+    pub(crate) fn unheard(broker: &Arc<Broker>, request: TokenRequest, client: &Arc<Client>) -> Self {
+        Self { inquiry: Inquiry::default(), ..Self::new(broker, request, Goal::Token, client) }
     }
 
     /// The next thing to tell the caller. Cancel-safe: a dropped call loses nothing.
@@ -124,7 +128,7 @@ struct Caller {
     broker: Arc<Broker>,
     request: TokenRequest,
     goal: Goal,
-    peer: Peer,
+    client: Arc<Client>,
     show: mpsc::Sender<Arc<Prompt>>,
 }
 
@@ -141,7 +145,7 @@ impl Caller {
         for _ in 0..MAX_SIGN_INS {
             let refusal = match &who {
                 Some(card) if !must_sign_in => match self.silent(card, &ask).await {
-                    Ok(served) => return Ok(acquired(&provider, card, served)),
+                    Ok(served) => return self.acquired(&provider, card, served),
                     Err(refusal) => refusal,
                 },
                 _ => self.nobody(&provider, who.as_ref()),
@@ -165,7 +169,7 @@ impl Caller {
             };
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
             if ask.is_served_by(&landed.token, provider.profile.registration.provider.scope_case()) {
-                return Ok(acquired(&provider, &card, in_time(landed.token, source)));
+                return self.acquired(&provider, &card, in_time(landed.token, source));
             }
             // What others asked for came first; our own comes by a refresh. The claims have been passed on.
             who = Some(card);
@@ -224,15 +228,23 @@ impl Caller {
             claims,
             extra: ask.extra.clone(),
             locale: self.request.locale.clone(),
-            requested_by: Requester { pid: self.peer.pid, command: self.peer.command() },
+            requested_by: self.client.requester(),
             account_name,
         };
         let waiter = self.broker.sign_ins.join_or_start(&self.broker, wish);
         flight::wait(waiter, Some(&self.show)).await.map(Some)
     }
-}
 
-fn acquired(provider: &Provider, card: &Card, served: Served) -> Acquired {
-    let Served { token, extended, source } = served;
-    Acquired { profile: provider.profile.name.clone(), account: card.reference(), token, extended, source }
+    /// The end of the way. Who joined another's flight must not get more by it than by one of its own.
+    fn acquired(&self, provider: &Provider, card: &Card, served: Served) -> Result<Acquired, Refusal> {
+        let Served { token, extended, source } = served;
+        let case = provider.profile.registration.provider.scope_case();
+        let most = self.client.most();
+        if !restricted::is_within(&most, &token.scope, &token.asked, case) {
+            let what = format!("the provider gives more than this socket is for: {} instead of {most}", token.scope);
+            let hint = "it does not narrow tokens as asked: use a client registration with less access";
+            return Err(ErrorBody::new(ErrorCode::Blocked, what).with_hint(hint).into());
+        }
+        Ok(Acquired { profile: provider.profile.name.clone(), account: card.reference(), token, extended, source })
+    }
 }

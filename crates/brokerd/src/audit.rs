@@ -16,6 +16,7 @@ use tracing::Level;
 use zeroize::Zeroizing;
 
 use crate::acquire::Acquired;
+use crate::config::Socket;
 
 /// The target of these lines, for `BROKERD_LOG`.
 pub const TARGET: &str = "brokerd::audit";
@@ -66,10 +67,12 @@ impl Source {
     }
 }
 
-/// The process at the other end of a connection. What `/proc` says of it is read once, when a line first needs it.
+/// The process at the other end of a connection, and how it came. What `/proc` says of it is read once, when a line first needs it.
 pub struct Client {
     /// Its credentials.
     pub peer: Peer,
+    /// The restricted socket it came by; `None`: the daemon's own endpoint.
+    pub socket: Option<Arc<Socket>>,
     process: OnceLock<Process>,
 }
 
@@ -79,9 +82,18 @@ struct Process {
 }
 
 impl Client {
-    /// A client that the kernel names so.
+    /// A client that the kernel names so, at the daemon's own endpoint.
     pub fn new(peer: Peer) -> Self {
-        Self { peer, process: OnceLock::new() }
+        Self { peer, socket: None, process: OnceLock::new() }
+    }
+
+    /// The same at a restricted socket.
+    pub(crate) fn at(socket: &Arc<Socket>, peer: Peer) -> Self {
+        Self { socket: Some(Arc::clone(socket)), ..Self::new(peer) }
+    }
+
+    fn socket(&self) -> Option<String> {
+        self.socket.as_ref().map(|socket| socket.path.display().to_string())
     }
 
     fn process(&self) -> &Process {
@@ -123,6 +135,7 @@ impl Inquiry {
             pid = peer.pid,
             executable = process.executable.as_deref(),
             unit = process.unit.as_deref(),
+            socket = asked.client.socket(),
             profile = acquired.profile.as_str(),
             account = acquired.account.id.as_str(),
             scope = acquired.token.scope.to_string(),
@@ -143,6 +156,7 @@ impl Inquiry {
             pid = peer.pid,
             executable = process.executable.as_deref(),
             unit = process.unit.as_deref(),
+            socket = asked.client.socket(),
             profile = asked.profile.as_deref(),
             account = asked.account.as_deref(),
             scope = Some(asked.scope.as_str()).filter(|scope| !scope.is_empty()),

@@ -1,5 +1,6 @@
 //! The broker: everything the daemon is, wired together once. What it does is in the modules it wires.
 
+mod hosts;
 mod index;
 mod profiles;
 
@@ -8,7 +9,7 @@ use std::sync::{Arc, RwLock};
 
 use broker_ipc::api::AccountState;
 use broker_oauth::token::IssuedToken;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,7 +21,7 @@ use crate::accounts::{Accounts, Card};
 use crate::audit::Audit;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Socket};
 use crate::events::{Events, Notices};
 use crate::explain::Refusal;
 use crate::family::Families;
@@ -28,6 +29,7 @@ use crate::flight::Landing;
 use crate::grant::{AccountId, Grant};
 use crate::outbound::Outbound;
 use crate::provider::Gates;
+use crate::raise::Raised;
 use crate::sign_in::SignIns;
 use crate::store::StoreConfig;
 use crate::vault::Vault;
@@ -62,6 +64,7 @@ pub struct Broker {
     pub(crate) audit: Audit,
     pub(crate) events: Events,
     pub(crate) notices: Notices,
+    pub(crate) raised: Raised,
     /// Every task of the daemon's, so that the end can wait for them.
     pub(crate) tasks: TaskTracker,
     /// Finish what is in the air, begin nothing.
@@ -77,6 +80,8 @@ pub struct Broker {
     pub(crate) store_at_start: StoreConfig,
     store_is_fixed: bool,
     reconciled: Reconciled,
+    /// The restricted sockets that are wanted.
+    pub(crate) sockets: watch::Sender<Vec<Socket>>,
 }
 
 impl Broker {
@@ -94,6 +99,7 @@ impl Broker {
             audit: Audit::new(),
             events: Events::default(),
             notices: Notices::default(),
+            raised: Raised::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             stop_now: CancellationToken::new(),
@@ -105,6 +111,7 @@ impl Broker {
             store_at_start,
             store_is_fixed: parts.store_is_fixed,
             reconciled: Reconciled::default(),
+            sockets: watch::Sender::default(),
         });
         if let Some(complaint) = complaint {
             broker.notices.add(complaint);
@@ -113,6 +120,11 @@ impl Broker {
         broker.sign_ins.recover(&broker);
         broker.reconcile();
         broker
+    }
+
+    /// Begins to serve the restricted sockets of the configuration, whatever it becomes.
+    pub fn spawn_restricted(self: &Arc<Self>) {
+        self.tasks.spawn(crate::server::restricted::serve(Arc::clone(self)));
     }
 
     /// Begins nothing any more, lets what is in the air land, and waits for it until `grace` is over.

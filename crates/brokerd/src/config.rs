@@ -4,9 +4,11 @@
 //! on without it: refusing to start would loop under socket activation.
 
 mod file;
+mod host;
 mod keys;
-
 mod profile;
+mod prompt;
+mod socket;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,9 +19,14 @@ use serde::Deserialize;
 #[cfg(windows)]
 pub(crate) use self::file::check_secret;
 pub(crate) use self::file::{check_file, read};
+pub use self::host::Host;
+use self::host::RawHost;
 pub(crate) use self::keys::{PROFILE as PROFILE_KEYS, nearest};
 use self::profile::RawProfile;
 pub use self::profile::{Authority, HttpProxy, Profile, Proxy, Silent, Transport};
+use self::prompt::RawPrompt;
+use self::socket::RawSocket;
+pub use self::socket::{Relay, Socket};
 use crate::store::StoreConfig;
 
 /// A configuration that is good throughout.
@@ -31,6 +38,12 @@ pub struct Config {
     pub store: StoreConfig,
     /// By name.
     pub profiles: BTreeMap<String, Arc<Profile>>,
+    /// Which profile is for whom; the first that fits counts.
+    pub hosts: Vec<Host>,
+    /// The command that raises a prompt; empty: there is none.
+    pub prompt_command: Vec<String>,
+    /// Restricted endpoints.
+    pub sockets: Vec<Socket>,
 }
 
 /// What is wrong with the configuration, and where.
@@ -55,6 +68,12 @@ struct RawConfig {
     store: StoreConfig,
     #[serde(default)]
     profiles: BTreeMap<String, RawProfile>,
+    #[serde(default)]
+    hosts: Vec<RawHost>,
+    #[serde(default)]
+    prompt: RawPrompt,
+    #[serde(default)]
+    sockets: Vec<RawSocket>,
 }
 
 impl Config {
@@ -88,10 +107,11 @@ impl Config {
         let table = toml::de::DeTable::parse(text).map_err(syntax)?;
         keys::check(&table, text).map_err(|unknown| at(Some(unknown.line), unknown.message, &unknown.hint))?;
         let raw: RawConfig = toml::from_str(text).map_err(syntax)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
         let mut profiles = BTreeMap::new();
         for (name, raw) in raw.profiles {
             let line = keys::line_of_profile(&table, text, &name);
-            let profile = Profile::build(&name, raw, path.parent().unwrap_or(Path::new("")))
+            let profile = Profile::build(&name, raw, directory)
                 .map_err(|wrong| at(line, format!("profile {name:?}: {}", wrong.message), wrong.hint))?;
             profiles.insert(name, Arc::new(profile));
         }
@@ -101,9 +121,36 @@ impl Config {
             let message = format!("default_profile is {name:?}, and there is no [profiles.{name}]");
             return Err(at(None, message, "name one of the profiles of the file"));
         }
-        Ok(Self { default_profile: raw.default_profile, store: raw.store, profiles })
+        let mut config = Self { default_profile: raw.default_profile, store: raw.store, profiles, ..Self::default() };
+        config.prompt_command =
+            raw.prompt.command().map_err(|why| at(None, why.into(), "name a program, or leave it out"))?;
+        for (index, raw) in raw.hosts.into_iter().enumerate() {
+            let line = keys::line_of_item(&table, text, "hosts", index);
+            let host = Host::build(raw).and_then(|host| config.knows(&host.profile).map(|()| host));
+            config.hosts.push(host.map_err(|why| at(line, format!("[[hosts]]: {why}"), HOSTS_HINT))?);
+        }
+        for (index, raw) in raw.sockets.into_iter().enumerate() {
+            let line = keys::line_of_item(&table, text, "sockets", index);
+            let socket = Socket::build(raw, directory).and_then(|socket| config.fits(&socket).map(|()| socket));
+            config.sockets.push(socket.map_err(|why| at(line, format!("[[sockets]]: {why}"), HOSTS_HINT))?);
+        }
+        Ok(config)
+    }
+
+    fn knows(&self, profile: &str) -> Result<(), String> {
+        let missing = || format!("there is no [profiles.{profile}]");
+        self.profiles.contains_key(profile).then_some(()).ok_or_else(missing)
+    }
+
+    fn fits(&self, socket: &Socket) -> Result<(), String> {
+        if self.sockets.iter().any(|other| other.path == socket.path) {
+            return Err(format!("{} stands there twice", socket.path.display()));
+        }
+        socket.profiles.iter().try_for_each(|profile| self.knows(profile))
     }
 }
+
+const HOSTS_HINT: &str = "docs/CONFIG.md has the keys";
 
 #[cfg(test)]
 mod tests {
@@ -162,6 +209,18 @@ scopes    = ["openid", "profile", "offline_access"]
             ("scopes    = [\"User.Read\"]", "scopes = [\"a b\"]", Some(7), "a b"),
             ("client_id = \"cli\"", "client_id = \"cli", Some(15), "string"),
             ("[profiles.sso]", "[profiles.\"a b\"]", Some(13), "a b"),
+            (
+                "[profiles.sso]",
+                "[[hosts]]\nmatch = \"x.test\"\nprofile = \"sso\"\n[[hosts]]\n[profiles.sso]",
+                Some(16),
+                "match",
+            ),
+            ("[profiles.sso]", "[[hosts]]\nmatch = \"x y\"\nprofile = \"sso\"\n[profiles.sso]", Some(13), "x y"),
+            ("[profiles.sso]", "[[hosts]]\nmatch = \"x\"\nprofile = \"off\"\n[profiles.sso]", Some(13), "off"),
+            ("[profiles.sso]", "[[hosts]]\nmatch = \"x\"\nprofil = \"sso\"\n[profiles.sso]", Some(15), "profile"),
+            ("[profiles.sso]", "[[sockets]]\npath = \"s\"\nprofiles = []\n[profiles.sso]", Some(13), "profiles"),
+            ("[profiles.sso]", "[[sockets]]\npath = \"s\"\nprofiles = [\"off\"]\n[profiles.sso]", Some(13), "off"),
+            ("[profiles.sso]", "[prompt]\ncommand = []\n[profiles.sso]", None, "empty"),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let error = parse(&GOOD.replace(from, to)).unwrap_err();

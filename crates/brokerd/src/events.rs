@@ -26,6 +26,11 @@ impl Events {
         self.0.subscribe()
     }
 
+    /// Whether anybody reads.
+    pub(crate) fn has_readers(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     pub(crate) fn prompt_started(&self, prompt: DevicePrompt) {
         self.send(Event::PromptStarted(Box::new(prompt)));
     }

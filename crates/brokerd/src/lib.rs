@@ -24,6 +24,8 @@ pub mod log;
 pub mod outbound;
 pub mod paths;
 pub(crate) mod provider;
+pub(crate) mod raise;
+pub(crate) mod restricted;
 pub mod server;
 pub(crate) mod sign_in;
 pub mod store;

@@ -71,6 +71,7 @@ async fn route(
     path: &str,
     body: &[u8],
 ) -> Result<Reply, ErrorBody> {
+    client.check_path(path)?;
     let segments: Vec<&str> = path.strip_prefix('/').unwrap_or_default().split('/').collect();
     match (method.as_str(), segments.as_slice()) {
         ("POST", ["v1", "token"]) => token::token(broker, client, body, Goal::Token).await,

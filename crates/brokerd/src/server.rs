@@ -4,6 +4,7 @@
 //! connection is idle, receiving a request, or being served, and each has its limit.
 
 mod connection;
+pub mod restricted;
 
 use std::collections::HashMap;
 use std::io;
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use self::connection::State;
+use crate::audit::Client;
 use crate::broker::Broker;
 
 /// How many clients, and how long.
@@ -58,7 +60,6 @@ const REST: Duration = Duration::from_millis(100);
 /// Serves clients until the broker stops; requests under way then are finished by its tasks.
 pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
     let connections = Arc::new(Connections::default());
-    let strangers = Arc::new(Semaphore::new(MAX_STRANGERS));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -67,18 +68,15 @@ pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
         };
         match accepted {
             Ok(Accepted::Socket(stream, peer)) if peer.same_user => {
-                connections.welcome(&broker, stream, peer, limits).await;
+                connections.welcome(&broker, stream, Client::new(peer), limits).await;
             }
             Ok(Accepted::Socket(stream, peer)) => {
                 tracing::warn!(uid = peer.uid, pid = peer.pid, "another user's client refused");
-                // Those beyond are not told why.
-                if let Ok(permit) = Arc::clone(&strangers).try_acquire_owned() {
-                    broker.tasks.spawn(refuse(stream, permit));
-                }
+                refuse_softly(&broker, &connections, stream);
             }
             Ok(Accepted::Memory(stream)) => {
                 let peer = Peer { uid: None, pid: None, same_user: true };
-                connections.welcome(&broker, stream, peer, limits).await;
+                connections.welcome(&broker, stream, Client::new(peer), limits).await;
             }
             Ok(Accepted::Closed) => return,
             Err(error) => {
@@ -103,6 +101,13 @@ async fn accept(door: &mut Door) -> io::Result<Accepted> {
     }
 }
 
+/// Tells a stranger why not, unless there are too many to be told.
+fn refuse_softly(broker: &Broker, connections: &Connections, stream: broker_ipc::listen::Stream) {
+    if let Ok(permit) = Arc::clone(&connections.strangers).try_acquire_owned() {
+        broker.tasks.spawn(refuse(stream, permit));
+    }
+}
+
 /// Tells a stranger why not. What it sends is read and thrown away until it leaves, or it might find the connection broken
 /// while it still writes, and never look at the answer.
 async fn refuse(mut stream: broker_ipc::listen::Stream, _permit: OwnedSemaphorePermit) {
@@ -114,11 +119,20 @@ async fn refuse(mut stream: broker_ipc::listen::Stream, _permit: OwnedSemaphoreP
     drop(tokio::time::timeout(Duration::from_secs(1), told).await);
 }
 
-/// The connections there are.
-#[derive(Default)]
+/// The connections of one door.
 struct Connections {
     open: Mutex<Open>,
     left: tokio::sync::Notify,
+    strangers: Arc<Semaphore>,
+    /// The door closes, with everybody who came through it.
+    close: CancellationToken,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        let strangers = Arc::new(Semaphore::new(MAX_STRANGERS));
+        Self { open: Mutex::default(), left: tokio::sync::Notify::new(), strangers, close: CancellationToken::new() }
+    }
 }
 
 #[derive(Default)]
@@ -129,7 +143,7 @@ struct Open {
 
 impl Connections {
     /// Serves a client; waits for room first. When all room is taken by clients being served, one of them must leave.
-    async fn welcome<S>(self: &Arc<Self>, broker: &Arc<Broker>, stream: S, peer: Peer, limits: Limits)
+    async fn welcome<S>(self: &Arc<Self>, broker: &Arc<Broker>, stream: S, client: Client, limits: Limits)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -138,12 +152,13 @@ impl Connections {
             tokio::select! {
                 () = self.left.notified() => {}
                 () = broker.stop.cancelled() => return,
+                () = self.close.cancelled() => return,
             }
         }
-        let (state, close) = (Arc::new(State::new()), CancellationToken::new());
+        let (state, close) = (Arc::new(State::new()), self.close.child_token());
         let id = self.enter(Arc::clone(&state), close.clone());
         let connections = Arc::clone(self);
-        let serving = connection::serve(Arc::clone(broker), stream, peer, state, limits);
+        let serving = connection::serve(Arc::clone(broker), stream, client, state, limits);
         broker.tasks.spawn(async move {
             tokio::select! {
                 () = serving => {}

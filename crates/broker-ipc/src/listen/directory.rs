@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
-use super::ListenError;
+use super::{Access, ListenError};
 
 /// Permission bits of everybody but the owner.
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
+/// What would let them exchange the socket.
+const OTHERS_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);
 
 /// The socket's directory, checked and held open.
 #[derive(Debug)]
@@ -32,8 +34,9 @@ impl FileId {
 }
 
 impl PrivateDir {
-    /// Makes the directory, 0700, where it is missing; opens and checks it.
-    pub(super) fn open(path: &Path) -> Result<Self, ListenError> {
+    /// Makes the directory, 0700, where it is missing; opens and checks it. For a socket that others may use, they may enter
+    /// it, but not change what is in it.
+    pub(super) fn open(path: &Path, access: Access) -> Result<Self, ListenError> {
         let what = || format!("open the directory {}", path.display());
         DirBuilder::new()
             .recursive(true)
@@ -51,8 +54,12 @@ impl PrivateDir {
             return Err(ListenError::insecure(path, format!("belongs to user {}", facts.st_uid)));
         }
         let mode = Mode::from_raw_mode(facts.st_mode);
-        if mode.intersects(OTHERS) {
-            let why = format!("is open to others (mode {:04o}); make it 0700", mode.bits());
+        let (forbidden, why, good) = match access {
+            Access::Own => (OTHERS, "is open to others", "0700"),
+            Access::Shared => (OTHERS_WRITE, "may be written by others", "0711"),
+        };
+        if mode.intersects(forbidden) {
+            let why = format!("{why} (mode {:04o}); make it {good}", mode.bits());
             return Err(ListenError::insecure(path, why));
         }
         Ok(Self { path: path.to_path_buf(), fd })
@@ -84,10 +91,10 @@ impl PrivateDir {
         Ok(Some(FileId(facts)))
     }
 
-    /// Restricts a socket to its owner, where it could not be made so.
-    pub(super) fn restrict(&self, name: &str) -> io::Result<()> {
-        let owner_only = Mode::RUSR | Mode::WUSR;
-        Ok(rustix::fs::chmodat(&self.fd, name, owner_only, AtFlags::empty())?)
+    /// Sets the socket's mode, where it could not be made with it.
+    pub(super) fn set_mode(&self, name: &str, access: Access) -> io::Result<()> {
+        let mode = Mode::from_raw_mode(access.socket_mode());
+        Ok(rustix::fs::chmodat(&self.fd, name, mode, AtFlags::empty())?)
     }
 
     /// Removes a file.

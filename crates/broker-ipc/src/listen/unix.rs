@@ -14,7 +14,7 @@ use rustix::net::sockopt;
 
 use super::directory::{FileId, PrivateDir};
 use super::lock::Lock;
-use super::{ListenError, Stream};
+use super::{Access, ListenError, Stream};
 use crate::connect;
 use crate::deadline::Deadline;
 use crate::endpoint::{Endpoint, EndpointError};
@@ -35,16 +35,24 @@ impl Listener {
     /// [`ListenError::AlreadyRunning`] when another daemon listens there; [`ListenError::Insecure`] when others could reach
     /// the socket, or the name is taken by something that is not a socket of ours.
     pub fn bind(endpoint: &Endpoint) -> Result<Self, ListenError> {
+        Self::bind_for(endpoint, Access::Own)
+    }
+
+    /// The same for a socket that other users may connect to, as far as `access` says. Who comes must be looked at then.
+    ///
+    /// # Errors
+    /// Those of [`Listener::bind`].
+    pub fn bind_for(endpoint: &Endpoint, access: Access) -> Result<Self, ListenError> {
         endpoint.check().map_err(too_long)?;
         let path = std::path::absolute(endpoint.path()).map_err(ListenError::io("find the socket's path"))?;
         let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Err(ListenError::insecure(path, "is no name for a socket"));
         };
-        let directory = PrivateDir::open(parent)?;
+        let directory = PrivateDir::open(parent, access)?;
         let lock = Lock::take(&directory, &format!("{name}.lock"))?;
         remove_stale(&directory, name, endpoint)?;
         // The name as it was given, not `path`: that one may be too long where a relative one fits.
-        let inner = bind_private(&directory, name, endpoint.path())?;
+        let inner = bind_private(&directory, name, endpoint.path(), access)?;
         let missing = || ListenError::insecure(&path, "was moved away while it was made");
         let socket = directory.own_socket(name)?.ok_or_else(missing)?;
         let claim = Claim { directory, name: name.to_owned(), socket, _lock: lock };
@@ -131,19 +139,19 @@ fn remove_stale(directory: &PrivateDir, name: &str, endpoint: &Endpoint) -> Resu
     }
 }
 
-/// Binds the socket so that it is 0600 from the moment it exists.
-fn bind_private(directory: &PrivateDir, name: &str, path: &Path) -> Result<Inner, ListenError> {
+/// Binds the socket so that it has its mode from the moment it exists.
+fn bind_private(directory: &PrivateDir, name: &str, path: &Path, access: Access) -> Result<Inner, ListenError> {
     let failed = || ListenError::io(format!("bind {}", path.display()));
     let options = || -> io::Result<ListenerOptions<'_>> {
         let name = path.to_fs_name::<GenericFilePath>()?;
         // Reclaiming unlinks by path whatever is there; `Claim` looks first.
         Ok(ListenerOptions::new().name(name).reclaim_name(false).try_overwrite(false))
     };
-    match options().map_err(failed())?.mode(0o600).create_tokio_as::<Inner>() {
+    match options().map_err(failed())?.mode(access.socket_mode()).create_tokio_as::<Inner>() {
         // macOS cannot set a socket's mode before it has a name. The directory keeps others out meanwhile.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             let inner = options().map_err(failed())?.create_tokio_as::<Inner>().map_err(failed())?;
-            directory.restrict(name).map_err(failed())?;
+            directory.set_mode(name, access).map_err(failed())?;
             Ok(inner)
         }
         bound => bound.map_err(failed()),

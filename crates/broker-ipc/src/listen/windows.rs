@@ -14,7 +14,7 @@ use tokio::net::windows::named_pipe::NamedPipeServer;
 use tokio::sync::Mutex;
 
 use self::lock::Lock;
-use super::{ListenError, Stream};
+use super::{Access, ListenError, Stream};
 use crate::connect::{self, ConnectError};
 use crate::deadline::Deadline;
 use crate::endpoint::{Endpoint, EndpointError};
@@ -49,6 +49,14 @@ impl Listener {
             _ => ListenError::io(format!("make the pipe {endpoint}"))(error),
         })?;
         Ok(Self { endpoint: endpoint.clone(), maker, next: Mutex::new(next), _lock: lock })
+    }
+
+    /// The same: a pipe is its user's alone, whatever `access` says.
+    ///
+    /// # Errors
+    /// Those of [`Listener::bind`].
+    pub fn bind_for(endpoint: &Endpoint, _access: Access) -> Result<Self, ListenError> {
+        Self::bind(endpoint)
     }
 
     /// Waits for the next connection and says who made it.

@@ -6,6 +6,7 @@ use broker_oauth::token::{IssuedToken, Target};
 use jiff::SignedDuration;
 
 use crate::config::Profile;
+use crate::restricted;
 
 /// A request for a token, after profile and account are settled.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Ask {
     pub claims: Option<String>,
     /// Extra parameters, the profile's own among them. What is cached serves whatever they are.
     pub extra: ExtraParameters,
+    /// The scopes that the caller may be given at most; empty: any. Nobody's flight depends on it.
+    pub most: ScopeSet,
 }
 
 /// What a refresh is for; callers with equal keys share one.
@@ -46,6 +49,7 @@ impl Ask {
             reject: None,
             claims: None,
             extra: profile.registration.extra.clone(),
+            most: ScopeSet::default(),
         }
     }
 
@@ -74,6 +78,7 @@ impl Ask {
     pub(crate) fn is_served_by(&self, token: &IssuedToken, case: ScopeCase) -> bool {
         let asked_as = || token.asked.covers(&self.scopes, case) && self.scopes.covers(&token.asked, case);
         let covered = || self.scopes.access().next().is_some() && token.scope.covers(&self.scopes, case);
-        token.target == self.target && (asked_as() || covered())
+        let within = || restricted::is_within(&self.most, &token.scope, &token.asked, case);
+        token.target == self.target && (asked_as() || covered()) && within()
     }
 }

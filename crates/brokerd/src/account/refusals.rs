@@ -92,6 +92,7 @@ mod tests {
             reject: None,
             claims: None,
             extra: broker_oauth::extra::ExtraParameters::default(),
+            most: ScopeSet::default(),
         };
         ask.key()
     }

@@ -63,6 +63,7 @@ impl Caller {
             reject: request.reject_token_sha256.clone(),
             claims: request.claims.clone().map(|claims| serde_json::Value::Object(claims).to_string()),
             extra,
+            most: self.client.most(),
         })
     }
 }

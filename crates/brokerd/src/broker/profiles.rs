@@ -9,7 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::Broker;
 use crate::account::Command;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Host};
 use crate::provider::{Gates, Provider};
 use crate::store::StoreConfig;
 
@@ -21,12 +21,23 @@ pub(crate) struct Profiles {
     pub(crate) error: Option<ConfigError>,
     /// The file's `[store]` table.
     pub(crate) store: StoreConfig,
+    /// Which profile is for whom.
+    pub(crate) hosts: Vec<Host>,
+    /// The command that raises a prompt, if there is one.
+    pub(crate) prompt_command: Vec<String>,
 }
 
 impl Profiles {
     /// None yet.
     pub(super) fn none(store: StoreConfig) -> Self {
-        Self { default: None, providers: BTreeMap::new(), error: None, store }
+        Self {
+            default: None,
+            providers: BTreeMap::new(),
+            error: None,
+            store,
+            hosts: Vec::new(),
+            prompt_command: Vec::new(),
+        }
     }
 }
 
@@ -123,8 +134,16 @@ impl Broker {
                         self.vault.clone(),
                     )),
                 };
+                self.sockets.send_replace(config.sockets);
                 let providers = config.profiles.into_iter().map(|(name, profile)| (name, provider(profile))).collect();
-                Profiles { default: config.default_profile, providers, error: None, store: config.store }
+                Profiles {
+                    default: config.default_profile,
+                    providers,
+                    error: None,
+                    store: config.store,
+                    hosts: config.hosts,
+                    prompt_command: config.prompt_command,
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, hint = error.hint, "the configuration is not in force");
@@ -133,6 +152,8 @@ impl Broker {
                     providers: old.providers.clone(),
                     error: Some(error),
                     store: old.store.clone(),
+                    hosts: old.hosts.clone(),
+                    prompt_command: old.prompt_command.clone(),
                 }
             }
         };

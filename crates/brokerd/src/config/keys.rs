@@ -3,7 +3,10 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-const TOP: &[&str] = &["default_profile", "store", "profiles"];
+const TOP: &[&str] = &["default_profile", "hosts", "profiles", "prompt", "sockets", "store"];
+const HOST: &[&str] = &["match", "profile", "scopes", "account", "username"];
+const PROMPT: &[&str] = &["command"];
+const SOCKET: &[&str] = &["path", "profiles", "scopes", "interaction", "allow_uids"];
 const STORE: &[&str] = &["kind", "path", "key_file", "key_command"];
 /// Every key of a profile.
 pub(crate) const PROFILE: &[&str] = &[
@@ -48,6 +51,16 @@ pub(super) fn check(table: &Spanned<DeTable<'_>>, text: &str) -> Result<(), Unkn
     if let Some(store) = sub_table(root, "store") {
         check_table(store, STORE, "[store]", text)?;
     }
+    if let Some(prompt) = sub_table(root, "prompt") {
+        check_table(prompt, PROMPT, "[prompt]", text)?;
+    }
+    for (name, known) in [("hosts", HOST), ("sockets", SOCKET)] {
+        for item in items(root, name) {
+            if let DeValue::Table(item) = item.get_ref() {
+                check_table(item, known, &format!("[[{name}]]"), text)?;
+            }
+        }
+    }
     for (name, profile) in sub_table(root, "profiles").into_iter().flatten() {
         if let DeValue::Table(profile) = profile.get_ref() {
             check_table(profile, PROFILE, &format!("[profiles.{}]", name.get_ref()), text)?;
@@ -63,6 +76,12 @@ pub(super) fn line_of_profile(table: &Spanned<DeTable<'_>>, text: &str, name: &s
     Some(line_of(text, key.span().start))
 }
 
+/// The line an item of an array of tables begins on.
+pub(super) fn line_of_item(table: &Spanned<DeTable<'_>>, text: &str, name: &str, index: usize) -> Option<usize> {
+    let item = items(table.get_ref(), name).nth(index)?;
+    Some(line_of(text, item.span().start))
+}
+
 /// The line, from 1, that a byte is on.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
@@ -73,6 +92,14 @@ fn sub_table<'t, 'd>(table: &'t DeTable<'d>, name: &str) -> Option<&'t DeTable<'
         DeValue::Table(table) => Some(table),
         _ => None,
     }
+}
+
+fn items<'t, 'd>(table: &'t DeTable<'d>, name: &str) -> impl Iterator<Item = &'t Spanned<DeValue<'d>>> {
+    let array = match table.get(name).map(Spanned::get_ref) {
+        Some(DeValue::Array(array)) => Some(array),
+        _ => None,
+    };
+    array.into_iter().flat_map(|array| array.iter())
 }
 
 fn check_table(table: &DeTable<'_>, known: &[&str], place: &str, text: &str) -> Result<(), Unknown> {

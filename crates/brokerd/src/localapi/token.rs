@@ -13,6 +13,7 @@ use crate::acquire::{Acquired, Acquisition, Goal, Told};
 use crate::audit::{Client, Inquiry};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
+use crate::raise;
 
 pub(super) async fn token(
     broker: &Arc<Broker>,
@@ -20,28 +21,30 @@ pub(super) async fn token(
     body: &[u8],
     goal: Goal,
 ) -> Result<Reply, ErrorBody> {
-    let request: TokenRequest = match (parse(body), goal) {
-        (Err(refusal), Goal::Token) => {
-            Inquiry::new(client, &TokenRequest::default()).refused(refusal.error);
-            return Err(refusal);
-        }
-        (parsed, _) => parsed?,
-    };
-    if goal == Goal::SignIn && request.interaction == Some(Interaction::Never) {
+    let mut request = TokenRequest::default();
+    let settled = settle(broker, client, body, &mut request);
+    if let (Err(refusal), Goal::Token) = (&settled, goal) {
+        Inquiry::new(client, &request).refused(refusal.error);
+    }
+    let username = settled?;
+    if goal == Goal::SignIn && !matches!(request.interaction, None | Some(Interaction::Allow)) {
         return Err(
             ErrorBody::new(ErrorCode::BadRequest, "a login is always interactive").with_hint("ask /v1/token instead")
         );
     }
-    let include = request.include.clone();
+    let shape = Shape { include: request.include.clone(), username };
+    if request.interaction == Some(Interaction::Elsewhere) {
+        return raise::token(broker, request, client).await.map(|acquired| Reply::json(&shape.response(&acquired)));
+    }
     let mut acquisition = Acquisition::new(broker, request, goal, client);
     let first = acquisition.next().await;
     match (goal, first) {
-        (Goal::Token, Told::Done(outcome)) => Ok(Reply::json(&response(&(*outcome)?, &include))),
+        (Goal::Token, Told::Done(outcome)) => Ok(Reply::json(&shape.response(&(*outcome)?))),
         (Goal::SignIn, Told::Done(outcome)) if outcome.is_err() => Err((*outcome).err().unwrap_or_else(internal)),
         (_, first) => {
             // Dropping the stream drops the acquisition: that is how a caller leaves.
             let events = stream::unfold((Some(first), Some(acquisition)), move |(told, acquisition)| {
-                let include = include.clone();
+                let shape = shape.clone();
                 async move {
                     let mut acquisition = acquisition?;
                     let told = match told {
@@ -49,7 +52,7 @@ pub(super) async fn token(
                         None => acquisition.next().await,
                     };
                     let more = matches!(told, Told::Prompt(_)).then_some(acquisition);
-                    Some((event(told, goal, &include), (None, more)))
+                    Some((shape.event(told, goal), (None, more)))
                 }
             });
             Ok(Reply::events(StatusCode::ACCEPTED, events))
@@ -57,36 +60,56 @@ pub(super) async fn token(
     }
 }
 
-fn event(told: Told, goal: Goal, include: &[Include]) -> TokenEvent {
-    match told {
-        Told::Prompt(prompt) => TokenEvent::DevicePrompt(prompt),
-        Told::Done(outcome) => match (*outcome, goal) {
-            (Ok(acquired), Goal::Token) => TokenEvent::Token(Box::new(response(&acquired, include))),
-            (Ok(acquired), Goal::SignIn) => {
-                TokenEvent::SignedIn { account: acquired.account, profile: acquired.profile }
-            }
-            (Err(body), _) => TokenEvent::Error(body),
-        },
-    }
+/// Reads a request, and settles whom it is for and what its socket allows. Returns the user name that goes with the host.
+fn settle(
+    broker: &Arc<Broker>,
+    client: &Arc<Client>,
+    body: &[u8],
+    request: &mut TokenRequest,
+) -> Result<Option<String>, ErrorBody> {
+    *request = parse(body)?;
+    let username = broker.settle_host(request)?;
+    client.limit(broker, request)?;
+    Ok(username)
 }
 
-fn response(acquired: &Acquired, include: &[Include]) -> TokenResponse {
-    let token = &acquired.token;
-    let expires_at = if acquired.extended { token.extended_expires_at } else { token.expires_at };
-    TokenResponse {
-        access_token: token.access_token.expose().into(),
-        token_type: token.token_type.clone(),
-        expires_at: expires_at.map(rfc3339),
-        expires_on: expires_at.map(jiff::Timestamp::as_second),
-        extended: acquired.extended,
-        scope: token.scope.to_string(),
-        profile: acquired.profile.clone(),
-        account: acquired.account.clone(),
-        id_token: token
-            .id_token
-            .as_ref()
-            .filter(|_| include.contains(&Include::IdToken))
-            .map(|token| token.expose().into()),
+/// What this caller's answers have in them.
+#[derive(Clone)]
+struct Shape {
+    include: Vec<Include>,
+    username: Option<String>,
+}
+
+impl Shape {
+    fn event(&self, told: Told, goal: Goal) -> TokenEvent {
+        match told {
+            Told::Prompt(prompt) => TokenEvent::DevicePrompt(prompt),
+            Told::Done(outcome) => match (*outcome, goal) {
+                (Ok(acquired), Goal::Token) => TokenEvent::Token(Box::new(self.response(&acquired))),
+                (Ok(acquired), Goal::SignIn) => {
+                    TokenEvent::SignedIn { account: acquired.account, profile: acquired.profile }
+                }
+                (Err(body), _) => TokenEvent::Error(body),
+            },
+        }
+    }
+
+    fn response(&self, acquired: &Acquired) -> TokenResponse {
+        let token = &acquired.token;
+        let expires_at = if acquired.extended { token.extended_expires_at } else { token.expires_at };
+        let id_token = token.id_token.as_ref().filter(|_| self.include.contains(&Include::IdToken));
+        TokenResponse {
+            access_token: token.access_token.expose().into(),
+            token_type: token.token_type.clone(),
+            expires_at: expires_at.map(rfc3339),
+            expires_on: expires_at.map(jiff::Timestamp::as_second),
+            extended: acquired.extended,
+            scope: token.scope.to_string(),
+            profile: acquired.profile.clone(),
+            account: acquired.account.clone(),
+            basic_username: self.username.clone(),
+            id_token: id_token.map(|token| token.expose().into()),
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use broker_ipc::api::MAX_HEAD;
-use broker_ipc::peer::Peer;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -139,12 +138,12 @@ fn last_of(before: [u8; 4], bytes: &[u8]) -> [u8; 4] {
 }
 
 /// Serves one client until it leaves, oversteps a limit, or the broker stops.
-pub(super) async fn serve<S>(broker: Arc<Broker>, stream: S, peer: Peer, state: Arc<State>, limits: Limits)
+pub(super) async fn serve<S>(broker: Arc<Broker>, stream: S, client: Client, state: Arc<State>, limits: Limits)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = {
-        let (broker, state, client) = (Arc::clone(&broker), Arc::clone(&state), Arc::new(Client::new(peer)));
+        let (broker, state, client) = (Arc::clone(&broker), Arc::clone(&state), Arc::new(client));
         service_fn(move |request| {
             let (broker, state, client) = (Arc::clone(&broker), Arc::clone(&state), Arc::clone(&client));
             async move { Ok::<_, std::convert::Infallible>(localapi::handle(&broker, &client, &state, request).await) }

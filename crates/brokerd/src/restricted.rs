@@ -1,0 +1,117 @@
+//! What a client may have through the socket it came by.
+//!
+//! On the daemon's own endpoint that is everything: whoever connects is the user. A restricted socket (`[[sockets]]`) serves
+//! tokens of some profiles, no broader than some scopes, and nothing else.
+
+use broker_ipc::api::{Interaction, Requester, TokenRequest};
+use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_oauth::scope::{ScopeCase, ScopeSet};
+
+use crate::audit::Client;
+use crate::broker::Broker;
+use crate::config::{Relay, Socket};
+
+impl Client {
+    /// Returns what a prompt says of it.
+    pub(crate) fn requester(&self) -> Requester {
+        Requester {
+            pid: self.peer.pid,
+            command: self.peer.command(),
+            via: self.socket.as_ref().map(|socket| socket.path.display().to_string()),
+        }
+    }
+
+    /// Returns the scopes that a token for it may have at most; empty: any.
+    pub(crate) fn most(&self) -> ScopeSet {
+        self.socket.as_ref().map(|socket| socket.scopes.clone()).unwrap_or_default()
+    }
+
+    /// Refuses what a restricted socket is not for.
+    pub(crate) fn check_path(&self, path: &str) -> Result<(), ErrorBody> {
+        if self.socket.is_none() || path == "/v1/token" {
+            return Ok(());
+        }
+        Err(ErrorBody::new(ErrorCode::Forbidden, format!("this is a restricted socket, and {path} is not for it"))
+            .with_hint("only POST /v1/token is; for the rest ask on the host"))
+    }
+
+    /// Holds a request against the socket's limits, and fills in what it leaves open.
+    pub(crate) fn limit(&self, broker: &Broker, request: &mut TokenRequest) -> Result<(), ErrorBody> {
+        let Some(socket) = &self.socket else { return Ok(()) };
+        let refused = |what: String| {
+            Err(ErrorBody::new(ErrorCode::Forbidden, format!("this is a restricted socket: {what}"))
+                .with_hint("the [[sockets]] table of brokerd's configuration says what it serves"))
+        };
+        let profile = match request.profile.take() {
+            Some(named) if socket.profiles.contains(&named) => named,
+            Some(named) => return refused(format!("it does not serve profile {named:?}")),
+            None => match (&broker.profiles().default, socket.profiles.as_slice()) {
+                (Some(default), served) if served.contains(default) => default.clone(),
+                (_, [only]) => only.clone(),
+                _ => return refused(format!("name one of its profiles: {}", socket.profiles.join(", "))),
+            },
+        };
+        let case = broker.provider(Some(&profile))?.profile.registration.provider.scope_case();
+        request.profile = Some(profile);
+        check_fields(request, socket).or_else(refused)?;
+        let asked: ScopeSet = request.scopes.iter().map(String::as_str).collect();
+        if !socket.scopes.is_empty() && !socket.scopes.covers(&asked, case) {
+            return refused(format!("of the scopes {asked} it serves only {}", socket.scopes));
+        }
+        if request.scopes.is_empty() {
+            request.scopes = socket.scopes.iter().map(str::to_owned).collect();
+        }
+        // Elsewhere is this machine, and who asks may be on another.
+        if socket.interaction == Relay::Never || request.interaction == Some(Interaction::Elsewhere) {
+            request.interaction = Some(Interaction::Never);
+        }
+        Ok(())
+    }
+}
+
+/// What goes beyond a profile and its scopes is not for a restricted socket.
+fn check_fields(request: &TokenRequest, socket: &Socket) -> Result<(), String> {
+    let narrowed = !socket.scopes.is_empty();
+    let table = [
+        ("include", !request.include.is_empty()),
+        ("extra_parameters", !request.extra_parameters.is_empty()),
+        ("tenant", narrowed && request.tenant.is_some()),
+        ("resource", narrowed && request.resource.is_some()),
+        ("audience", narrowed && request.audience.is_some()),
+    ];
+    match table.iter().find(|(_, is_set)| *is_set) {
+        Some((field, _)) => Err(format!("{field} is not for it")),
+        None => Ok(()),
+    }
+}
+
+/// Whether a token grants no more than `most`: its scope is part of it, or it is what exactly one of these was granted as
+/// (`resource/.default`).
+pub(crate) fn is_within(most: &ScopeSet, scope: &ScopeSet, asked: &ScopeSet, case: ScopeCase) -> bool {
+    let all_of_a_resource =
+        || asked.access().next().is_some() && asked.access().all(|scope| scope.ends_with("/.default"));
+    most.is_empty() || most.covers(scope, case) || (all_of_a_resource() && most.covers(asked, case))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_within_what_its_socket_allows() {
+        let set = ScopeSet::parse;
+        let table = [
+            ("", "read write", "read", true),
+            ("read", "read", "read", true),
+            ("read", "openid read offline_access", "read", true),
+            ("read", "read write", "read", false),
+            ("a/.default", "read write", "a/.default", true),
+            ("a/.default", "read write", "read", false),
+            ("a/.default", "read write", "b/.default", false),
+        ];
+        for (most, scope, asked, expected) in table {
+            let got = is_within(&set(most), &set(scope), &set(asked), ScopeCase::Exact);
+            assert_eq!(got, expected, "{most} {scope} {asked}");
+        }
+    }
+}

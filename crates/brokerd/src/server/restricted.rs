@@ -1,0 +1,93 @@
+//! The restricted sockets: bound as the configuration says, each with an accept loop and room of its own, so that whoever
+//! is on one takes nothing from the user's own endpoint.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use broker_ipc::endpoint::Endpoint;
+use broker_ipc::listen::{Access, Listener};
+use tokio_util::sync::CancellationToken;
+
+use super::{Connections, Limits, REST, refuse_softly};
+use crate::audit::Client;
+use crate::broker::Broker;
+use crate::config::Socket;
+
+/// Connections at once on one socket.
+const CONNECTIONS: usize = 256;
+
+/// Binds what the configuration names, and again whenever it news, until the broker stops.
+pub async fn serve(broker: Arc<Broker>) {
+    let mut news = broker.sockets.subscribe();
+    let mut open: HashMap<PathBuf, (Arc<Socket>, CancellationToken)> = HashMap::new();
+    loop {
+        let wanted = news.borrow_and_update().clone();
+        open.retain(|_, (socket, close)| {
+            let stays = wanted.contains(socket);
+            if !stays {
+                close.cancel();
+            }
+            stays
+        });
+        for socket in wanted {
+            if !open.contains_key(&socket.path)
+                && let Some(entry) = begin(&broker, socket)
+            {
+                open.insert(entry.0.path.clone(), entry);
+            }
+        }
+        tokio::select! {
+            changed = news.changed() => if changed.is_err() { return },
+            () = broker.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Binds one and starts its loop. One that cannot be bound is the user's to know of; the others are served all the same.
+fn begin(broker: &Arc<Broker>, socket: Socket) -> Option<(Arc<Socket>, CancellationToken)> {
+    let endpoint = Endpoint::from_path(&socket.path);
+    let access = if socket.allow_uids.is_empty() { Access::Own } else { Access::Shared };
+    let listener = match Listener::bind_for(&endpoint, access) {
+        Ok(listener) => listener,
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            broker.notices.add(format!("the restricted socket {endpoint} is not there: {error}{source}"));
+            return None;
+        }
+    };
+    tracing::info!(endpoint = %endpoint, profiles = ?socket.profiles, "listening, restricted");
+    let (socket, close) = (Arc::new(socket), CancellationToken::new());
+    broker.tasks.spawn(accept(Arc::clone(broker), listener, Arc::clone(&socket), close.clone()));
+    Some((socket, close))
+}
+
+async fn accept(broker: Arc<Broker>, listener: Listener, socket: Arc<Socket>, close: CancellationToken) {
+    let connections = Arc::new(Connections { close: close.clone(), ..Connections::default() });
+    let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = broker.stop.cancelled() => return,
+            () = close.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let may = peer.same_user || peer.uid.is_some_and(|uid| socket.allow_uids.contains(&uid));
+                if may {
+                    connections.welcome(&broker, stream, Client::at(&socket, peer), limits).await;
+                } else {
+                    let path = socket.path.display();
+                    tracing::warn!(uid = peer.uid, pid = peer.pid, socket = %path, "another user's client refused");
+                    refuse_softly(&broker, &connections, stream);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a client could not be accepted");
+                connections.evict();
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
