@@ -17,6 +17,8 @@ mod documents;
 mod environment;
 #[cfg(unix)]
 mod exit_codes;
+#[cfg(unix)]
+mod helpers;
 #[cfg(target_os = "linux")]
 mod kernel_quota;
 #[cfg(unix)]

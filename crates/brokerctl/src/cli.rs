@@ -3,6 +3,7 @@
 mod accounts;
 mod client_secret;
 mod first_look;
+mod helper;
 mod profile;
 mod prompts;
 mod token;
@@ -13,10 +14,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::accounts::Logout;
 pub(crate) use self::client_secret::{ClientSecret, ClientSecretCommand};
+pub(crate) use self::helper::{Helper, KeyringMode, Kind, Mechanism, Whose};
 pub(crate) use self::profile::{Profile, ProfileAdd, ProfileCommand, ProfileRemove};
 pub(crate) use self::prompts::{Prompts, PromptsCommand};
 pub(crate) use self::token::{Ask, GetToken, Login, TokenFormat};
 use crate::failure::Voice;
+use crate::links;
 use crate::prompt::Mode;
 
 /// Access tokens from brokerd, and what there is to know and to do about them.
@@ -39,7 +42,8 @@ pub(crate) struct Cli {
 impl Cli {
     /// Reads the process's arguments. Help, and what is wrong with them, ends the process here.
     pub(crate) fn read() -> Self {
-        first_look::look(std::env::args_os().skip(1)).unwrap_or_else(Self::parse)
+        let words = links::resolve(std::env::args_os());
+        first_look::look(words.iter().skip(1).cloned()).unwrap_or_else(|| Self::parse_from(words))
     }
 }
 
@@ -118,6 +122,25 @@ Examples:
   pass show google/client | brokerctl client-secret set google
   brokerctl client-secret remove google")]
     ClientSecret(ClientSecret),
+    /// Answer another tool's question for a credential, in its own words
+    #[command(after_help = "\
+Examples:
+  git config --global credential.helper '!brokerctl helper git'
+  brokerctl helper curl | curl -K - https://graph.microsoft.com/v1.0/me
+  brokerctl helper sasl -p mail --mechanism oauthbearer
+Most tools find a helper by the name of a link to brokerctl, such as
+docker-credential-brokerd; docs/HELPERS.md has each tool's setting.")]
+    Helper(Helper),
+    /// Be `az`, for a token
+    #[command(hide = true, disable_help_flag = true, after_help = "Examples:\n  az account get-access-token")]
+    Az(Foreign),
+    /// Be `azd`, for a token
+    #[command(
+        hide = true,
+        disable_help_flag = true,
+        after_help = "Examples:\n  azd auth token --output json --scope S"
+    )]
+    Azd(Foreign),
     /// Check what only the daemon can: its store, its configuration, its providers
     #[command(after_help = "\
 Examples:
@@ -162,6 +185,7 @@ impl Command {
         match self {
             Self::GetToken(options) => options.output == TokenFormat::Json,
             Self::ClientSecret(options) => options.command.target().plain.is_json(),
+            Self::Az(_) | Self::Azd(_) | Self::Helper(_) => false,
             Self::Login(options) => options.plain.is_json(),
             Self::Profile(options) => options.command.plain().is_json(),
             Self::Logout(options) => options.plain.is_json(),
@@ -176,6 +200,14 @@ impl Command {
             | Self::Watch(plain) => plain.is_json(),
         }
     }
+}
+
+/// Another program's arguments.
+#[derive(Args, Debug)]
+pub(crate) struct Foreign {
+    /// As they are
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
 }
 
 #[derive(Args, Debug)]

@@ -55,6 +55,38 @@ impl From<io::Error> for Failure {
 }
 
 impl Failure {
+    /// Returns what went wrong, where it has a code.
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Client(error) => Some(error.code()),
+            Self::Told(_) | Self::Output(_) => None,
+        }
+    }
+
+    /// Returns all there is to say; nothing where it has been said, or nobody is left to hear it.
+    pub(crate) fn body(&self) -> Option<ErrorBody> {
+        match self {
+            Self::Told(_) => None,
+            Self::Output(error) if error.kind() == ErrorKind::BrokenPipe => None,
+            Self::Output(error) => {
+                Some(ErrorBody::new(ErrorCode::Internal, format!("cannot read or write what is piped: {error}")))
+            }
+            Self::Client(error) => Some(with_start_hint(error.to_body())),
+        }
+    }
+
+    /// Says it on stderr in one line, as tools show what their helpers say, and returns the exit code.
+    pub(crate) fn tell_line(&self) -> u8 {
+        if let Self::Told(code) = self {
+            return *code;
+        }
+        let Some(body) = self.body() else { return 0 };
+        let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
+        let hint = body.hint.as_deref().map(|hint| format!("; {}", line(hint))).unwrap_or_default();
+        say(&format!("brokerctl: {}{hint}\n", line(&body.error_description)));
+        body.error.exit_code()
+    }
+
     /// Says it on stderr, and returns the exit code.
     pub(crate) fn report(self, voice: Voice) -> ExitCode {
         let body = match self {

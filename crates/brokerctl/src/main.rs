@@ -1,12 +1,15 @@
 //! The terminal's way to brokerd. It speaks to nobody but the socket; stdout carries the answer and nothing else.
 
+mod az;
 mod clean;
 mod cli;
 mod commands;
 mod duration;
 mod editor;
 mod failure;
+mod helper;
 mod hidden;
+mod links;
 mod locale;
 mod output;
 mod prompt;
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
     let cli = Cli::read();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if matches!(cli.command, Command::Helper(_)) => failure.tell_line().into(),
         Err(failure) => failure.report(cli.voice()),
     }
 }
@@ -38,6 +42,9 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::ClientSecret(options) => commands::client_secret::run(&client, options),
         Command::Doctor(options) => commands::inspect::doctor(&client, options),
         Command::GetToken(options) => commands::token::get(&client, &mut prompter, options),
+        Command::Az(options) => az::az(&client, cli.prompt(), &options.arguments),
+        Command::Azd(options) => az::azd(&client, cli.prompt(), &options.arguments),
+        Command::Helper(options) => helper::run(&client, cli.prompt(), &options.kind),
         Command::Login(options) => commands::token::login(&client, &mut prompter, options),
         Command::Logout(options) => commands::accounts::logout(&client, options),
         Command::Profile(options) => commands::profile::run(&client, options),

@@ -28,7 +28,12 @@ pub(crate) fn read(from: impl Read) -> Result<String, Failure> {
             .with_hint("pass the token that was refused: brokerctl get-token --rejected <token-file")
             .into());
     }
-    Ok(hex(&Sha256::digest(token)))
+    Ok(hash(token))
+}
+
+/// Returns a token's hash, as `reject_token_sha256` has it.
+pub(crate) fn hash(token: &[u8]) -> String {
+    hex(&Sha256::digest(token))
 }
 
 fn hex(bytes: &[u8]) -> String {

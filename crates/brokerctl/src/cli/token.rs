@@ -69,6 +69,8 @@ pub(crate) enum TokenFormat {
     Json,
     /// `Authorization: Bearer …`
     Header,
+    /// What `az account get-access-token` prints
+    AzureCli,
 }
 
 #[derive(Args, Debug)]

@@ -2,12 +2,12 @@
 
 use broker_client::blocking::{Client, Step, TokenEvents};
 use broker_client::{ClientError, Interaction, SignedIn, TokenEvent, TokenRequest, TokenResponse};
-use secrecy::ExposeSecret;
 
 use crate::cli::{Ask, GetToken, Login, TokenFormat};
 use crate::failure::Failure;
+use crate::helper::Credential;
 use crate::prompt::{Notice, Prompter};
-use crate::{locale, output, rejected};
+use crate::{az, locale, output, rejected};
 
 /// `brokerctl get-token`
 pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) -> Result<(), Failure> {
@@ -22,9 +22,7 @@ pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) 
     } else {
         request.locale = locale::current();
     }
-    let TokenEvent::Token(token) = wait(client.token(&request), prompter)? else { return Err(nothing()) };
-    prompter.signed_in(&token.account, &token.profile);
-    print(&token, options.output)
+    print(acquire(client, prompter, &request)?, options)
 }
 
 /// `brokerctl login`
@@ -36,6 +34,17 @@ pub(crate) fn login(client: &Client, prompter: &mut Prompter, options: &Login) -
     };
     prompter.signed_in(&account, &profile);
     if options.plain.is_json() { output::json(&SignedIn { account, profile }) } else { Ok(()) }
+}
+
+/// Returns a token, telling the user what happens meanwhile.
+pub(crate) fn acquire(
+    client: &Client,
+    prompter: &mut Prompter,
+    request: &TokenRequest,
+) -> Result<TokenResponse, Failure> {
+    let TokenEvent::Token(token) = wait(client.token(request), prompter)? else { return Err(nothing()) };
+    prompter.signed_in(&token.account, &token.profile);
+    Ok(*token)
 }
 
 /// Waits for the event that ends it, and tells the user what happens meanwhile.
@@ -70,21 +79,20 @@ fn request(ask: &Ask) -> TokenRequest {
     }
 }
 
-fn print(token: &TokenResponse, format: TokenFormat) -> Result<(), Failure> {
-    let secret = token.access_token.expose_secret();
-    if format != TokenFormat::Json && !(is_printable(secret) && is_printable(&token.token_type)) {
-        let what = "the token has characters that no token may have (RFC 6749 §A.12)";
-        return Err(ClientError::Protocol(what.to_owned()).into());
+fn print(token: TokenResponse, options: &GetToken) -> Result<(), Failure> {
+    if options.output == TokenFormat::Json {
+        return output::json(&token);
     }
-    match format {
-        TokenFormat::Token => output::line(secret),
-        TokenFormat::Header => output::line(&format!("Authorization: {} {secret}", token.token_type)),
-        TokenFormat::Json => output::json(token),
+    let credential = Credential::new(token)?;
+    match options.output {
+        TokenFormat::Header => output::line(&format!("Authorization: {}", credential.authorization())),
+        TokenFormat::AzureCli => output::json(&az::answer(&credential, options.ask.tenant.as_deref(), None)),
+        TokenFormat::Json | TokenFormat::Token => output::line(credential.token()),
     }
 }
 
 /// A line break in a token would make another header of what follows.
-fn is_printable(token: &str) -> bool {
+pub(crate) fn is_printable(token: &str) -> bool {
     token.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
 }
 

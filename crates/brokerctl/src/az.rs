@@ -1,0 +1,178 @@
+//! `az` and `azd`, as far as the Azure SDKs run them for a token. A link of that name, first in `PATH`, makes every
+//! `AzureCliCredential` and `AzureDeveloperCliCredential` a client of brokerd.
+//!
+//! What is asked of `az` beyond a token goes to the next `az` in `PATH`, if there is one.
+
+mod azd;
+mod line;
+mod next;
+
+use broker_client::blocking::Client;
+use broker_client::{ErrorBody, ErrorCode, TokenRequest};
+use serde_json::{Value, json};
+
+pub(crate) use self::azd::run as azd;
+use self::line::Line;
+use crate::cli::Whose;
+use crate::failure::{Failure, say};
+use crate::helper::{Asker, Credential};
+use crate::prompt::Mode;
+use crate::{clean, output};
+
+/// Names the profile, because the SDKs have no word for it.
+const PROFILE: &str = "BROKERD_AZURE_PROFILE";
+/// By these words the SDKs know that another credential may do: `CredentialUnavailable`.
+const NOT_SIGNED_IN: &str = "Please run 'az login' to setup account.";
+/// What a token is said to live for that never ends: the SDKs must have a time, and then ask again.
+const ENDLESS: i64 = 3600;
+
+/// `az …`
+pub(crate) fn az(client: &Client, prompt: Mode, arguments: &[String]) -> Result<(), Failure> {
+    let (line, nobody) = (Line::parse(arguments), Whose::default());
+    let asker = Asker::new(client, prompt, &nobody);
+    let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["account", "get-access-token"] => token(&asker, &line).map_err(|failure| told(&failure)),
+        ["account", "show"] => match account() {
+            Some(account) => print(&account, &line),
+            None => next::run("az", arguments),
+        },
+        _ => next::run("az", arguments),
+    }
+}
+
+fn token(asker: &Asker<'_>, line: &Line) -> Result<(), Failure> {
+    let mut scopes = line.all("--scope");
+    scopes.extend(line.one("--resource").map(|resource| format!("{resource}/.default")));
+    let tenant = line.one("--tenant").or_else(|| line.one("-t"));
+    let credential = ask(asker, scopes, tenant.clone(), None)?;
+    print(&answer(&credential, tenant.as_deref(), line.one("--subscription").as_deref()), line)
+}
+
+/// Returns a token for these scopes, under the profile that the environment names.
+fn ask(
+    asker: &Asker<'_>,
+    scopes: Vec<String>,
+    tenant: Option<String>,
+    claims: Option<serde_json::Map<String, Value>>,
+) -> Result<Credential, Failure> {
+    let profile = std::env::var(PROFILE).ok().filter(|name| !name.is_empty());
+    let request = TokenRequest { profile, scopes, tenant, claims, ..TokenRequest::default() };
+    asker.ask(request)
+}
+
+/// What `az account get-access-token -o json` prints.
+pub(crate) fn answer(credential: &Credential, tenant: Option<&str>, subscription: Option<&str>) -> Value {
+    let expires_on = expires_on(credential);
+    json!({
+        "accessToken": credential.token(),
+        "expiresOn": local(expires_on),
+        "expires_on": expires_on,
+        "subscription": subscription,
+        "tenant": tenant.unwrap_or_default(),
+        "tokenType": credential.token_type(),
+    })
+}
+
+fn expires_on(credential: &Credential) -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "a token without an end is given one from now on")]
+    let now = || jiff::Timestamp::now().as_second();
+    credential.expires_on().unwrap_or_else(|| now() + ENDLESS)
+}
+
+/// The time without a zone, as the Azure CLI has always written it.
+fn local(epoch: i64) -> String {
+    let at = jiff::Timestamp::from_second(epoch).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+    at.strftime("%Y-%m-%d %H:%M:%S.000000").to_string()
+}
+
+/// `az account show`, where the environment says what it is about: brokerd knows tokens, not subscriptions.
+fn account() -> Option<Value> {
+    let set =
+        |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let subscription = set(["AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID"])?;
+    let tenant = set(["AZURE_TENANT_ID", "ARM_TENANT_ID"])?;
+    Some(json!({
+        "environmentName": "AzureCloud",
+        "homeTenantId": tenant,
+        "id": subscription,
+        "isDefault": true,
+        "managedByTenants": [],
+        "name": subscription,
+        "state": "Enabled",
+        "tenantId": tenant,
+        "user": {"name": "brokerd", "type": "user"},
+    }))
+}
+
+/// Prints what was asked for: all of it, or one member.
+fn print(answer: &Value, line: &Line) -> Result<(), Failure> {
+    let format = line.one("--output").or_else(|| line.one("-o")).unwrap_or_else(|| "json".to_owned());
+    let value = match line.one("--query") {
+        None => answer,
+        Some(name) => answer.get(&name).ok_or_else(|| {
+            let names = answer.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>().join(", "));
+            let what = format!("--query {name:?} is none of: {}", names.unwrap_or_default());
+            ErrorBody::new(ErrorCode::BadRequest, what)
+        })?,
+    };
+    match (format.as_str(), value) {
+        ("tsv", Value::String(text)) => output::line(text),
+        ("tsv", Value::Number(number)) => output::line(&number.to_string()),
+        ("none", _) => Ok(()),
+        ("json" | "jsonc", _) => output::json(value),
+        _ => {
+            let what = format!("--output {format:?} is nothing this az does: json, or tsv with --query");
+            Err(ErrorBody::new(ErrorCode::BadRequest, what).into())
+        }
+    }
+}
+
+/// Says why not, in words that the SDKs know.
+fn told(failure: &Failure) -> Failure {
+    let Some(body) = failure.body() else { return Failure::Told(1) };
+    let why = why(&body);
+    say(&match body.error {
+        code if may_have_another(code) => format!("ERROR: {NOT_SIGNED_IN} {why}\n"),
+        _ => format!("ERROR: {why}\n"),
+    });
+    Failure::Told(1)
+}
+
+/// Whether brokerd has simply nothing here, and another of the SDK's credentials may.
+fn may_have_another(code: ErrorCode) -> bool {
+    use ErrorCode::{AccountRequired, InteractionRequired, NotRunning, ProfileRequired, ShuttingDown, UnknownProfile};
+    matches!(code, AccountRequired | InteractionRequired | NotRunning | ProfileRequired | ShuttingDown | UnknownProfile)
+}
+
+fn why(body: &ErrorBody) -> String {
+    let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
+    let hint = body.hint.as_deref().map(|hint| format!("; {}", line(hint))).unwrap_or_default();
+    // To an SDK that word says that the sign-in itself failed, and no other credential is tried.
+    let mut description = line(&body.error_description);
+    if may_have_another(body.error) {
+        description = description.replace("AADSTS", "Entra error ");
+    }
+    format!("brokerd: {description}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_signed_in_is_told_in_the_words_that_the_sdks_look_for() {
+        let body =
+            ErrorBody::new(ErrorCode::InteractionRequired, "AADSTS70043: ended.").with_hint("run: brokerctl login");
+        assert_eq!(why(&body), "brokerd: Entra error 70043: ended; run: brokerctl login");
+        let body = ErrorBody::new(ErrorCode::Blocked, "AADSTS53003: a policy");
+        assert_eq!(why(&body), "brokerd: AADSTS53003: a policy");
+        assert!(!may_have_another(ErrorCode::Blocked) && may_have_another(ErrorCode::NotRunning));
+    }
+
+    #[test]
+    fn the_local_time_has_no_zone() {
+        let text = local(1_739_968_496);
+        assert_eq!((text.len(), &text[..3], &text[10..11], &text[19..]), (26, "202", " ", ".000000"), "{text}");
+    }
+}

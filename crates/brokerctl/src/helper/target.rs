@@ -1,0 +1,93 @@
+//! Whom a tool speaks to, as brokerd's `[[hosts]]` know it: `host[:port][/path]`.
+
+use broker_client::{ErrorBody, ErrorCode};
+
+use crate::clean;
+use crate::failure::Failure;
+
+/// `host[:port][/path]`, without a port that is the scheme's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target(String);
+
+impl Target {
+    /// Reads a URL, or a bare host, which is meant as `https`.
+    ///
+    /// # Errors
+    /// A token is not for a connection that everybody can read along: plain `http` is for loopback only.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        let text = text.strip_prefix("sparse+").unwrap_or(text);
+        let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        // A user, and a password before all, is nobody's business.
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        Self::of(scheme, authority, path)
+    }
+
+    /// The same from its parts.
+    pub(crate) fn of(scheme: &str, authority: &str, path: &str) -> Result<Self, Failure> {
+        let refused = |what: String| Err(ErrorBody::new(ErrorCode::BadRequest, what).into());
+        let shown = clean::line(authority).into_owned();
+        if authority.is_empty() || authority.chars().any(|char| char.is_whitespace() || clean::is_unsafe(char)) {
+            return refused(format!("{shown:?} is no host"));
+        }
+        let own_port = match scheme.to_ascii_lowercase().as_str() {
+            "https" | "ssh+https" => ":443",
+            "http" if is_loopback(authority) => ":80",
+            "http" => return refused(format!("{shown} is asked by plain http, which gets no token")),
+            _ => return refused(format!("{shown} is asked by neither https nor http")),
+        };
+        let authority = authority.strip_suffix(own_port).unwrap_or(authority).to_ascii_lowercase();
+        let path = path.trim_matches('/');
+        Ok(Self(if path.is_empty() { authority } else { format!("{authority}/{path}") }))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_becomes_what_hosts_are_matched_by() {
+        let table = [
+            ("https://Dev.Azure.com/contoso/_git/x?a=b", "dev.azure.com/contoso/_git/x"),
+            ("https://user:secret@x.test/", "x.test"),
+            ("https://x.test:443/a", "x.test/a"),
+            ("https://x.test:8443", "x.test:8443"),
+            ("registry.x.test", "registry.x.test"),
+            ("registry.x.test:5000/v2/", "registry.x.test:5000/v2"),
+            ("sparse+https://x.test/index/", "x.test/index"),
+            ("http://127.0.0.1:8080/r.git", "127.0.0.1:8080/r.git"),
+            ("http://[::1]:8080/", "[::1]:8080"),
+            ("http://localhost:80/", "localhost"),
+        ];
+        for (url, target) in table {
+            assert_eq!(Target::parse(url).unwrap().as_str(), target, "{url}");
+        }
+        for bad in [
+            "http://x.test/",
+            "http://127.0.0.1.evil.test/",
+            "http://localhost@x.test/",
+            "ftp://x.test",
+            "https:///a",
+            "",
+            "a b",
+            "x\u{1b}.test",
+        ] {
+            assert!(Target::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}
