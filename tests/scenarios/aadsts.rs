@@ -2,7 +2,7 @@
 
 use broker_client::{ErrorBody, TokenRequest};
 use broker_oauth::aadsts::TABLE;
-use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Rotation};
+use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant};
 use support::rig::{Rig, interactive, never, s, scopes};
 
 /// Where the answer comes.
@@ -109,11 +109,7 @@ const ROWS: &[Row] = &[
 ];
 
 fn entra() -> Rig {
-    let config = format!(
-        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
-         tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\n"
-    );
-    Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).config(Some(&config)).start()
+    Rig::setup().entra("").start()
 }
 
 fn other_tenant() -> TokenRequest {

@@ -2,21 +2,12 @@
 
 use broker_client::TokenRequest;
 use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Grant, Rotation, Tenant};
-use support::rig::{Rig, exposed, interactive, never};
+use support::rig::{Rig, entra_profile, exposed, interactive, never};
 
 const HOME: &str = "c0ffee00-0000-4000-8000-000000000001";
 
 fn profile(tenant: &str) -> String {
-    format!(
-        r#"
-[profiles.work]
-provider = "entra"
-authority = "http://127.0.0.1:7001"
-tenant = "{tenant}"
-client_id = "{ENTRA_CLIENT_ID}"
-scopes = ["User.Read"]
-"#
-    )
+    entra_profile("work", tenant, ENTRA_CLIENT_ID, "")
 }
 
 fn entra(tenant: &str) -> Rig {

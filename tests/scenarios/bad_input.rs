@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker_client::TokenRequest;
 use serde_json::{Map, Value, json};
-use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Rotation, User};
+use support::fake_as::{Endpoint, Fault, Grant, Rotation, User};
 use support::rig::{Rig, exposed, interactive, never, s};
 
 /// More than anything can be.
@@ -22,11 +22,7 @@ fn rig() -> Rig {
 }
 
 fn entra() -> Rig {
-    let config = format!(
-        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
-         tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\n"
-    );
-    Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).config(Some(&config)).start()
+    Rig::setup().entra("").start()
 }
 
 fn answer(body: impl Into<String>) -> Fault {

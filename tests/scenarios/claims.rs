@@ -2,15 +2,11 @@
 
 use broker_client::TokenRequest;
 use serde_json::{Value, json};
-use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Grant, Request, Rotation, Select};
+use support::fake_as::{Endpoint, Grant, Request, Select};
 use support::rig::{Rig, exposed, interactive, never};
 
 fn entra(lines: &str) -> Rig {
-    let config = format!(
-        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
-         tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\n{lines}\n"
-    );
-    Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).config(Some(&config)).start()
+    Rig::setup().entra(lines).start()
 }
 
 /// The claims of every request of those meant.

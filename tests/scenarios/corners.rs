@@ -2,18 +2,11 @@
 
 use broker_client::{AccountState, TokenRequest};
 use serde_json::json;
-use support::fake_as::{Client, ENTRA_CLIENT_ID, Endpoint, Fault, Grant, RefreshTokens, Rotation};
+use support::fake_as::{Client, Endpoint, Fault, Grant, RefreshTokens, Rotation};
 use support::rig::{Rig, exposed, interactive, never, s, scopes, sha256};
 
 fn forced() -> TokenRequest {
     TokenRequest { force_refresh: true, ..never() }
-}
-
-fn entra(tenant: &str) -> String {
-    format!(
-        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\ntenant = \"{tenant}\"\n\
-         client_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\n"
-    )
 }
 
 /// The machine slept, or the keyring was locked over lunch.
@@ -38,12 +31,10 @@ async fn a_token_that_expired_while_it_waited_for_its_save_is_not_served() {
 /// Another tenant is the same account (`authorities`); another cloud is not.
 #[tokio::test(start_paused = true)]
 async fn a_changed_cloud_needs_another_sign_in_and_gets_it() {
-    let rig = Rig::setup()
-        .provider(|options| options.rotation = Rotation::Tolerant)
-        .config(Some(&entra("contoso.onmicrosoft.com")))
-        .start();
+    let rig = Rig::setup().entra("").start();
     rig.sign_in("alice").await;
-    rig.write_config(&entra("contoso.onmicrosoft.com").replace("//127.0.0.1:", "//localhost:"));
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    rig.write_config(&config.replace("//127.0.0.1:", "//localhost:"));
     rig.client.reload().await.unwrap();
     assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required");
     rig.sign_in("alice").await;
@@ -126,10 +117,7 @@ async fn a_server_that_quotes_the_refresh_token_does_not_make_us_tell_it() {
 /// `openid` alone is Graph's, and not whatever is at hand.
 #[tokio::test(start_paused = true)]
 async fn a_request_for_no_access_is_not_served_by_a_token_for_some_other_resource() {
-    let rig = Rig::setup()
-        .provider(|options| options.rotation = Rotation::Tolerant)
-        .config(Some(&entra("contoso.onmicrosoft.com")))
-        .start();
+    let rig = Rig::setup().entra("").start();
     rig.sign_in("alice").await;
     rig.pass(s(60)).await;
     let vault = rig.token(&scopes(&["https://vault.azure.net/.default"])).await;

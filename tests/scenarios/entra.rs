@@ -1,25 +1,11 @@
 //! Microsoft Entra's dialect: its endpoints, its scopes, its errors.
 
 use broker_client::TokenRequest;
-use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Rotation};
-use support::rig::{Rig, exposed, interactive, never, s, scopes};
-
-fn profile(client_id: &str, tenant: &str) -> String {
-    format!(
-        r#"
-[profiles.work]
-provider = "entra"
-authority = "http://127.0.0.1:7001"
-tenant = "{tenant}"
-client_id = "{client_id}"
-scopes = ["User.Read"]
-"#
-    )
-}
+use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant};
+use support::rig::{Rig, entra_profile, exposed, interactive, never, s, scopes};
 
 fn entra() -> Rig {
-    let config = profile(ENTRA_CLIENT_ID, "contoso.onmicrosoft.com");
-    Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).config(Some(&config)).start()
+    Rig::setup().entra("").start()
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +60,7 @@ async fn a_wrong_client_or_tenant_is_named() {
         ("99999999-0000-0000-0000-000000000000", "contoso.onmicrosoft.com", "client_id 99999999"),
         (ENTRA_CLIENT_ID, "nowhere.example", "tenant"),
     ] {
-        let rig = Rig::setup().config(Some(&profile(client, tenant))).start();
+        let rig = Rig::setup().config(Some(&entra_profile("work", tenant, client, ""))).start();
         let failure = rig.call(&interactive()).failure().await;
         assert_eq!((failure.error.as_str(), failure.error.exit_code()), ("configuration", 6));
         assert!(failure.error_description.contains(named), "{failure:?}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use broker_client::TokenRequest;
-use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Grant, Request, Rotation};
+use support::fake_as::{Endpoint, Grant, Request};
 use support::rig::{Rig, exposed, interactive, never};
 
 fn with(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -31,11 +31,7 @@ async fn a_profiles_are_sent_with_every_request_and_a_requests_own_win() {
 
 #[tokio::test(start_paused = true)]
 async fn entra_has_them_in_the_query_on_both_legs() {
-    let config = format!(
-        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\ntenant = \"contoso.onmicrosoft.com\"\n\
-         client_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\nextra_parameters = {{ domain_hint = \"contoso.com\" }}\n"
-    );
-    let rig = Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).config(Some(&config)).start();
+    let rig = Rig::setup().entra("extra_parameters = { domain_hint = \"contoso.com\" }").start();
     rig.sign_in("alice").await;
     rig.expire().await;
     rig.token(&never()).await;

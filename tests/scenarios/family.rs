@@ -4,16 +4,13 @@ use broker_client::{AccountState, TokenRequest};
 use futures_util::future::join_all;
 use serde_json::json;
 use support::fake_as::{Client, ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Request, Rotation};
-use support::rig::{Rig, exposed, interactive, never, s, scopes};
+use support::rig::{CONTOSO, Rig, entra_profile, exposed, interactive, never, s, scopes};
 
 /// The client of the profile `mail`.
 pub(super) const MAIL: &str = "22222222-2222-3333-4444-555555555555";
 
 pub(super) fn profile(name: &str, client_id: &str, lines: &str) -> String {
-    format!(
-        "[profiles.{name}]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
-         tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{client_id}\"\nscopes = [\"User.Read\"]\n{lines}\n"
-    )
+    entra_profile(name, CONTOSO, client_id, lines)
 }
 
 /// The profiles `work` and `mail`, of one family if `family`.

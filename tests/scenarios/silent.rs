@@ -3,17 +3,13 @@
 
 use broker_client::TokenRequest;
 use serde_json::json;
-use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Rotation, User};
+use support::fake_as::{Endpoint, Fault, Grant, User};
 use support::rig::{Rig, exposed, interactive, never, s, scopes};
 
 const DAY: i64 = 24 * 3600;
 
 fn entra(lines: &str) -> Rig {
-    let config = format!(
-        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
-         tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\n{lines}\n"
-    );
-    Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).config(Some(&config)).start()
+    Rig::setup().entra(lines).start()
 }
 
 fn named(name: &str) -> TokenRequest {

@@ -1,7 +1,7 @@
 //! Requests that say more than brokerd understands, or something that is not fit to be sent on.
 
 use broker_client::TokenRequest;
-use support::fake_as::{ENTRA_CLIENT_ID, Endpoint};
+use support::fake_as::Endpoint;
 use support::rig::{Rig, interactive};
 
 #[tokio::test(start_paused = true)]
@@ -35,13 +35,8 @@ async fn a_locale_that_is_no_language_is_refused_before_the_provider_hears_of_it
 /// In the form by OpenID Connect Core §3.1.2.1; Entra's pages look in the query.
 #[tokio::test(start_paused = true)]
 async fn the_callers_language_goes_with_the_device_authorization() {
-    let entra = format!(
-        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
-         tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\n"
-    );
-    for (config, query) in [(None, ""), (Some(entra.as_str()), "?mkt=de-DE")] {
-        let setup = Rig::setup();
-        let rig = if config.is_some() { setup.config(config) } else { setup }.start();
+    for (setup, query) in [(Rig::setup(), ""), (Rig::setup().entra(""), "?mkt=de-DE")] {
+        let rig = setup.start();
         rig.sign_in_with(&TokenRequest { locale: Some("de-DE".into()), ..interactive() }, "alice").await;
         let asked = rig.fake.log().into_iter().find(|request| request.is(Endpoint::DeviceAuthorization)).unwrap();
         assert_eq!(asked.field("ui_locales"), Some("de-DE"), "{asked:?}");

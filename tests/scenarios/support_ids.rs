@@ -1,15 +1,11 @@
 //! What support finds a sign-in by: one correlation id, from the first request to the error that ends it.
 
 use broker_client::{ErrorBody, TokenRequest};
-use support::fake_as::{ENTRA_CLIENT_ID, Endpoint, Fault, Grant, Request, Rotation};
+use support::fake_as::{Endpoint, Fault, Grant, Request};
 use support::rig::{Rig, interactive, never, s};
 
 fn entra() -> Rig {
-    let config = format!(
-        "[profiles.work]\nprovider = \"entra\"\nauthority = \"http://127.0.0.1:7001\"\n\
-         tenant = \"contoso.onmicrosoft.com\"\nclient_id = \"{ENTRA_CLIENT_ID}\"\nscopes = [\"User.Read\"]\n"
-    );
-    Rig::setup().provider(|options| options.rotation = Rotation::Tolerant).config(Some(&config)).start()
+    Rig::setup().entra("").start()
 }
 
 fn id(request: &Request) -> String {

@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::drive::{Call, Kind, exposed, interactive, never, s, scopes, sha256};
 use self::log::Log;
-pub use self::setup::Setup;
+pub use self::setup::{CONTOSO, Setup, entra_profile};
 pub use self::wire::{Answer, Wire};
 use crate::fake_as::FakeAs;
 

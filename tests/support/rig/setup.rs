@@ -13,12 +13,15 @@ use tracing::level_filters::LevelFilter;
 
 use super::log::Log;
 use super::{Rig, connecting};
-use crate::fake_as::{FakeAs, Options};
+use crate::fake_as::{ENTRA_CLIENT_ID, FakeAs, Options, Rotation};
 
 /// When every scenario begins: 2027-01-15, in epoch seconds.
 const BEGIN: i64 = 1_800_000_000;
 /// Plain HTTP is for loopback only; nothing listens there, the rig leads connections by port.
 const ISSUERS: [&str; 2] = ["http://127.0.0.1:7001", "http://127.0.0.1:7002"];
+
+/// The tenant that Entra's profiles are of, unless something else is said.
+pub const CONTOSO: &str = "contoso.onmicrosoft.com";
 
 /// A rig before it starts.
 #[must_use]
@@ -53,6 +56,16 @@ impl Setup {
     pub fn profile(mut self, lines: &str) -> Self {
         self.config = Some(config(lines));
         self
+    }
+
+    /// Makes the provider of `work` Entra, which lets a spent refresh token be, and `work` a profile there, with more lines.
+    pub fn entra(self, lines: &str) -> Self {
+        self.provider(|options| options.rotation = Rotation::Tolerant).config(Some(&entra_profile(
+            "work",
+            CONTOSO,
+            ENTRA_CLIENT_ID,
+            lines,
+        )))
     }
 
     /// Takes this configuration, or none at all.
@@ -103,6 +116,15 @@ impl Setup {
         rig.run();
         rig
     }
+}
+
+/// A profile at Entra, which the provider of `work` speaks for, with more lines.
+pub fn entra_profile(name: &str, tenant: &str, client_id: &str, lines: &str) -> String {
+    let [authority, _] = ISSUERS;
+    format!(
+        "[profiles.{name}]\nprovider = \"entra\"\nauthority = \"{authority}\"\ntenant = \"{tenant}\"\n\
+         client_id = \"{client_id}\"\nscopes = [\"User.Read\"]\n{lines}\n"
+    )
 }
 
 /// The configuration of most scenarios, with more lines in the profile `work`.
