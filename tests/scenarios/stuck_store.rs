@@ -77,3 +77,31 @@ async fn many_callers_of_a_hanging_keyring_wait_for_one_deadline_together() {
     }
     assert_eq!(start.elapsed(), s(5));
 }
+
+/// To be asked may mean a dialog on the screen each time.
+#[tokio::test(start_paused = true)]
+async fn behind_a_stale_token_a_locked_keyring_is_asked_ever_more_rarely() {
+    let rig = Rig::start();
+    let old = rig.sign_in("alice").await;
+    rig.pass(s(3000)).await;
+    rig.store.set_locked(true);
+    rig.store.clear_operations();
+    let mut asked = Vec::new();
+    for second in 0..120 {
+        assert_eq!(exposed(&rig.token(&never()).await), exposed(&old));
+        rig.pass(s(1)).await;
+        if !rig.store.operations().is_empty() {
+            asked.push(second);
+            rig.store.clear_operations();
+        }
+    }
+    assert_eq!(asked, [0, 5, 15, 35, 75]);
+    // Who needs another token waits for no pause, and what comes of it ends the pause for all.
+    rig.store.set_locked(false);
+    let new = rig.token(&TokenRequest { force_refresh: true, ..never() }).await;
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 1);
+    rig.pass(s(3000)).await;
+    rig.token(&never()).await;
+    rig.pass(s(1)).await;
+    assert_ne!(exposed(&rig.token(&never()).await), exposed(&new));
+}
