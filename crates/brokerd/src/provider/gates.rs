@@ -216,12 +216,16 @@ mod tests {
     }
 
     /// Or every machine that an outage has turned away would be back at the same moment.
-    #[test]
-    fn pauses_are_spread_at_random() {
-        let chance = Chance::system();
-        let drawn: Vec<_> = (0..64).map(|_| chance.fraction()).collect();
-        assert!(drawn.iter().all(|drawn| (0.0..=1.0).contains(drawn)));
-        assert!(drawn.iter().any(|drawn| *drawn < 0.4) && drawn.iter().any(|drawn| *drawn > 0.6), "{drawn:?}");
+    #[tokio::test(start_paused = true)]
+    async fn pauses_are_spread_at_random() {
+        let gates = Gates::default();
+        for machine in 0..64 {
+            gates.enter(&endpoint(&machine.to_string())).unwrap().failed(Trouble::Throttling, cut(), None);
+        }
+        let now = Instant::now();
+        let pauses: Vec<_> = gates.gates().values().map(|gate| (gate.until - now).as_secs_f64()).collect();
+        assert!(pauses.iter().all(|pause| (3.99..=6.01).contains(pause)), "a fifth to either side: {pauses:?}");
+        assert!(pauses.iter().any(|pause| *pause < 4.8) && pauses.iter().any(|pause| *pause > 5.2), "{pauses:?}");
     }
 
     #[tokio::test(start_paused = true)]
