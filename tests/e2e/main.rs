@@ -2,6 +2,8 @@
 #![cfg_attr(test, expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests and their helpers"))]
 
 #[cfg(unix)]
+mod addresses;
+#[cfg(unix)]
 mod audit;
 #[cfg(unix)]
 mod ca_file;

@@ -26,6 +26,7 @@ mod tls;
 mod token;
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -76,8 +77,13 @@ impl FakeAs {
     }
 
     /// A server on a free loopback port, which its issuer then names; the path of the issuer given stays.
-    pub async fn listen(mut options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    pub async fn listen(options: Options) -> io::Result<Self> {
+        Self::listen_at(Ipv4Addr::LOCALHOST.into(), options).await
+    }
+
+    /// The same at this loopback address.
+    pub async fn listen_at(address: IpAddr, mut options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((address, 0)).await?;
         let path = url::Url::parse(&options.issuer).map_err(io::Error::other)?;
         let path = path.path().trim_end_matches('/');
         options.issuer = format!("http://{}{path}", listener.local_addr()?);
