@@ -188,6 +188,21 @@ async fn signing_out_ends_the_refresh_token_at_the_provider() -> Result<()> {
     Ok(())
 }
 
+/// The library spends the refresh token before it looks at the resource, and would end the whole sign-in the next time.
+#[tokio::test]
+async fn a_wrong_resource_costs_nobody_the_sign_in() -> Result<()> {
+    let test = "real_provider::a_wrong_resource_costs_nobody_the_sign_in";
+    let Some(mut stage) = Stage::start(test, &[("INTERVAL", "1")])? else { return Ok(()) };
+    let _daemon = stage.daemon().await;
+    stage.sign_in("alice").await?;
+    let refused = stage.run("get-token --no-prompt --resource urn:nowhere").await;
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert_eq!(stage.provider.refreshes()?, 0);
+    stage.token("--force-refresh --no-prompt").await?;
+    stage.token("--force-refresh --no-prompt").await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_provider_that_says_slow_down_is_heard() -> Result<()> {
     let test = "real_provider::a_provider_that_says_slow_down_is_heard";
