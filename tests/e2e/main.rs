@@ -27,7 +27,6 @@ mod kernel_quota;
 mod leaks;
 #[cfg(unix)]
 mod life;
-#[cfg(unix)]
 mod main_job;
 #[cfg(unix)]
 mod profiles;
@@ -37,14 +36,17 @@ mod prompts;
 mod real_keyring;
 #[cfg(unix)]
 mod real_msal;
+#[cfg(unix)]
 mod real_parts;
 #[cfg(test)]
+#[cfg(unix)]
 mod real_parts_selftest;
 #[cfg(unix)]
 mod real_provider;
 #[cfg(target_os = "linux")]
 mod real_terminal;
-#[cfg(unix)]
 mod stage;
 #[cfg(unix)]
 mod strangers;
+#[cfg(windows)]
+mod windows;

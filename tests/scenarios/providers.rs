@@ -119,6 +119,7 @@ impl Row {
         let rig = Rig::setup().provider(self.speak).config(None).start();
         let secret = rig.config_file().with_file_name("google.secret");
         std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
+        #[cfg(unix)]
         std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         rig.write_config(&profile);
         rig

@@ -3,8 +3,10 @@
 //! Three faces: drawn and live on a terminal whose keyboard is ours; plain lines everywhere else and for screen readers;
 //! JSON, one event a line, for programs. Nothing of it exists before a person is needed: most answers are silent.
 
+#[cfg(unix)]
 mod browser;
 mod card;
+#[cfg(unix)]
 mod code;
 mod events;
 mod link;
@@ -18,7 +20,9 @@ use std::io::{self, IsTerminal as _};
 use broker_client::{AccountRef, DevicePrompt};
 use clap::ValueEnum;
 
+#[cfg(unix)]
 pub(crate) use self::browser::Browser;
+#[cfg(unix)]
 pub(crate) use self::code::osc52;
 pub(crate) use self::events::failed;
 pub(crate) use self::link::Link;

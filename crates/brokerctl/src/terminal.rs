@@ -9,6 +9,7 @@
 mod block;
 #[cfg(unix)]
 mod keyboard;
+#[cfg(unix)]
 mod keys;
 mod look;
 #[cfg(unix)]
@@ -17,6 +18,7 @@ mod session;
 mod signals;
 mod text;
 
+#[cfg(unix)]
 pub(crate) use self::keys::Key;
 pub(crate) use self::look::Look;
 #[cfg(unix)]

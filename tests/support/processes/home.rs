@@ -103,9 +103,11 @@ impl Home {
             .kill_on_drop(true);
         #[cfg(windows)]
         {
-            command.env("APPDATA", self.config()).env("USERPROFILE", self.path());
-            // Without it Windows opens no socket.
-            command.envs(std::env::var_os("SystemRoot").map(|value| ("SystemRoot", value)));
+            command.env("APPDATA", self.config()).env("LOCALAPPDATA", self.state()).env("USERPROFILE", self.path());
+            // Without the first Windows opens no socket, without the second it finds none of its own programs.
+            for name in ["SystemRoot", "PATH"] {
+                command.envs(std::env::var_os(name).map(|value| (name, value)));
+            }
         }
         command
     }

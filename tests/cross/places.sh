@@ -1,0 +1,29 @@
+# shellcheck shell=bash disable=SC2034 # sourced by the scripts beside it
+# Where the tools for other platforms are kept, and the targets they are for.
+
+# Outside of the checkout, so that the next one finds them: they take two minutes to make and 700 MB to keep.
+cross=${XDG_CACHE_HOME:-$HOME/.cache}/brokerd-tests/cross
+toolchain=$cross/rust/usr
+windows=x86_64-pc-windows-gnu
+macos=aarch64-apple-darwin
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+root=$(readlink -f "$here/../..")
+
+# cross_target TARGET: where cargo puts what it builds for it.
+cross_target() {
+	echo "${BROKERD_CROSS_TARGET_DIR:-$cross/target}/$1"
+}
+
+# cross_cargo ARGUMENT…: the cargo of that toolchain, whatever rustup and the caller's environment say. What it
+# builds is kept apart from what the host's cargo builds.
+cross_cargo() {
+	env -u RUSTUP_TOOLCHAIN -u RUSTC -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER -u CARGO -u CARGO_BUILD_TARGET \
+		-u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS \
+		PATH="$toolchain/bin:$PATH" CARGO_TARGET_DIR="${BROKERD_CROSS_TARGET_DIR:-$cross/target}" \
+		"$toolchain/bin/cargo" "$@"
+}
+
+# standard_library TARGET: what there is of it, "full" (to build), "metadata" (to check) or nothing.
+standard_library() {
+	cat "$cross/std-$1" 2>/dev/null || true
+}

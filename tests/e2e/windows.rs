@@ -1,0 +1,131 @@
+//! Does brokerd keep its promises with Windows' own pipe and keyring? Under Wine where there is no Windows.
+
+use std::time::Duration;
+
+use broker_client::TokenRequest;
+use secrecy::ExposeSecret as _;
+use support::fake_as::{Endpoint, Grant, Options, Rotation};
+use support::processes::{Daemon, Launch, binaries};
+use tokio::time;
+
+use crate::stage::{PATIENCE, Stage, options, prompted};
+
+fn in_the_keyring(stage: &Stage) -> String {
+    "[store]\nkind = \"keyring\"\n".to_owned() + &stage.profile("work")
+}
+
+fn launch(stage: &Stage) -> Launch<'_> {
+    Daemon::launch(&stage.home).config(&in_the_keyring(stage))
+}
+
+#[tokio::test]
+async fn a_sign_in_in_the_credential_manager_outlives_the_daemon() {
+    let stage = Stage::new().await;
+    let daemon = launch(&stage).start().await;
+    assert_eq!(stage.json("status -o json").await["store"]["kind"], "keyring");
+
+    let mut asked = stage.spawn("get-token");
+    let code = prompted(&mut asked).await;
+    stage.server.approve(&code, "alice");
+    let first = asked.finish().await;
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let token = first.stdout.trim_end();
+    assert_eq!(stage.server.access_token(token).expect("a live token").user, "alice");
+    assert!(first.stderr.contains("brokerctl.exe (process "), "{}", first.stderr);
+    assert_eq!(stage.ok("get-token").await.trim_end(), token, "from memory");
+    assert_eq!(stage.refreshes(), 0);
+    stage.ok("get-token --force-refresh").await;
+    daemon.kill9().await;
+
+    let daemon = launch(&stage).start().await;
+    let silent = stage.run("get-token").await;
+    assert_eq!((silent.code, silent.stderr.as_str()), (Some(0), ""), "{silent:?}");
+    assert!(stage.server.access_token(silent.stdout.trim_end()).is_some());
+    assert_eq!((stage.refreshes(), stage.server.reuse_detected()), (2, 0));
+    assert_eq!(stage.server.count(Endpoint::DeviceAuthorization), 1);
+
+    stage.ok("logout --all").await;
+    daemon.kill9().await;
+    let _daemon = launch(&stage).start().await;
+    assert_eq!(stage.run("get-token --no-prompt").await.code, Some(3), "nothing is left of it");
+}
+
+#[tokio::test]
+async fn a_second_daemon_leaves_the_first_alone() {
+    let stage = Stage::new().await;
+    let first = stage.daemon().await;
+    let mut second = Daemon::launch(&stage.home).spawn(binaries()).expect("a process");
+    assert!(!second.exited().await.success());
+    let log = first.log();
+    assert!(log.contains(&format!("another brokerd is running (process {})", first.pid().unwrap())), "{log}");
+    stage.ok("status").await;
+}
+
+#[tokio::test]
+async fn a_program_without_brokerctl_is_served_too() {
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    let token = stage.sign_in("alice").await;
+    let place = broker_client::Endpoint::from_path(daemon.socket());
+    let client = broker_client::Client::new(place);
+    assert_eq!(client.status().await.expect("an answer").pid, daemon.pid().expect("it runs"));
+    let answer = client.access_token(&TokenRequest::default(), |_| panic!("nobody is to be asked")).await;
+    assert_eq!(answer.expect("a token").access_token.expose_secret(), token);
+}
+
+#[tokio::test]
+async fn the_pipe_of_a_killed_daemon_is_free_at_once() {
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    daemon.kill9().await;
+    let gone = stage.run("get-token").await;
+    assert_eq!(gone.code, Some(7), "{gone:?}");
+    let _daemon = stage.daemon().await;
+    stage.ok("status").await;
+}
+
+#[tokio::test]
+async fn a_caller_who_waits_comes_back_to_the_next_daemon() {
+    let rotation = Rotation::Grace(Duration::from_secs(60));
+    let stage = Stage::with(Options { rotation, ..options() }).await;
+    let daemon = launch(&stage).start().await;
+    stage.sign_in("alice").await;
+    let gate = stage.server.hold_answer(Grant::RefreshToken);
+    let asked = stage.spawn("get-token --force-refresh --timeout 30s");
+    time::timeout(PATIENCE, gate.arrived()).await.expect("a refresh");
+    daemon.kill9().await;
+    let daemon = launch(&stage).start().await;
+    let output = asked.finish().await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!((stage.server.reuse_detected(), stage.server.count(Endpoint::DeviceAuthorization)), (0, 1));
+    daemon.log_until(|log| log.contains("a refresh was cut off; finishing it")).await;
+    stage.ok("logout --all").await;
+}
+
+#[tokio::test]
+async fn a_client_without_a_daemon_says_how_to_start_one() {
+    let stage = Stage::new().await;
+    let output = stage.run("status").await;
+    assert_eq!(output.code, Some(7), "{output:?}");
+    assert!(output.stderr.contains(r"\\.\pipe\brokerd-"), "{}", output.stderr);
+    let wrong = stage.run(r"--socket C:\brokerd.sock status").await;
+    assert!(wrong.stderr.contains("not the name of a pipe"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn the_starter_without_a_window_leaves_a_daemon_behind() {
+    let stage = Stage::new().await;
+    let config = stage.home.write(stage.home.config_file(), stage.config().as_bytes()).expect("a configuration");
+    let mut starter = stage.home.command(&binaries().brokerd.with_file_name("brokerdw.exe"));
+    starter.arg("--config").arg(config).arg("--socket").arg(stage.home.socket());
+    assert!(starter.status().await.expect("a process").success());
+    let status = stage.until("status -o json", |output| output.code == Some(0)).await;
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
+    let log = std::fs::read_to_string(stage.home.state().join("brokerd").join("brokerd.log")).expect("a log");
+    assert!(log.contains("listening"), "{log}");
+
+    let pid = status["pid"].as_u64().expect("a process id").to_string();
+    let ended = stage.home.command("taskkill".as_ref()).args(["/f", "/pid", &pid]).status().await;
+    assert!(ended.expect("a process").success());
+    stage.until("status", |output| output.code == Some(7)).await;
+}
