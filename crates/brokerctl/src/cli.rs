@@ -6,6 +6,7 @@ mod first_look;
 mod helper;
 mod profile;
 mod prompts;
+mod service;
 mod token;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use self::client_secret::{ClientSecret, ClientSecretCommand};
 pub(crate) use self::helper::{Helper, KeyringMode, Kind, Mechanism, Whose};
 pub(crate) use self::profile::{Profile, ProfileAdd, ProfileCommand, ProfileRemove};
 pub(crate) use self::prompts::{Prompts, PromptsCommand};
+pub(crate) use self::service::{Service, ServiceCommand};
 pub(crate) use self::token::{Ask, GetToken, Login, TokenFormat};
 use crate::failure::Voice;
 use crate::links;
@@ -141,6 +143,22 @@ docker-credential-brokerd; docs/HELPERS.md has each tool's setting.")]
         after_help = "Examples:\n  azd auth token --output json --scope S"
     )]
     Azd(Foreign),
+    /// Run brokerd as a service of the user: by systemd, launchd or at logon
+    #[command(after_help = "\
+Examples:
+  brokerctl service install
+  brokerctl service status
+  brokerctl service logs --follow
+  brokerctl service uninstall")]
+    Service(Service),
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  brokerctl completions bash >~/.local/share/bash-completion/completions/brokerctl
+  brokerctl completions zsh >~/.zfunc/_brokerctl         with ~/.zfunc in fpath, before compinit
+  brokerctl completions fish >~/.config/fish/completions/brokerctl.fish
+  brokerctl completions powershell | Out-String | Invoke-Expression")]
+    Completions(Completions),
     /// Check what only the daemon can: its store, its configuration, its providers
     #[command(after_help = "\
 Examples:
@@ -185,9 +203,10 @@ impl Command {
         match self {
             Self::GetToken(options) => options.output == TokenFormat::Json,
             Self::ClientSecret(options) => options.command.target().plain.is_json(),
-            Self::Az(_) | Self::Azd(_) | Self::Helper(_) => false,
+            Self::Az(_) | Self::Azd(_) | Self::Completions(_) | Self::Helper(_) => false,
             Self::Login(options) => options.plain.is_json(),
             Self::Profile(options) => options.command.plain().is_json(),
+            Self::Service(options) => options.command.is_json(),
             Self::Logout(options) => options.plain.is_json(),
             Self::Prompts(options) => match &options.command {
                 Some(PromptsCommand::Cancel(cancel)) => cancel.plain.is_json(),
@@ -208,6 +227,12 @@ pub(crate) struct Foreign {
     /// As they are
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Args, Debug)]
@@ -274,6 +299,11 @@ mod tests {
             "profile add work --provider entra --tenant t --client-id c -s User.Read --default --no-check",
             "profile add sso --issuer https://i --client-id c --param hd=a=b --pkce=false --replace -o json",
             "profile list",
+            "service install",
+            "service uninstall --force -o json",
+            "service status -o json",
+            "service logs -f -n 10",
+            "completions powershell",
             "profile show",
             "profile show work -o json --config /c",
             "profile remove work --keep-accounts",

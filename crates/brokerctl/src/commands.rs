@@ -5,5 +5,18 @@ pub(crate) mod client_secret;
 pub(crate) mod inspect;
 pub(crate) mod profile;
 pub(crate) mod prompts;
+pub(crate) mod service;
 pub(crate) mod token;
 pub(crate) mod watch;
+
+use clap::CommandFactory as _;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+
+/// `brokerctl completions`
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "brokerctl", &mut text);
+    Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), &text)?)
+}

@@ -14,6 +14,7 @@ mod locale;
 mod output;
 mod prompt;
 mod rejected;
+mod service;
 mod terminal;
 
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Profile(options) => commands::profile::run(&client, options),
         Command::Prompts(options) => commands::prompts::run(&client, options),
         Command::Reload(options) => commands::inspect::reload(&client, options),
+        Command::Service(options) => commands::service::run(&client, options),
+        Command::Completions(options) => commands::completions(options.shell),
         Command::Status(options) => commands::inspect::status(&client, options),
         Command::Watch(options) => commands::watch::run(&client, options),
     }
