@@ -74,7 +74,11 @@ impl Peer {
         if !cfg!(target_os = "linux") {
             return None;
         }
-        unit_of(&std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid?)).ok()?)
+        // Read at once: the kernel tells no size beforehand, and it is somebody's token that waits.
+        let mut groups = String::with_capacity(4096);
+        let file = std::fs::File::open(format!("/proc/{}/cgroup", self.pid?)).ok()?;
+        std::io::Read::read_to_string(&mut std::io::Read::take(file, 64 * 1024), &mut groups).ok()?;
+        unit_of(&groups)
     }
 }
 

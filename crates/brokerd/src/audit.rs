@@ -4,12 +4,13 @@
 //! A line names a token by a keyed fingerprint. The key is made at each start and told to nobody, so that whoever has only
 //! the log can tell one token from another, and cannot find out whether a token is one of them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use broker_ipc::api::TokenRequest;
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_ipc::peer::Peer;
 use broker_oauth::secret::AccessToken;
+use broker_oauth::token::IssuedToken;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tracing::Level;
@@ -24,18 +25,36 @@ pub const TARGET: &str = "brokerd::audit";
 const LONGEST: usize = 200;
 
 /// The key of this start's fingerprints.
-pub(crate) struct Audit(Option<Zeroizing<[u8; 32]>>);
+pub(crate) struct Audit {
+    key: Option<Zeroizing<[u8; 32]>>,
+    /// The last token that had one, and it: most requests are for the same token as the one before.
+    latest: Mutex<Option<(Weak<IssuedToken>, Arc<str>)>>,
+}
 
 impl Audit {
     /// With a new key. Without randomness there is none, and lines have no fingerprint.
     pub(crate) fn new() -> Self {
         let mut key = Zeroizing::new([0; 32]);
-        Self(getrandom::fill(&mut *key).is_ok().then_some(key))
+        Self { key: getrandom::fill(&mut *key).is_ok().then_some(key), latest: Mutex::default() }
+    }
+
+    /// A token's fingerprint, from the last time if that was the same token.
+    fn fingerprint_of(&self, token: &Arc<IssuedToken>) -> Option<Arc<str>> {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, fingerprint)) = &*latest
+            && std::ptr::eq(known.as_ptr(), Arc::as_ptr(token))
+        {
+            return Some(Arc::clone(fingerprint));
+        }
+        let fingerprint: Arc<str> = self.fingerprint(&token.access_token)?.into();
+        // A weak reference keeps the place from being another token's, and the token from nothing.
+        *latest = Some((Arc::downgrade(token), Arc::clone(&fingerprint)));
+        Some(fingerprint)
     }
 
     /// HMAC-SHA256, its first 64 bits in hex.
     fn fingerprint(&self, token: &AccessToken) -> Option<String> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0.as_ref()?[..]).ok()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key.as_ref()?[..]).ok()?;
         mac.update(token.expose().as_bytes());
         let tag = mac.finalize().into_bytes();
         let first: [u8; 8] = tag[..8].try_into().ok()?;
@@ -141,7 +160,7 @@ impl Inquiry {
             scope = acquired.token.scope.to_string(),
             source = acquired.source.as_str(),
             extended = acquired.extended.then_some(true),
-            token = audit.fingerprint(&acquired.token.access_token).as_deref(),
+            token = audit.fingerprint_of(&acquired.token).as_deref(),
         );
     }
 
@@ -198,7 +217,8 @@ mod tests {
     fn it_is_hmac_sha256() {
         let mut key = Zeroizing::new([0; 32]);
         key[..4].copy_from_slice(b"Jefe");
-        let fingerprint = Audit(Some(key)).fingerprint(&AccessToken::new("what do ya want for nothing?"));
+        let audit = Audit { key: Some(key), latest: Mutex::default() };
+        let fingerprint = audit.fingerprint(&AccessToken::new("what do ya want for nothing?"));
         assert_eq!(fingerprint.as_deref(), Some("5bdcc146bf60754e"));
     }
 }
