@@ -28,3 +28,9 @@ deny:
 # The crates' documentation
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# What a token costs, beside the machine's limit and the other brokers; --write writes docs/PERFORMANCE.md
+bench *args:
+    packaging/dist
+    cargo build --release --locked --package brokerctl
+    cargo run --profile bench --locked --package broker-tests --bin bench -- target/package/bin --dynamic target/release {{args}}

@@ -1,0 +1,40 @@
+//! The limit: three small C programs, built here.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+
+/// The programs.
+pub(crate) struct Tools {
+    /// Does nothing.
+    pub(crate) empty: PathBuf,
+    /// Asks for a token.
+    pub(crate) client: PathBuf,
+    /// Answers from a buffer.
+    pub(crate) server: PathBuf,
+    directory: TempDir,
+}
+
+impl Tools {
+    /// Compiles them, static.
+    pub(crate) fn build() -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let build = |name: &str| {
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("bench/limit/{name}.c"));
+            let program = directory.path().join(name);
+            let mut compile = Command::new("cc");
+            compile.args(["-O2", "-static", "-D_GNU_SOURCE", "-o"]).arg(&program).arg(&source);
+            let compiled = compile.status().context("a C compiler")?;
+            ensure!(compiled.success(), "cc {}: {compiled}", source.display());
+            Ok(program)
+        };
+        Ok(Self { empty: build("empty")?, client: build("client")?, server: build("server")?, directory })
+    }
+
+    /// Returns a place for files that go with them.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}

@@ -1,0 +1,66 @@
+//! What the benchmark is told.
+
+use std::path::{Path, PathBuf};
+
+use support::processes::Binaries;
+
+/// How it is used.
+pub(crate) const HELP: &str = "\
+bench DIRECTORY [--dynamic DIRECTORY] [--only GROUP]… [--quick] [--write]
+
+DIRECTORY has the brokerd and brokerctl to measure; --dynamic names one with a brokerctl that is linked
+as cargo does it. The groups are commands, sockets, growth, footprint and refresh. --quick makes a tenth
+of the rounds. --write writes docs/PERFORMANCE.md and its plots; without it the figures are printed.
+BROKERD_BENCH_PIZAUTH names a pizauth to measure beside.
+";
+
+/// The options.
+pub(crate) struct Options {
+    /// What is measured.
+    pub(crate) binaries: Binaries,
+    /// brokerctl with the system's libraries.
+    pub(crate) dynamic: Option<PathBuf>,
+    /// Rounds of a measurement of processes; others are made of it.
+    pub(crate) rounds: usize,
+    /// Whether docs/PERFORMANCE.md is written.
+    pub(crate) write: bool,
+    only: Vec<String>,
+}
+
+impl Options {
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let directory = words.next().ok_or("which binaries?")?;
+        let mut options = Self {
+            binaries: binaries(Path::new(&directory))?,
+            dynamic: None,
+            rounds: 2000,
+            write: false,
+            only: Vec::new(),
+        };
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--dynamic" => {
+                    let directory = words.next().ok_or("--dynamic which directory?")?;
+                    options.dynamic = Some(binaries(Path::new(&directory))?.brokerctl);
+                }
+                "--only" => options.only.push(words.next().ok_or("--only which group?")?),
+                "--quick" => options.rounds /= 10,
+                "--write" => options.write = true,
+                _ => return Err(format!("unexpected argument {word:?}")),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether a group is to be measured.
+    pub(crate) fn wants(&self, group: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == group)
+    }
+}
+
+fn binaries(directory: &Path) -> Result<Binaries, String> {
+    let found = |name: &str| {
+        directory.join(name).canonicalize().map_err(|error| format!("{name} in {}: {error}", directory.display()))
+    };
+    Ok(Binaries { brokerd: found("brokerd")?, brokerctl: found("brokerctl")? })
+}

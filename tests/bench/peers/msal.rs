@@ -1,0 +1,66 @@
+//! Programs that use an MSAL library with a cache in a file, as its samples do.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+use support::fake_as::ENTRA_CLIENT_ID;
+
+use super::Peer;
+use crate::stage::Server;
+
+/// A tenth of the rounds: one takes a hundred times as long as the others.
+const EVERY: usize = 20;
+
+/// MSAL for Python; `BROKERD_TEST_MSAL` names a Python that has it, else the tests' own is used.
+pub(super) async fn python(server: &Server) -> anyhow::Result<Peer> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python =
+        std::env::var_os("BROKERD_TEST_MSAL").map_or_else(|| here.join("real/msal/venv/bin/python"), Into::into);
+    ensure!(python.exists(), "there is no Python with it; tests/run sets one up");
+    start("MSAL Python, cache in a file", vec![python.into(), here.join("bench/peers/msal.py").into()], server).await
+}
+
+/// MSAL for Node.js; `BROKERD_BENCH_MSAL_NODE` names a directory with `node_modules`.
+pub(super) async fn node(server: &Server) -> anyhow::Result<Peer> {
+    let directory = std::env::var_os("BROKERD_BENCH_MSAL_NODE")
+        .context("BROKERD_BENCH_MSAL_NODE names no directory with @azure/msal-node")?;
+    let script = Path::new(&directory).join("msal.mjs");
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/peers/msal.mjs"), &script)?;
+    start("MSAL Node, cache in a file", vec!["node".into(), script.into()], server).await
+}
+
+/// Signs in, which fills the cache. The same command without the last word then prints the token from it.
+async fn start(name: &'static str, fetch: Vec<OsString>, server: &Server) -> anyhow::Result<Peer> {
+    let directory = tempfile::Builder::new().prefix("msal-").tempdir()?;
+    let ca_file = directory.path().join("ca.pem");
+    std::fs::write(&ca_file, server.ca.pem())?;
+    let environment = vec![
+        ("HOME", directory.path().into()),
+        ("PATH", std::env::var_os("PATH").unwrap_or_default()),
+        ("CACHE", directory.path().join("cache").into()),
+        ("CA", ca_file.clone().into()),
+        ("NODE_EXTRA_CA_CERTS", ca_file.into()),
+        ("CLIENT_ID", ENTRA_CLIENT_ID.into()),
+        ("AUTHORITY", format!("{}/contoso.onmicrosoft.com", server.fake.authority()).into()),
+    ];
+    let peer = Peer {
+        name,
+        every: EVERY,
+        is_broker: false,
+        fetch,
+        environment,
+        raw: None,
+        processes: Vec::new(),
+        _directory: directory,
+    };
+    let mut sign_in = peer.fetch();
+    sign_in.arg("sign-in").stdin(Stdio::null());
+    let mut sign_in = tokio::process::Command::from(sign_in);
+    let (signed_in, ()) = tokio::join!(sign_in.output(), server.approve());
+    let signed_in = signed_in?;
+    let said = String::from_utf8_lossy(&signed_in.stderr);
+    ensure!(signed_in.status.success(), "signing in: {}", said.lines().last().unwrap_or_default());
+    Ok(peer)
+}
