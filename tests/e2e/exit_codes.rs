@@ -231,7 +231,7 @@ async fn check_config_is_0_or_6() {
     let output = check(&stage.home, &good).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(told.contains("profile work: oidc at") && told.contains("client cli"), "{told}");
+    assert!(told.contains("profile work, the default: oidc at") && told.contains("client cli"), "{told}");
     let bad = stage.config().replace("client_id", "cleint_id");
     let bad = stage.home.write("bad.toml", bad.as_bytes()).expect("a file");
     for (path, word) in [(bad, "did you mean \"client_id\"?"), (stage.home.path().join("none.toml"), "none.toml")] {
