@@ -22,7 +22,7 @@ async fn round(address: IpAddr, by_name: bool) -> Result<()> {
     }
     let stage = Stage::at(server);
     // This machine is never behind a proxy, by whatever address.
-    let launch = Daemon::launch(&stage.home).config(&stage.config()).env("HTTP_PROXY", "http://127.0.0.1:1");
+    let launch = Daemon::launch(&stage.home).config(&stage.config()).env("ALL_PROXY", "http://127.0.0.1:1");
     let _daemon = launch.start().await;
     let token = stage.sign_in("alice").await;
     stage.server.drop_connections();
