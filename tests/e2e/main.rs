@@ -18,6 +18,8 @@ mod documents;
 #[cfg(unix)]
 mod environment;
 #[cfg(unix)]
+mod exec;
+#[cfg(unix)]
 mod exit_codes;
 #[cfg(unix)]
 mod helpers;
@@ -45,6 +47,9 @@ mod real_parts_selftest;
 mod real_provider;
 #[cfg(target_os = "linux")]
 mod real_terminal;
+#[cfg(unix)]
+mod sockets;
+#[cfg(unix)]
 mod stage;
 #[cfg(unix)]
 mod strangers;

@@ -74,7 +74,8 @@ pub(crate) fn answer(credential: &Credential, tenant: Option<&str>, subscription
     })
 }
 
-fn expires_on(credential: &Credential) -> i64 {
+/// When a token ends, in seconds since the epoch.
+pub(crate) fn expires_on(credential: &Credential) -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a token without an end is given one from now on")]
     let now = || jiff::Timestamp::now().as_second();
     credential.expires_on().unwrap_or_else(|| now() + ENDLESS)
@@ -145,7 +146,8 @@ fn may_have_another(code: ErrorCode) -> bool {
     matches!(code, AccountRequired | InteractionRequired | NotRunning | ProfileRequired | ShuttingDown | UnknownProfile)
 }
 
-fn why(body: &ErrorBody) -> String {
+/// What happened and what to do, in one line.
+pub(crate) fn why(body: &ErrorBody) -> String {
     let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
     let hint = body.hint.as_deref().map(|hint| format!("; {}", line(hint))).unwrap_or_default();
     // To an SDK that word says that the sign-in itself failed, and no other credential is tried.

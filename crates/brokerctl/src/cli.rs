@@ -2,6 +2,7 @@
 
 mod accounts;
 mod client_secret;
+mod exec;
 mod first_look;
 mod helper;
 mod profile;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::accounts::Logout;
 pub(crate) use self::client_secret::{ClientSecret, ClientSecretCommand};
+pub(crate) use self::exec::Exec;
 pub(crate) use self::helper::{Helper, KeyringMode, Kind, Mechanism, Whose};
 pub(crate) use self::profile::{Profile, ProfileAdd, ProfileCommand, ProfileRemove};
 pub(crate) use self::prompts::{Prompts, PromptsCommand};
@@ -124,6 +126,13 @@ Examples:
   pass show google/client | brokerctl client-secret set google
   brokerctl client-secret remove google")]
     ClientSecret(ClientSecret),
+    /// Run a command with the tokens it needs: in a variable, a file kept fresh, or where cloud SDKs ask
+    #[command(after_help = "\
+Examples:
+  brokerctl exec --env GH_TOKEN=github -- gh repo list
+  brokerctl exec work --azure -- python app.py
+  brokerctl exec wlcg --token-file -- gfal-copy https://se.example.com/f .")]
+    Exec(Exec),
     /// Answer another tool's question for a credential, in its own words
     #[command(after_help = "\
 Examples:
@@ -203,7 +212,7 @@ impl Command {
         match self {
             Self::GetToken(options) => options.output == TokenFormat::Json,
             Self::ClientSecret(options) => options.command.target().plain.is_json(),
-            Self::Az(_) | Self::Azd(_) | Self::Completions(_) | Self::Helper(_) => false,
+            Self::Az(_) | Self::Azd(_) | Self::Completions(_) | Self::Exec(_) | Self::Helper(_) => false,
             Self::Login(options) => options.plain.is_json(),
             Self::Profile(options) => options.command.plain().is_json(),
             Self::Service(options) => options.command.is_json(),

@@ -26,6 +26,7 @@ use broker_client::blocking::Client;
 use broker_client::{ErrorBody, ErrorCode, Interaction, TokenRequest};
 
 pub(crate) use self::credential::Credential;
+pub(crate) use self::files::replace;
 pub(crate) use self::target::Target;
 use crate::cli::{Kind, Whose};
 use crate::commands::token::acquire;

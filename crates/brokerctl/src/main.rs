@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod duration;
 mod editor;
+mod exec;
 mod failure;
 mod helper;
 mod hidden;
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Failure> {
-    let client = Client::new(Endpoint::resolve(cli.socket.as_deref())?);
+    let endpoint = Endpoint::resolve(cli.socket.as_deref())?;
+    let client = Client::new(endpoint.clone());
     let mut prompter = Prompter::new(cli.prompt());
     match &cli.command {
         Command::Accounts(options) => commands::accounts::list(&client, options),
@@ -45,6 +47,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::GetToken(options) => commands::token::get(&client, &mut prompter, options),
         Command::Az(options) => az::az(&client, cli.prompt(), &options.arguments),
         Command::Azd(options) => az::azd(&client, cli.prompt(), &options.arguments),
+        Command::Exec(options) => exec::run(&endpoint, &mut prompter, options),
         Command::Helper(options) => helper::run(&client, cli.prompt(), &options.kind),
         Command::Login(options) => commands::token::login(&client, &mut prompter, options),
         Command::Logout(options) => commands::accounts::logout(&client, options),

@@ -20,6 +20,7 @@ use super::home::Home;
 pub struct Ctl<'a> {
     home: &'a Home,
     program: PathBuf,
+    socket: PathBuf,
     environment: Vec<(OsString, OsString)>,
     stdin: Option<Vec<u8>>,
     stderr: Stderr,
@@ -48,6 +49,7 @@ impl<'a> Ctl<'a> {
         Self {
             home,
             program: binaries.brokerctl.clone(),
+            socket: home.socket(),
             environment: Vec::new(),
             stdin: None,
             stderr: Stderr::Capture,
@@ -59,6 +61,13 @@ impl<'a> Ctl<'a> {
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.as_ref().into(), value.as_ref().into()));
+        self
+    }
+
+    /// Leads it to another socket than the home's own.
+    #[must_use]
+    pub fn at(mut self, socket: impl Into<PathBuf>) -> Self {
+        self.socket = socket.into();
         self
     }
 
@@ -96,7 +105,7 @@ impl<'a> Ctl<'a> {
     /// Starts it, or says why not.
     pub fn try_spawn<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> io::Result<Running> {
         let mut command: Command = self.home.command(&self.program);
-        command.arg("--socket").arg(self.home.socket()).args(arguments);
+        command.arg("--socket").arg(&self.socket).args(arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(match self.stderr {

@@ -53,6 +53,10 @@ impl Listener {
         remove_stale(&directory, name, endpoint)?;
         // The name as it was given, not `path`: that one may be too long where a relative one fits.
         let inner = bind_private(&directory, name, endpoint.path(), access)?;
+        if access == Access::Shared {
+            // The umask has taken from the mode what others need.
+            directory.set_mode(name, access).map_err(ListenError::io("open the socket to others"))?;
+        }
         let missing = || ListenError::insecure(&path, "was moved away while it was made");
         let socket = directory.own_socket(name)?.ok_or_else(missing)?;
         let claim = Claim { directory, name: name.to_owned(), socket, _lock: lock };

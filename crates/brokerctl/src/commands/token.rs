@@ -64,7 +64,8 @@ fn nothing() -> Failure {
     ClientError::Protocol("it ended without an end".to_owned()).into()
 }
 
-fn request(ask: &Ask) -> TokenRequest {
+/// Returns what is asked for by the arguments.
+pub(crate) fn request(ask: &Ask) -> TokenRequest {
     TokenRequest {
         profile: ask.profile.clone(),
         account: ask.account.clone(),

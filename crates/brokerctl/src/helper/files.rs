@@ -51,7 +51,7 @@ fn unwritable(what: &str, hint: &str) -> Failure {
 }
 
 /// Puts a file with a secret in the place of the one there may be: in one step, readable by its owner from the first byte.
-fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy().into_owned();
     let new = file.with_file_name(format!(".{name}.{}", std::process::id()));
     let mut options = OpenOptions::new();

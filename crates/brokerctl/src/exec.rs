@@ -1,0 +1,120 @@
+//! `exec`: runs a command with what it needs to have tokens, and cleans up after it.
+//!
+//! 1. The tokens are asked for first, with a prompt if need be, so that a sign-in does not come in the midst of the command's
+//!    own output.
+//! 2. What is served meanwhile, a file kept fresh or a loopback endpoint, lives as long as the command.
+//! 3. Signals go to the command, and its exit code is ours.
+
+mod child;
+mod endpoint;
+mod file;
+mod surroundings;
+
+use std::sync::Arc;
+
+use broker_client::blocking::Client;
+use broker_client::{Endpoint as Socket, ErrorBody, ErrorCode, Interaction, TokenRequest};
+
+use self::file::TokenFile;
+use self::surroundings::Surroundings;
+use crate::cli::Exec;
+use crate::commands::token;
+use crate::failure::Failure;
+use crate::helper::Credential;
+use crate::locale;
+use crate::prompt::Prompter;
+
+/// An SDK gives an endpoint ten seconds, some less.
+const PATIENCE: u64 = 8;
+
+/// `brokerctl exec`
+pub(crate) fn run(socket: &Socket, prompter: &mut Prompter, options: &Exec) -> Result<(), Failure> {
+    let client = Client::new(socket.clone());
+    let own = token::request(&options.ask);
+    let mut surroundings = Surroundings::default();
+    for variable in &options.variables {
+        let request = match &variable.profile {
+            Some((profile, scopes)) => {
+                TokenRequest { profile: Some(profile.clone()), scopes: scopes.clone(), ..TokenRequest::default() }
+            }
+            None => own.clone(),
+        };
+        surroundings.set_secret(&variable.name, first(&client, prompter, request, options)?.token());
+    }
+    // Held until the command has ended: dropped, they clean up after themselves.
+    let file = match &options.token_file {
+        Some(name) => {
+            let credential = first(&client, prompter, own.clone(), options)?;
+            let file = TokenFile::start(Source::new(socket, &own), &credential)
+                .map_err(|error| cannot("keep a token file", &error))?;
+            surroundings.set(name, file.path());
+            Some(file)
+        }
+        None => None,
+    };
+    let mut endpoints = Vec::new();
+    if options.azure {
+        first(&client, prompter, own.clone(), options)?;
+        endpoints.push(
+            endpoint::azure(Source::new(socket, &own), &mut surroundings).map_err(|error| cannot("listen", &error))?,
+        );
+    }
+    if options.gcp {
+        let account = first(&client, prompter, own.clone(), options)?.account().to_owned();
+        endpoints.push(
+            endpoint::gcp(Source::new(socket, &own), account, &mut surroundings)
+                .map_err(|error| cannot("listen", &error))?,
+        );
+    }
+    drop(client);
+    let code = child::run(&options.command, &surroundings);
+    drop(endpoints);
+    drop(file);
+    match code? {
+        0 => Ok(()),
+        code => Err(Failure::Told(code)),
+    }
+}
+
+/// Asks for a token before the command starts: whoever is to sign in sees the prompt.
+fn first(
+    client: &Client,
+    prompter: &mut Prompter,
+    request: TokenRequest,
+    options: &Exec,
+) -> Result<Credential, Failure> {
+    let request = if options.no_prompt {
+        TokenRequest { interaction: Some(Interaction::Never), ..request }
+    } else {
+        TokenRequest { locale: locale::current(), ..request }
+    };
+    Credential::new(token::acquire(client, prompter, &request)?)
+}
+
+/// Where what lives as long as the command gets its tokens. stderr is the command's then: prompts are raised elsewhere.
+#[derive(Clone)]
+struct Source {
+    client: Arc<Client>,
+    request: TokenRequest,
+}
+
+impl Source {
+    fn new(socket: &Socket, request: &TokenRequest) -> Self {
+        let request =
+            TokenRequest { interaction: Some(Interaction::Elsewhere), timeout: Some(PATIENCE), ..request.clone() };
+        Self { client: Arc::new(Client::new(socket.clone())), request }
+    }
+
+    /// Returns a token, for these scopes if there are any.
+    fn token(&self, scopes: Vec<String>) -> Result<Credential, Failure> {
+        let mut request = self.request.clone();
+        if !scopes.is_empty() {
+            request.scopes = scopes;
+        }
+        Credential::new(self.client.access_token(&request, |_| {})?)
+    }
+}
+
+fn cannot(what: &str, error: &std::io::Error) -> Failure {
+    ErrorBody::new(ErrorCode::Internal, format!("cannot {what}: {error}")).into()
+}

@@ -1,0 +1,105 @@
+//! The command: started, told what we are told, and waited for.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::process::{Command, ExitStatus};
+
+use broker_client::{ErrorBody, ErrorCode};
+
+use super::surroundings::Surroundings;
+use crate::failure::{Failure, say};
+
+/// Runs a command to its end and returns its exit code: as a shell tells it, 128 and the signal's number where one ended it.
+pub(super) fn run(words: &[OsString], surroundings: &Surroundings) -> Result<u8, Failure> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(ErrorBody::new(ErrorCode::BadRequest, "there is no command").into());
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    surroundings.apply(&mut command);
+    match platform::run(command) {
+        Ok(status) => Ok(code(status)),
+        Err(error) => {
+            let name = crate::clean::line(&program.to_string_lossy()).into_owned();
+            say(&format!("brokerctl: cannot run {name}: {error}\n"));
+            Ok(if error.kind() == ErrorKind::NotFound { 127 } else { 126 })
+        }
+    }
+}
+
+#[cfg(unix)]
+fn code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt as _;
+    let code = status.code().or_else(|| Some(128 + status.signal()?));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+#[cfg(not(unix))]
+fn code(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+#[cfg(unix)]
+mod platform {
+    use std::io;
+    use std::process::{Command, ExitStatus};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+    use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    use signal_hook::iterator::Signals;
+
+    const FORWARDED: [i32; 8] = [SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+
+    pub(super) fn run(mut command: Command) -> io::Result<ExitStatus> {
+        // Before the command starts: a signal in between must not end us and leave it.
+        let mut signals = Signals::new(FORWARDED)?;
+        let mut child = command.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let target = Arc::new(Mutex::new(pid));
+        let forwarding = Arc::clone(&target);
+        let handle = signals.handle();
+        let forwarder = std::thread::spawn(move || {
+            for signal in signals.forever() {
+                forward(signal, *forwarding.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+        });
+        if let Some(pid) = pid {
+            // It has ended, and its number is still its own: nobody else is sent its signals.
+            let ended = || waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            while matches!(ended(), Err(rustix::io::Errno::INTR)) {}
+        }
+        *target.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let status = child.wait();
+        handle.close();
+        drop(forwarder.join());
+        status
+    }
+
+    fn forward(signal: i32, pid: Option<Pid>) {
+        // The terminal sends its keys' signals to everybody in the foreground: the command has it already.
+        if matches!(signal, SIGINT | SIGQUIT) && is_foreground() {
+            return;
+        }
+        if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
+            // It may be of another user by now (sudo): then it is not ours to tell.
+            kill_process(pid, signal).ok();
+        }
+    }
+
+    fn is_foreground() -> bool {
+        let terminal = std::fs::File::open("/dev/tty").ok();
+        let foreground = terminal.and_then(|terminal| rustix::termios::tcgetpgrp(terminal).ok());
+        foreground.is_some_and(|group| group == rustix::process::getpgrp())
+    }
+}
+
+#[cfg(not(unix))]
+mod platform {
+    use std::process::{Command, ExitStatus};
+
+    /// The console sends Ctrl-C to both.
+    pub(super) fn run(mut command: Command) -> std::io::Result<ExitStatus> {
+        command.status()
+    }
+}

@@ -1,0 +1,177 @@
+//! Does a restricted socket give what it is for and nothing else, also through a container's walls and an SSH connection?
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::Value;
+use support::processes::{Daemon, Output, binaries};
+
+use crate::stage::{PATIENCE, Stage, prompted};
+use crate::strangers::{can_become_another, open_copy};
+
+struct Restricted {
+    stage: Stage,
+    daemon: Daemon,
+    socket: PathBuf,
+}
+
+impl Restricted {
+    /// With a socket for the profile `work`, and a profile `other` that is not for it.
+    async fn new(more: &str) -> Self {
+        let stage = Stage::new().await;
+        let socket = stage.home.path().join("r/s");
+        let path = socket.display().to_string();
+        let config = format!(
+            "{}{}[[sockets]]\npath = {path:?}\nprofiles = [\"work\"]\n{more}\n",
+            stage.config(),
+            stage.profile("other")
+        );
+        let daemon = Daemon::start(&stage.home, &config).await;
+        daemon.log_until(|log| log.contains("listening, restricted")).await;
+        Self { stage, daemon, socket }
+    }
+
+    async fn sign_in(&self) -> String {
+        let mut asked = self.stage.spawn("get-token work");
+        let code = prompted(&mut asked).await;
+        self.stage.server.approve(&code, "alice");
+        asked.finish().await.stdout.trim_end().to_owned()
+    }
+
+    /// Runs brokerctl at the restricted socket.
+    async fn run(&self, arguments: &str) -> Output {
+        self.stage.ctl().at(&self.socket).run(arguments.split_whitespace()).await
+    }
+}
+
+#[tokio::test]
+async fn it_serves_tokens_of_its_profiles_and_refuses_the_rest() {
+    let restricted = Restricted::new("").await;
+    let token = restricted.sign_in().await;
+    let output = restricted.run("get-token").await;
+    assert_eq!((output.code, output.stdout.trim_end()), (Some(0), token.as_str()), "{output:?}");
+    for refused in [
+        "get-token other",
+        "accounts",
+        "status",
+        "logout --all",
+        "login work",
+        "reload",
+        "prompts",
+        "doctor",
+        "watch",
+        "get-token --param a=b",
+    ] {
+        let output = restricted.run(refused).await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(7), ""), "{refused}: {output:?}");
+        assert!(output.stderr.contains("restricted socket"), "{refused}: {output:?}");
+    }
+    let log = restricted.daemon.log();
+    let lines =
+        |outcome: &str| log.lines().filter(|line| line.contains("brokerd::audit") && line.contains(outcome)).count();
+    assert!(lines("granted") >= 2 && lines("refused") >= 2, "{log}");
+    let named = format!("socket={:?}", restricted.socket.display().to_string());
+    assert!(log.lines().any(|line| line.contains("granted") && line.contains(&named)), "{log}");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_unless_prompts_are_relayed() {
+    let silent = Restricted::new("").await;
+    let output = silent.run("get-token").await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(3), ""), "{output:?}");
+
+    let relay = Restricted::new("interaction = \"relay\"").await;
+    let socket = relay.socket.to_str().expect("UTF-8");
+    let mut asked = relay.stage.ctl().at(socket).spawn(["get-token"]);
+    let code = prompted(&mut asked).await;
+    let prompts = relay.stage.json("prompts -o json").await;
+    assert_eq!(prompts["prompts"][0]["requested_by"]["via"], socket);
+    relay.stage.server.approve(&code, "alice");
+    assert_eq!(asked.finish().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn no_token_grants_more_than_its_scopes() {
+    let restricted = Restricted::new("scopes = [\"openid\", \"read\"]").await;
+    // The user's own token has more, and is at hand.
+    let mut asked = restricted.stage.spawn("get-token work -s openid -s offline_access -s read -s write");
+    let code = prompted(&mut asked).await;
+    restricted.stage.server.approve(&code, "alice");
+    let wide = asked.finish().await.stdout;
+    let output = restricted.run("get-token -o json").await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let token: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_ne!(token["access_token"], wide.trim_end());
+    assert!(!token["scope"].as_str().expect("a scope").contains("write"), "{token}");
+    for more in ["get-token -s write", "get-token -s read -s write", "get-token --resource https://x.test/"] {
+        let output = restricted.run(more).await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(7), ""), "{more}: {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_opens_and_closes_it() {
+    let restricted = Restricted::new("").await;
+    restricted.sign_in().await;
+    let config = restricted.stage.config() + &restricted.stage.profile("other");
+    restricted.stage.home.write(restricted.stage.home.config_file(), config.as_bytes()).expect("a file");
+    restricted.stage.ok("reload").await;
+    for _ in 0..50 {
+        if restricted.run("get-token").await.code == Some(7) {
+            assert!(!restricted.socket.exists());
+            return;
+        }
+    }
+    panic!("it is still there");
+}
+
+#[tokio::test]
+async fn another_user_comes_in_only_where_it_is_allowed() {
+    if !can_become_another("sockets::another_user_comes_in_only_where_it_is_allowed") {
+        return;
+    }
+    for (more, expected) in [("allow_uids = [65534]", 200), ("allow_uids = [65533]", 403)] {
+        let restricted = Restricted::new(more).await;
+        let token = restricted.sign_in().await;
+        for directory in [restricted.stage.home.path(), restricted.socket.parent().expect("a directory")] {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+            std::fs::set_permissions(directory, mode).expect("a mode");
+        }
+        let mut command = restricted.stage.home.command("/usr/bin/setpriv".as_ref());
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--", "curl", "-s", "-w", "%{http_code}"]);
+        command.arg("--unix-socket").arg(&restricted.socket).args(["-H", "content-type: application/json"]);
+        command.args(["-d", "{}", "http://localhost/v1/token"]).stdin(Stdio::null());
+        let output = command.output().await.expect("curl");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(told.ends_with(&expected.to_string()), "{more}: {told}");
+        assert_eq!(told.contains(&token), expected == 200, "{more}: {told}");
+    }
+}
+
+/// A user and mount namespace, as a rootless container has: root in there is this user outside, and only the socket's
+/// directory is taken along.
+#[tokio::test]
+async fn it_is_there_for_a_container_through_a_bind_mount() {
+    let test = "sockets::it_is_there_for_a_container_through_a_bind_mount";
+    let restricted = Restricted::new("").await;
+    let token = restricted.sign_in().await;
+    let inside = restricted.stage.home.path().join("inside");
+    std::fs::create_dir(&inside).expect("a directory");
+    let brokerctl = open_copy(&restricted.stage.home, &binaries().brokerctl);
+    let script = format!(
+        "mount --bind {} {} && exec {} --socket {}/s get-token",
+        restricted.socket.parent().expect("a directory").display(),
+        inside.display(),
+        brokerctl.display(),
+        inside.display()
+    );
+    let mut command = restricted.stage.home.command("/usr/bin/unshare".as_ref());
+    command.args(["--user", "--map-root-user", "--mount", "--", "sh", "-c", &script]).stdin(Stdio::null());
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("in time").expect("unshare");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if complaint.contains("Operation not permitted") || complaint.contains("No such file") {
+        crate::real_parts::skip(test, "this system lets nobody make a namespace").expect("a record");
+        return;
+    }
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), token, "{complaint}");
+}
