@@ -31,6 +31,6 @@ doc:
 
 # What a token costs, beside the machine's limit and the other brokers; --write writes docs/PERFORMANCE.md
 bench *args:
-    packaging/dist
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target "$(rustc -vV | sed -n 's/^host: //p')" --package brokerctl --package brokerd
     cargo build --release --locked --package brokerctl
-    cargo run --profile bench --locked --package broker-tests --bin bench -- target/package/bin --dynamic target/release {{args}}
+    cargo run --profile bench --locked --package broker-tests --bin bench -- "target/$(rustc -vV | sed -n 's/^host: //p')/release" --dynamic target/release {{args}}

@@ -1,7 +1,7 @@
 //! brokerd as it is measured: signed in at the authorization server, a token at hand.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -34,6 +34,18 @@ impl Server {
             ..Options::default()
         };
         Ok(Self { fake: FakeAs::listen_tls(options, &ca).await?, ca })
+    }
+
+    /// Runs a command that signs in by the device flow, and confirms on its user's behalf, unless it ends before.
+    pub(crate) async fn confirm(&self, command: Command) -> anyhow::Result<Output> {
+        let mut command = tokio::process::Command::from(command);
+        let mut output = std::pin::pin!(command.output());
+        tokio::select! {
+            biased;
+            output = &mut output => return Ok(output?),
+            () = self.approve() => {}
+        }
+        Ok(output.await?)
     }
 
     /// Confirms the sign-in that is pending.

@@ -19,15 +19,15 @@ pub(super) async fn python(server: &Server) -> anyhow::Result<Peer> {
     let python =
         std::env::var_os("BROKERD_TEST_MSAL").map_or_else(|| here.join("real/msal/venv/bin/python"), Into::into);
     ensure!(python.exists(), "there is no Python with it; tests/run sets one up");
-    start("MSAL Python, cache in a file", vec![python.into(), here.join("bench/peers/msal.py").into()], server).await
+    start("MSAL Python, cache in a file", vec![python.into(), here.join("bench/peers/python.py").into()], server).await
 }
 
 /// MSAL for Node.js; `BROKERD_BENCH_MSAL_NODE` names a directory with `node_modules`.
 pub(super) async fn node(server: &Server) -> anyhow::Result<Peer> {
     let directory = std::env::var_os("BROKERD_BENCH_MSAL_NODE")
         .context("BROKERD_BENCH_MSAL_NODE names no directory with @azure/msal-node")?;
-    let script = Path::new(&directory).join("msal.mjs");
-    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/peers/msal.mjs"), &script)?;
+    let script = Path::new(&directory).join("node.mjs");
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/peers/node.mjs"), &script)?;
     start("MSAL Node, cache in a file", vec!["node".into(), script.into()], server).await
 }
 
@@ -57,10 +57,12 @@ async fn start(name: &'static str, fetch: Vec<OsString>, server: &Server) -> any
     };
     let mut sign_in = peer.fetch();
     sign_in.arg("sign-in").stdin(Stdio::null());
-    let mut sign_in = tokio::process::Command::from(sign_in);
-    let (signed_in, ()) = tokio::join!(sign_in.output(), server.approve());
-    let signed_in = signed_in?;
+    let signed_in = server.confirm(sign_in).await?;
     let said = String::from_utf8_lossy(&signed_in.stderr);
-    ensure!(signed_in.status.success(), "signing in: {}", said.lines().last().unwrap_or_default());
+    ensure!(
+        signed_in.status.success(),
+        "signing in: {}",
+        said.lines().find(|line| line.contains("Error")).unwrap_or_default()
+    );
     Ok(peer)
 }

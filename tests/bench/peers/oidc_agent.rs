@@ -62,9 +62,7 @@ pub(super) async fn start(server: &Server) -> anyhow::Result<Peer> {
         .args(["--scope", "openid profile offline_access", "--flow=device", "--pw-env", "--prompt=none"])
         .args(["--confirm-default", "--no-url-call"])
         .stdin(Stdio::null());
-    let mut generate = tokio::process::Command::from(generate);
-    let (generated, ()) = tokio::join!(generate.output(), server.approve());
-    let generated = generated?;
+    let generated = server.confirm(generate).await?;
     let said = String::from_utf8_lossy(&generated.stderr);
     ensure!(generated.status.success(), "oidc-gen: {}", said.lines().last().unwrap_or_default());
     Ok(peer)
