@@ -46,6 +46,8 @@ mod real_parts_selftest;
 #[cfg(unix)]
 mod real_provider;
 #[cfg(target_os = "linux")]
+mod real_systemd;
+#[cfg(target_os = "linux")]
 mod real_terminal;
 #[cfg(unix)]
 mod sockets;

@@ -25,6 +25,7 @@ use brokerd::config::Config;
 use brokerd::outbound::Outbound;
 use brokerd::server::{self, Door, Limits};
 use brokerd::store::memory::MemoryStore;
+use brokerd::supervision::Manager;
 use brokerd::vault::Vault;
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
@@ -97,6 +98,7 @@ impl Rig {
             config_file,
             store_is_fixed: false,
             state_dir: Some(self.directory.path().join("state")),
+            manager: Manager::default(),
         };
         let broker = Broker::start(parts);
         let (sender, door) = mpsc::channel(4096);

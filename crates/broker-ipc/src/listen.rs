@@ -6,13 +6,15 @@
 //! 4. The socket is bound, 0600 from the moment it exists, and must then be found in the directory that was checked.
 //! 5. On drop it is removed, if it is still the same file.
 //!
-//! A socket that a service manager made and handed over is used as it is and never removed.
+//! A socket that a service manager made and handed over is checked by the same rules, used as it is and never removed.
 //!
 //! On Windows a pipe has its access list from the start, its first instance must be the first of its name, and a lock file in
 //! the user's directory decides between daemons.
 
 #[cfg(unix)]
 mod directory;
+#[cfg(unix)]
+mod inherited;
 #[cfg(unix)]
 mod lock;
 #[cfg(test)]
@@ -60,6 +62,14 @@ pub enum ListenError {
     #[error("another brokerd is running{}", pid.map_or_else(String::new, |pid| format!(" (process {pid})")))]
     AlreadyRunning {
         /// Its process id, if known.
+        pid: Option<u32>,
+    },
+    /// Somebody listens there who is no brokerd: the service manager, for one that it would start.
+    #[error("{} is taken{}: stop brokerd.socket, if a service manager listens there", path.display(), pid.map_or_else(String::new, |pid| format!(" by process {pid}")))]
+    Taken {
+        /// The socket.
+        path: PathBuf,
+        /// Who, if known.
         pid: Option<u32>,
     },
     /// Others could reach, replace or redirect the socket.

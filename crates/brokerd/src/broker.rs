@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use self::index::Reconciled;
 use self::profiles::Profiles;
-use crate::account::{self, Command, Hold};
+use crate::account::{self, Command, Description, Hold};
 use crate::accounts::{Accounts, Card};
 use crate::audit::Audit;
 use crate::chance::Chance;
@@ -32,6 +32,8 @@ use crate::provider::Gates;
 use crate::raise::Raised;
 use crate::sign_in::SignIns;
 use crate::store::StoreConfig;
+use crate::supervision::Manager;
+use crate::supervision::pulse::Pulse;
 use crate::vault::Vault;
 
 /// What the daemon is made of; tests bring their own.
@@ -52,6 +54,8 @@ pub struct Parts {
     pub store_is_fixed: bool,
     /// Where the index of accounts is kept; `None`: nowhere.
     pub state_dir: Option<PathBuf>,
+    /// Who runs the daemon, and wants to know how it is.
+    pub manager: Manager,
 }
 
 /// The broker.
@@ -72,6 +76,9 @@ pub struct Broker {
     /// The grace is over.
     pub(crate) stop_now: CancellationToken,
     pub(crate) started: Instant,
+    pub(crate) manager: Manager,
+    /// Whether the accept loop goes round.
+    pub(crate) accepting: Pulse,
     pub(crate) config_file: PathBuf,
     outbound: Outbound,
     gates: Gates,
@@ -104,6 +111,8 @@ impl Broker {
             stop: CancellationToken::new(),
             stop_now: CancellationToken::new(),
             started: Instant::now(),
+            manager: parts.manager,
+            accepting: Pulse::default(),
             config_file: parts.config_file,
             outbound: parts.outbound,
             gates: Gates::new(parts.chance),
@@ -141,6 +150,17 @@ impl Broker {
     pub(crate) async fn tell(self: &Arc<Self>, id: &AccountId, command: Command) -> bool {
         let Some(mailbox) = self.mailbox(id) else { return false };
         mailbox.send(command).await.is_ok()
+    }
+
+    /// How every account stands. Each answers at once, whatever it has in the air.
+    pub(crate) async fn describe(self: &Arc<Self>) -> Vec<Description> {
+        let mut accounts = Vec::new();
+        for card in self.accounts.cards() {
+            let (reply, description) = oneshot::channel();
+            self.tell(&card.id, Command::Describe { reply }).await;
+            accounts.extend(description.await.ok());
+        }
+        accounts
     }
 
     fn mailbox(self: &Arc<Self>, id: &AccountId) -> Option<tokio::sync::mpsc::Sender<Command>> {

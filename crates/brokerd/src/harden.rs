@@ -38,9 +38,19 @@ fn hide_memory() {
 /// What says where the state directory is.
 const STATE_VARIABLE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_STATE_HOME" };
 
+/// Another daemon uses the state directory.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "another brokerd of this user keeps its sign-ins with {}; stop it, or give this one its own {STATE_VARIABLE} and store",
+    state_dir.display()
+)]
+pub struct NotAlone {
+    state_dir: std::path::PathBuf,
+}
+
 /// Makes sure that no other daemon uses this state directory, for as long as the file returned is open. `None` where the
 /// directory cannot be used at all: then the index is not kept either, and `status` says so.
-pub fn alone(state_dir: &std::path::Path) -> Result<Option<std::fs::File>, std::io::Error> {
+pub fn alone(state_dir: &std::path::Path) -> Result<Option<std::fs::File>, NotAlone> {
     use std::fs::TryLockError;
 
     let mut builder = std::fs::DirBuilder::new();
@@ -57,10 +67,7 @@ pub fn alone(state_dir: &std::path::Path) -> Result<Option<std::fs::File>, std::
         }
     };
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(std::io::Error::other(format!(
-            "another brokerd of this user keeps its sign-ins with {}; stop it, or give this one its own {STATE_VARIABLE} and store",
-            state_dir.display()
-        ))),
+        Err(TryLockError::WouldBlock) => Err(NotAlone { state_dir: state_dir.to_owned() }),
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
     }
 }

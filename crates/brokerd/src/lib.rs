@@ -29,4 +29,5 @@ pub(crate) mod restricted;
 pub mod server;
 pub(crate) mod sign_in;
 pub mod store;
+pub mod supervision;
 pub mod vault;

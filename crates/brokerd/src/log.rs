@@ -1,10 +1,16 @@
-//! Structured logs on stderr. `BROKERD_LOG` chooses what: `info` by default, or a filter such as `debug` or
-//! `brokerd=trace,hyper=info`.
+//! Structured logs: in the journal where stderr is the journal's, else on stderr. `BROKERD_LOG` chooses what: `info` by default,
+//! or a filter such as `debug` or `brokerd=trace,hyper=info`.
 
-use std::io;
+#[cfg(target_os = "linux")]
+mod journal;
+mod patience;
+mod stderr;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Starts logging for the process. A filter that cannot be read is told and left out.
 pub fn start() {
@@ -13,56 +19,16 @@ pub fn start() {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| Unfailing(io::stderr()))
-        .with_ansi(false)
-        .with_target(true)
-        .log_internal_errors(false)
-        .init();
+    #[cfg(target_os = "linux")]
+    let journal = journal::is_stderr().then(journal::Journal::open).and_then(Result::ok);
+    #[cfg(not(target_os = "linux"))]
+    let journal = None::<LevelFilter>;
+    let lines = journal.is_none().then(|| {
+        let layer = tracing_subscriber::fmt::layer().with_writer(stderr::line).with_ansi(false).with_target(true);
+        layer.log_internal_errors(false).boxed()
+    });
+    tracing_subscriber::registry().with(filter).with(journal).with(lines).init();
     if let Some(error) = wrong {
         tracing::warn!(%error, "BROKERD_LOG cannot be read; logging at info");
-    }
-}
-
-/// A log that cannot be written (a full disk, a terminal that closed) loses lines, and nothing else: a sign-in must not end
-/// because nobody can be told of it.
-struct Unfailing<W>(W);
-
-impl<W: io::Write> io::Write for Unfailing<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        drop(self.0.write_all(line));
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        drop(self.0.flush());
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    struct Full;
-
-    impl io::Write for Full {
-        fn write(&mut self, _line: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::StorageFull.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-    }
-
-    #[test]
-    fn a_full_disk_under_the_log_is_no_error() {
-        let mut log = Unfailing(Full);
-        assert_eq!(log.write(b"line").unwrap(), 4);
-        log.flush().unwrap();
     }
 }

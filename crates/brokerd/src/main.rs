@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use broker_ipc::endpoint::Endpoint;
-use broker_ipc::listen::Listener;
 use brokerd::broker::{Broker, Parts};
 use brokerd::chance::Chance;
 use brokerd::clock::Clock;
@@ -15,6 +14,7 @@ use brokerd::config::Config;
 use brokerd::outbound::Outbound;
 use brokerd::server::{self, Door, Limits};
 use brokerd::store::{StoreConfig, StoreKind};
+use brokerd::supervision::{self, Manager, Signal, Signals};
 use brokerd::vault::Vault;
 use brokerd::{harden, log, paths};
 use clap::Parser;
@@ -24,7 +24,8 @@ use clap::Parser;
 const GRACE: Duration = if cfg!(windows) { Duration::from_secs(3) } else { Duration::from_secs(8) };
 /// The runtime's own threads (a hanging name look-up) are not waited for any longer than this.
 const LAST_GRACE: Duration = Duration::from_millis(500);
-/// A configuration that is not right, by the table of exit codes.
+/// A configuration that is not right, or a place to listen at that is not, by the table of exit codes. A service manager need not
+/// try again.
 const EXIT_CONFIGURATION: u8 = 6;
 /// As LocalAPI's own.
 const LONGEST_REQUEST: u64 = 64 * 1024;
@@ -97,12 +98,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            if error.chain().any(supervision::is_to_be_changed) { EXIT_CONFIGURATION.into() } else { ExitCode::FAILURE }
         }
     }
 }
 
 fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
+    // Before anything has a second thread.
+    let inherited = supervision::inherited()?;
+    let manager = Manager::from_environment();
     let endpoint = Endpoint::resolve(arguments.socket.as_deref())?;
     let config = Config::load(&config_file);
     let mut store = config.as_ref().map_or_else(|_| StoreConfig::default(), |config| config.store.clone());
@@ -113,7 +117,7 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
     // One thread serves everybody: nothing here computes, and the keyring has a thread of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     let outcome = runtime.block_on(async {
-        let listener = Listener::bind(&endpoint)?;
+        let listener = supervision::listen(inherited, &endpoint)?;
         // Two daemons with one store would spend each other's refresh tokens, whatever their endpoints.
         let _alone = if in_memory { None } else { harden::alone(&paths::state_dir())? };
         let vault = Vault::spawn(store).context("no thread for the keyring")?;
@@ -127,6 +131,7 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
             store_is_fixed: arguments.store.is_some(),
             // What is gone with the process needs no index.
             state_dir: (!in_memory).then(paths::state_dir),
+            manager,
         };
         let broker = Broker::start(parts);
         tracing::info!(endpoint = %endpoint, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "listening");
@@ -142,6 +147,7 @@ async fn serve(broker: Arc<Broker>, door: Door) -> anyhow::Result<()> {
     broker.spawn_restricted();
     let server = server::serve(Arc::clone(&broker), door, limits);
     tokio::pin!(server);
+    supervision::attend(&broker);
     loop {
         tokio::select! {
             () = &mut server => break,
@@ -154,78 +160,9 @@ async fn serve(broker: Arc<Broker>, door: Door) -> anyhow::Result<()> {
             },
         }
     }
+    supervision::leave(&broker);
     broker.shut_down(GRACE).await;
     Ok(())
-}
-
-enum Signal {
-    Leave(&'static str),
-    #[cfg_attr(windows, expect(dead_code, reason = "no signal asks for it there; brokerctl reload does"))]
-    Reload,
-}
-
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.terminate.recv() => Signal::Leave("SIGTERM"),
-            _ = self.interrupt.recv() => Signal::Leave("SIGINT"),
-            _ = self.hangup.recv() => Signal::Reload,
-        }
-    }
-}
-
-/// What a console says when it is to end: at its keyboard, by its window, or because the session does. Once told, Windows
-/// waits some seconds (five, as a rule) and then ends the process; what is not saved by then is where a crash would leave it.
-#[cfg(windows)]
-struct Signals {
-    interrupt: tokio::signal::windows::CtrlC,
-    r#break: tokio::signal::windows::CtrlBreak,
-    close: tokio::signal::windows::CtrlClose,
-    logoff: tokio::signal::windows::CtrlLogoff,
-    shutdown: tokio::signal::windows::CtrlShutdown,
-}
-
-#[cfg(windows)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::windows;
-
-        Ok(Self {
-            interrupt: windows::ctrl_c()?,
-            r#break: windows::ctrl_break()?,
-            close: windows::ctrl_close()?,
-            logoff: windows::ctrl_logoff()?,
-            shutdown: windows::ctrl_shutdown()?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Leave("Ctrl-C"),
-            _ = self.r#break.recv() => Signal::Leave("Ctrl-Break"),
-            _ = self.close.recv() => Signal::Leave("close"),
-            _ = self.logoff.recv() => Signal::Leave("logoff"),
-            _ = self.shutdown.recv() => Signal::Leave("shutdown"),
-        }
-    }
 }
 
 #[expect(clippy::print_stderr, reason = "this command's answer is for a person")]

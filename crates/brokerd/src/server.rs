@@ -64,6 +64,7 @@ pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
         let accepted = tokio::select! {
             biased;
             () = broker.stop.cancelled() => return,
+            () = broker.accepting.beat() => continue,
             accepted = accept(&mut door) => accepted,
         };
         match accepted {
@@ -151,6 +152,7 @@ impl Connections {
             self.evict();
             tokio::select! {
                 () = self.left.notified() => {}
+                () = broker.accepting.beat() => {}
                 () = broker.stop.cancelled() => return,
                 () = self.close.cancelled() => return,
             }

@@ -146,6 +146,14 @@ impl Vault {
         self.call(Job::Check).await.map(drop)
     }
 
+    /// Returns whether the vault's thread answered within `limit`, or is inside a call of the store's.
+    pub async fn is_alive(&self, limit: Duration) -> bool {
+        match &self.backend {
+            Backend::Thread(thread) => thread.is_alive(limit).await,
+            Backend::Twin(_) => true,
+        }
+    }
+
     /// Returns what is known about the store, without asking it.
     pub fn status(&self) -> StoreStatus {
         self.board.status()

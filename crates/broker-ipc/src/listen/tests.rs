@@ -91,7 +91,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     place.directory(0o700);
     let before = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
     let error = Listener::bind(&place.endpoint()).unwrap_err();
-    assert!(matches!(error, ListenError::AlreadyRunning { .. }), "{error}");
+    assert!(matches!(error, ListenError::Taken { .. }), "{error}");
     drop(before);
     assert!(place.socket().exists());
     let _listener = Listener::bind(&place.endpoint()).unwrap();
@@ -152,8 +152,8 @@ async fn a_socket_that_replaced_ours_is_not_removed() {
 async fn an_inherited_socket_serves_and_stays() {
     let place = Place::new();
     place.directory(0o700);
-    let made = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
-    let listener = Listener::from_inherited(made.into()).unwrap();
+    let listener = Listener::from_inherited(handed_over(&place, 0o600)).unwrap();
+    assert_eq!(listener.inherited_path(), Some(place.socket().as_path()));
     let endpoint = place.endpoint();
     let (client, accepted) = tokio::join!(connect::connect(&endpoint, soon()), listener.accept());
     client.unwrap();
@@ -162,6 +162,50 @@ async fn an_inherited_socket_serves_and_stays() {
     assert!(place.socket().exists());
     let (pair, _other) = UnixStream::pair().unwrap();
     Listener::from_inherited(pair.into()).unwrap_err();
+}
+
+/// What a service manager would hand over.
+fn handed_over(place: &Place, mode: u32) -> std::os::fd::OwnedFd {
+    let made = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    std::fs::set_permissions(place.socket(), std::fs::Permissions::from_mode(mode)).unwrap();
+    made.into()
+}
+
+#[tokio::test]
+async fn an_inherited_socket_that_others_could_use_is_refused() {
+    let refused =
+        |place: &Place, socket| Listener::from_inherited(socket).map(|_| place.socket()).unwrap_err().to_string();
+    let place = Place::new();
+    place.directory(0o700);
+    assert!(refused(&place, handed_over(&place, 0o660)).contains("SocketMode=0600"));
+
+    let place = Place::new();
+    place.directory(0o755);
+    assert!(refused(&place, handed_over(&place, 0o600)).contains("is open to others"));
+
+    let place = Place::new();
+    let elsewhere = place.root.path().join("elsewhere");
+    std::fs::DirBuilder::new().mode(0o700).create(&elsewhere).unwrap();
+    symlink(&elsewhere, place.socket().parent().unwrap()).unwrap();
+    assert!(refused(&place, handed_over(&place, 0o600)).contains("symbolic link"));
+
+    // The name leads elsewhere by now.
+    let place = Place::new();
+    place.directory(0o700);
+    let socket = handed_over(&place, 0o600);
+    std::fs::remove_file(place.socket()).unwrap();
+    std::fs::write(place.socket(), "").unwrap();
+    assert!(refused(&place, socket).contains("is not the socket"));
+}
+
+#[tokio::test]
+async fn a_daemon_started_by_hand_is_told_of_the_one_that_was_activated() {
+    let place = Place::new();
+    place.directory(0o700);
+    let _activated = Listener::from_inherited(handed_over(&place, 0o600)).unwrap();
+    let own = std::process::id();
+    let error = Listener::bind(&place.endpoint()).unwrap_err();
+    assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid) } if pid == own), "{error}");
 }
 
 #[tokio::test]

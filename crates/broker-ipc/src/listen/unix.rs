@@ -13,6 +13,7 @@ use interprocess::os::unix::uds_local_socket::tokio::Listener as Inner;
 use rustix::net::sockopt;
 
 use super::directory::{FileId, PrivateDir};
+use super::inherited::Inherited;
 use super::lock::Lock;
 use super::{Access, ListenError, Stream};
 use crate::connect;
@@ -24,8 +25,16 @@ use crate::peer::Peer;
 #[derive(Debug)]
 pub struct Listener {
     inner: Inner,
-    /// What to remove on drop; `None` where a service manager made the socket.
-    claim: Option<Claim>,
+    origin: Origin,
+}
+
+/// Who made the socket.
+#[derive(Debug)]
+enum Origin {
+    /// This process, which removes it.
+    Made { _claim: Claim },
+    /// A service manager, which keeps it.
+    Inherited(Inherited),
 }
 
 impl Listener {
@@ -60,22 +69,24 @@ impl Listener {
         let missing = || ListenError::insecure(&path, "was moved away while it was made");
         let socket = directory.own_socket(name)?.ok_or_else(missing)?;
         let claim = Claim { directory, name: name.to_owned(), socket, _lock: lock };
-        let listener = Self { inner, claim: Some(claim) };
+        let listener = Self { inner, origin: Origin::Made { _claim: claim } };
         listener.raise_backlog()?;
         Ok(listener)
     }
 
     /// Listens on a socket that a service manager made and handed over: it is neither changed nor ever removed.
     ///
-    /// Must be called within a tokio runtime.
+    /// Must be called within a tokio runtime. Waits up to two seconds for a daemon that was started by hand and is leaving.
     ///
     /// # Errors
-    /// When `fd` is not a listening Unix stream socket.
+    /// When `fd` is not a listening Unix stream socket; [`ListenError::Insecure`] when others could reach or replace it;
+    /// [`ListenError::AlreadyRunning`] when another daemon listens at its name.
     pub fn from_inherited(fd: OwnedFd) -> Result<Self, ListenError> {
         let failed = || ListenError::io("use the inherited socket");
         check_listening(&fd).map_err(failed())?;
+        let inherited = Inherited::check(&fd)?;
         let inner = Inner::try_from(fd).map_err(failed())?;
-        Ok(Self { inner, claim: None })
+        Ok(Self { inner, origin: Origin::Inherited(inherited) })
     }
 
     /// Waits for the next connection and says who made it.
@@ -96,7 +107,15 @@ impl Listener {
 
     /// Returns whether a service manager made the socket.
     pub fn is_inherited(&self) -> bool {
-        self.claim.is_none()
+        matches!(self.origin, Origin::Inherited(_))
+    }
+
+    /// Returns the name of a socket that a service manager made.
+    pub fn inherited_path(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Inherited(inherited) => Some(&inherited.path),
+            Origin::Made { .. } => None,
+        }
     }
 
     /// Raises the backlog to the system's maximum, to which the kernel cuts this down.
@@ -135,7 +154,7 @@ fn remove_stale(directory: &PrivateDir, name: &str, endpoint: &Endpoint) -> Resu
     match connect::blocking::open(endpoint, Deadline::after(PATIENCE)) {
         Ok(answered) => {
             let pid = Peer::of(&SyncStream::from(answered)).ok().and_then(|peer| peer.pid);
-            Err(ListenError::AlreadyRunning { pid: pid.and_then(|pid| pid.try_into().ok()) })
+            Err(ListenError::Taken { path: endpoint.path().to_owned(), pid: pid.and_then(|pid| pid.try_into().ok()) })
         }
         // Somebody listens who has no time to accept.
         Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(ListenError::AlreadyRunning { pid: None }),

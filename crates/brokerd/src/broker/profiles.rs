@@ -93,6 +93,7 @@ impl Broker {
 
     /// Reads the configuration again. A file that is not right leaves the old one in force.
     pub fn reload(self: &Arc<Self>) -> Result<Reloaded, ErrorBody> {
+        let _reloading = self.manager.reloading();
         // Certificates are read anew as well, the system's among them.
         self.outbound.begin_anew();
         self.gates.try_again();

@@ -7,26 +7,15 @@ use broker_ipc::error::{ErrorBody, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::reply::Reply;
-use crate::account::{Command, Description};
+use crate::account::Command;
 use crate::broker::Broker;
 use crate::grant::AccountId;
 
 pub(super) async fn list(broker: &Arc<Broker>) -> Result<Reply, ErrorBody> {
     // A keyring that does not answer hides accounts the index has lost, and no others: list what is known.
     drop(broker.reconciled().await);
-    let described = describe(broker).await;
+    let described = broker.describe().await;
     Ok(Reply::json(&Accounts { accounts: described.into_iter().map(|described| described.account).collect() }))
-}
-
-/// How every account stands. Each answers at once, whatever it has in the air.
-pub(super) async fn describe(broker: &Arc<Broker>) -> Vec<Description> {
-    let mut accounts = Vec::new();
-    for card in broker.accounts.cards() {
-        let (reply, description) = oneshot::channel();
-        broker.tell(&card.id, Command::Describe { reply }).await;
-        accounts.extend(description.await.ok());
-    }
-    accounts
 }
 
 pub(super) async fn sign_out(broker: &Arc<Broker>, id: &str) -> Result<Reply, ErrorBody> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use broker_ipc::api::{AccountState, ConfigurationStatus, ProfileSummary, ProxySummary, Status};
 
-use super::accounts::describe;
 use crate::account::Description;
 use crate::broker::Broker;
 use crate::outbound::Source;
@@ -21,7 +20,7 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
     if profiles.store != broker.store_at_start {
         notices.push("[store] in the configuration is another than at the start: restart brokerd to use it".into());
     }
-    let described = describe(broker).await;
+    let described = broker.describe().await;
     let accounts = described.len();
     let mut flights = broker.sign_ins.flights();
     for Description { account, flights: refreshes } in described {

@@ -24,10 +24,14 @@ pub(super) struct Thread {
     progress: Arc<Progress>,
 }
 
-struct Queued {
-    id: u64,
-    job: Job,
-    reply: oneshot::Sender<Result<Answer, VaultError>>,
+enum Queued {
+    Job {
+        id: u64,
+        job: Job,
+        reply: oneshot::Sender<Result<Answer, VaultError>>,
+    },
+    /// Is there anybody?
+    Pulse(oneshot::Sender<()>),
 }
 
 /// Which call the thread is in. One mutex, never held over an await or a store's call.
@@ -63,7 +67,7 @@ impl Thread {
         }
         let id = self.progress.next_id();
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Queued { id, job, reply }).map_err(|_| VaultError::Ended)?;
+        self.jobs.send(Queued::Job { id, job, reply }).map_err(|_| VaultError::Ended)?;
         tokio::select! {
             biased;
             answer = answer => answer.map_err(|_| VaultError::Ended)?,
@@ -73,6 +77,20 @@ impl Thread {
             }
             // The call in front is stuck: no need to wait for the own deadline as well.
             _ = stuck.wait_for(|stuck| *stuck) => Err(VaultError::TimedOut),
+        }
+    }
+}
+
+impl Thread {
+    /// Returns whether the thread comes round to its queue within `limit`, or is in a call of the store's, however long that takes.
+    pub(super) async fn is_alive(&self, limit: Duration) -> bool {
+        let (reply, answer) = oneshot::channel();
+        if self.jobs.send(Queued::Pulse(reply)).is_err() {
+            return false;
+        }
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.is_ok(),
+            Err(_) => self.progress.lock().call.is_some(),
         }
     }
 }
@@ -132,19 +150,20 @@ impl Owner {
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match next {
-                Ok(queued) => self.serve(queued),
+                Ok(Queued::Job { id, job, reply }) => self.serve(id, &job, reply),
+                // Whoever asked may be gone.
+                Ok(Queued::Pulse(reply)) => drop(reply.send(())),
                 Err(RecvTimeoutError::Timeout) => self.touch(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    fn serve(&mut self, queued: Queued) {
-        let Queued { id, job, reply } = queued;
+    fn serve(&mut self, id: u64, job: &Job, reply: oneshot::Sender<Result<Answer, VaultError>>) {
         if reply.is_closed() {
             return;
         }
-        let result = self.guarded(id, |owner| owner.work(&job));
+        let result = self.guarded(id, |owner| owner.work(job));
         // The caller may have left meanwhile; what was done stays done.
         drop(reply.send(result.map_err(VaultError::from)));
     }

@@ -1,0 +1,96 @@
+//! Servers, where nobody has a desktop: sign-ins that survive a reboot.
+
+use super::*;
+
+/// What root prepares for `brokerd@ada`: her configuration, and a key only systemd can read.
+const PREPARE: &str = "mkdir -p /etc/brokerd /etc/credstore.encrypted && \
+    head -c 32 /dev/urandom | \
+    systemd-creds encrypt --name=store-key - /etc/credstore.encrypted/brokerd.ada.store-key && \
+    systemctl enable --now --quiet brokerd@ada.socket";
+
+const ASK: &str = "BROKERD_SOCKET=/run/brokerd/ada/brokerd.sock brokerctl get-token";
+
+#[tokio::test]
+async fn the_system_template_keeps_a_sign_in_over_a_reboot_by_a_credential() -> Result<()> {
+    const TEST: &str = "the_system_template_keeps_a_sign_in";
+    let (server, disk) = (support::fake_as::FakeAs::listen(options()).await?, Disk::new()?);
+    let Some(stage) = Stage::at(TEST, server.clone(), Some(&disk)).await? else { return Ok(()) };
+    let config = format!("[store]\nkind = \"file\"\nkey_credential = \"store-key\"\n{}", stage.profile("work"));
+    stage.machine.root_ok(&format!("cat >/etc/brokerd/ada.toml <<'END'\n{config}\nEND\n{PREPARE}")).await?;
+    stage.sign_in(ASK).await?;
+    let unit = "systemctl show --value -p StatusText brokerd@ada.service";
+    stage.machine.until(unit, |told| told == "1 profile, 1 account; store file\n").await?;
+    let reload = stage.machine.root_ok("systemctl reload brokerd@ada.service").await;
+    ensure!(reload.is_ok(), "{reload:?}");
+    stage.end().await?;
+
+    let Some(stage) = Stage::at(TEST, server, Some(&disk)).await? else { return Ok(()) };
+    // The link that `enable` made is of a part of the disk that is new at each boot.
+    stage.machine.root_ok("systemctl start brokerd@ada.socket").await?;
+    let polls = stage.sign_ins();
+    let token = stage.machine.ok(&format!("{ASK} --no-prompt")).await?;
+    ensure!(stage.server.access_token(token.trim_end()).is_some() && stage.sign_ins() == polls, "somebody was asked");
+    stage.end().await
+}
+
+#[tokio::test]
+async fn a_passphrase_typed_at_the_terminal_opens_the_store_after_a_reboot() -> Result<()> {
+    const TEST: &str = "a_passphrase_typed_at_the_terminal";
+    const PASSPHRASE: &str = "correct horse battery staple";
+    let (server, disk) = (support::fake_as::FakeAs::listen(options()).await?, Disk::new()?);
+    let Some(stage) = Stage::at(TEST, server.clone(), Some(&disk)).await? else { return Ok(()) };
+    let machine = &stage.machine;
+    stage.configure(&format!("[store]\nkind = \"file\"\npassphrase = true\n{}", stage.profile("work"))).await?;
+    machine.ok("systemctl --user enable --now --quiet brokerd.socket").await?;
+    let locked = machine.run("brokerctl get-token --no-prompt").await?;
+    ensure!(locked.code == Some(9) && locked.stderr.contains("brokerctl unlock"), "{locked:?}");
+    unlock(machine, &[PASSPHRASE, PASSPHRASE]).await?;
+    stage.sign_in("brokerctl get-token").await?;
+    stage.end().await?;
+
+    let Some(stage) = Stage::at(TEST, server, Some(&disk)).await? else { return Ok(()) };
+    let machine = &stage.machine;
+    machine.ok("systemctl --user start brokerd.socket").await?;
+    let locked = machine.run("brokerctl get-token --no-prompt").await?;
+    ensure!(locked.code == Some(9) && locked.stderr.contains("brokerctl unlock"), "{locked:?}");
+    let wrong = unlock(machine, &["wrong"]).await;
+    ensure!(wrong.is_err_and(|why| why.to_string().contains("not the passphrase")));
+    let told = unlock(machine, &[PASSPHRASE]).await?;
+    ensure!(!told.contains(PASSPHRASE), "{told}");
+    let polls = stage.sign_ins();
+    stage.token("").await?;
+    ensure!(stage.sign_ins() == polls, "somebody was asked");
+    ensure!(!machine.journal().await?.contains(PASSPHRASE));
+    stage.end().await
+}
+
+/// Types lines into `brokerctl unlock` on a terminal, and returns what that showed.
+async fn unlock(machine: &Machine, lines: &[&str]) -> Result<String> {
+    let script = format!(
+        "python3 - {} <<'END'\n{TYPE}\nEND",
+        lines.iter().map(|line| format!("'{line}'")).collect::<Vec<_>>().join(" ")
+    );
+    machine.ok(&script).await
+}
+
+/// A terminal, and somebody who types each line when asked for it.
+const TYPE: &str = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp("brokerctl", ["brokerctl", "unlock"])
+shown, lines = "", sys.argv[1:]
+while True:
+    try:
+        piece = os.read(terminal, 1024).decode()
+    except OSError:
+        break
+    shown += piece
+    if lines and shown.rstrip(" ").endswith(":"):
+        os.write(terminal, (lines.pop(0) + "\n").encode())
+        shown += "<typed>"
+print(shown)
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stderr.write(shown if status else "")
+sys.exit(status)
+"#;
