@@ -9,7 +9,7 @@ use broker_ipc::api::{
     Account, AccountRef, AccountState, Accounts, ClientSecretRequest, ConfigurationStatus, DevicePrompt, Event,
     Finding, Findings, FlightSummary, Include, Interaction, LastError, ProbeRequest, ProfileSummary, Prompts,
     ProxySummary, Reloaded, Requester, Revocation, SignedOut, Status, StoreStatus, TokenEvent, TokenRequest,
-    TokenResponse, TokenSummary,
+    TokenResponse, TokenSummary, UnlockRequest,
 };
 use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
 use brokerd::config::Config;
@@ -233,6 +233,7 @@ fn openapi_has_the_fields_of_requests_and_answers() {
             include: vec![Include::IdToken],
         },
     );
+    schemas.describe("UnlockRequest", &UnlockRequest { passphrase: "p".into(), new: true });
     schemas.describe("ClientSecretRequest", &ClientSecretRequest { client_secret: "s".into() });
     schemas.describe("AccountRef", &account_ref());
     schemas.describe("TokenResponse", &token());
@@ -291,7 +292,13 @@ fn openapi_has_the_fields_of_accounts_and_status() {
     schemas.describe("Account", &account);
     schemas.describe("Accounts", &Accounts { accounts: vec![account] });
 
-    let store = StoreStatus { kind: text("file"), durability: text("d"), state: text("ok"), detail: some("why") };
+    let store = StoreStatus {
+        kind: text("file"),
+        durability: text("d"),
+        state: text("ok"),
+        detail: some("why"),
+        unlock: some("passphrase"),
+    };
     let configuration = ConfigurationStatus { path: text("/c"), error: some("why") };
     let proxy = ProxySummary { from: text("environment"), address: some("http://p:1"), error: some("why") };
     let profile = ProfileSummary {

@@ -110,6 +110,12 @@ impl Client {
         self.call(&Call::sign_out(id))
     }
 
+    /// Opens a store that waits for a person's passphrase; with `new`, this is the one from now on. [`Status`]'s store says in
+    /// `unlock` what is wanted.
+    pub fn unlock(&self, passphrase: &SecretString, new: bool) -> Result<(), ClientError> {
+        self.exchange_whole(&Call::unlock(passphrase, new)?).map(drop)
+    }
+
     /// Keeps a profile's client secret in the keyring, in the place of the one there may be.
     pub fn set_client_secret(&self, profile: &str, secret: &SecretString) -> Result<(), ClientError> {
         self.exchange_whole(&Call::set_client_secret(profile, secret)?).map(drop)

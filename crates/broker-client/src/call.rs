@@ -1,6 +1,6 @@
 //! What each method asks for: the requests of LocalAPI v1, for both faces.
 
-use broker_ipc::api::{ClientSecretRequest, ProbeRequest, TokenRequest};
+use broker_ipc::api::{ClientSecretRequest, ProbeRequest, TokenRequest, UnlockRequest};
 use secrecy::SecretString;
 use serde::Serialize;
 
@@ -71,6 +71,11 @@ impl Call {
     pub(crate) fn set_client_secret(profile: &str, secret: &SecretString) -> Result<Self, ClientError> {
         let path = format!("/v1/client-secrets/{}", segment(profile));
         Self::with_body(Method::Put, &path, &ClientSecretRequest { client_secret: secret.clone() })
+    }
+
+    pub(crate) fn unlock(passphrase: &SecretString, new: bool) -> Result<Self, ClientError> {
+        let request = UnlockRequest { passphrase: passphrase.clone(), new };
+        Self::with_body(Method::Post, "/v1/store/unlock", &request)
     }
 
     pub(crate) fn sign_out(id: &str) -> Self {

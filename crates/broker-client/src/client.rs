@@ -147,6 +147,12 @@ impl Client {
         self.exchange_whole(Call::set_client_secret(profile, secret)?).await?.check()
     }
 
+    /// Opens a store that waits for a person's passphrase; with `new`, this is the one from now on. [`Status`]'s store says in
+    /// `unlock` what is wanted.
+    pub async fn unlock(&self, passphrase: &SecretString, new: bool) -> Result<(), ClientError> {
+        self.exchange_whole(Call::unlock(passphrase, new)?).await?.check()
+    }
+
     /// Removes a profile's client secret from the keyring.
     pub async fn remove_client_secret(&self, profile: &str) -> Result<(), ClientError> {
         self.exchange_whole(Call::remove_client_secret(profile)).await?.check()

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::accounts::{Account, AccountState, Accounts, LastError, Revocation, SignedOut, TokenSummary};
-pub use self::secrets::ClientSecretRequest;
+pub use self::secrets::{ClientSecretRequest, UnlockRequest};
 pub use self::status::{
     ConfigurationStatus, Event, Finding, Findings, FlightSummary, ProbeRequest, ProfileSummary, Prompts, ProxySummary,
     Reloaded, Status, StoreStatus,

@@ -168,6 +168,12 @@ Examples:
   brokerctl completions fish >~/.config/fish/completions/brokerctl.fish
   brokerctl completions powershell | Out-String | Invoke-Expression")]
     Completions(Completions),
+    /// Give the passphrase of the sealed file, which is asked for and not shown
+    #[command(after_help = "\
+Examples:
+  brokerctl unlock                             the first time, it is chosen and asked for twice
+  pass show brokerd | brokerctl unlock")]
+    Unlock(Plain),
     /// Check what only the daemon can: its store, its configuration, its providers
     #[command(after_help = "\
 Examples:
@@ -225,6 +231,7 @@ impl Command {
             | Self::Doctor(plain)
             | Self::Reload(plain)
             | Self::Status(plain)
+            | Self::Unlock(plain)
             | Self::Watch(plain) => plain.is_json(),
         }
     }
@@ -317,6 +324,7 @@ mod tests {
             "profile show work -o json --config /c",
             "profile remove work --keep-accounts",
             "client-secret set google",
+            "unlock -o json",
             "client-secret remove google -o json",
         ] {
             let arguments = ["brokerctl"].into_iter().chain(line.split(' '));

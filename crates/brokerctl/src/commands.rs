@@ -7,6 +7,7 @@ pub(crate) mod profile;
 pub(crate) mod prompts;
 pub(crate) mod service;
 pub(crate) mod token;
+pub(crate) mod unlock;
 pub(crate) mod watch;
 
 use clap::CommandFactory as _;

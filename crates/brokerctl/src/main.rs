@@ -57,6 +57,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Service(options) => commands::service::run(&client, options),
         Command::Completions(options) => commands::completions(options.shell),
         Command::Status(options) => commands::inspect::status(&client, options),
+        Command::Unlock(options) => commands::unlock::run(&client, options),
         Command::Watch(options) => commands::watch::run(&client, options),
     }
 }

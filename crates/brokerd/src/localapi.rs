@@ -8,6 +8,7 @@ mod guard;
 mod reply;
 mod status;
 mod token;
+mod unlock;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/v1/prompts/{id}", &["DELETE"]),
     ("/v1/reload", &["POST"]),
     ("/v1/status", &["GET"]),
+    ("/v1/store/unlock", &["POST"]),
     ("/v1/token", &["POST"]),
 ];
 
@@ -87,6 +89,7 @@ async fn route(
         ("GET", ["v1", "events"]) => Ok(events::stream(broker)),
         ("GET", ["v1", "status"]) => Ok(Reply::json(&status::status(broker).await)),
         ("GET", ["v1", "doctor"]) => Ok(Reply::json(&doctor::doctor(broker).await)),
+        ("POST", ["v1", "store", "unlock"]) => unlock::unlock(broker, body).await,
         ("POST", ["v1", "probe"]) => doctor::probe(broker, body).await,
         ("POST", ["v1", "reload"]) => {
             let Nothing {} = parse(body)?;

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 pub use error::StoreError;
 pub(crate) use open::check;
-pub use open::{Opened, open, open_explained};
+pub use open::{Opened, open, open_explained, unlock_explained};
 
 /// The service name of every item in a keyring; the user name is the key.
 pub const SERVICE: &str = "brokerd";
@@ -38,6 +38,10 @@ pub struct StoreConfig {
     pub key_file: Option<PathBuf>,
     /// `file` only: a command that prints the key, with its arguments; no shell.
     pub key_command: Option<Vec<String>>,
+    /// `file` only: the systemd credential that holds the key, by its name in `$CREDENTIALS_DIRECTORY`.
+    pub key_credential: Option<String>,
+    /// `file` only: the key is under a passphrase, which a person gives after each start.
+    pub passphrase: bool,
 }
 
 /// A kind of store, as configured.

@@ -18,12 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_ipc::api::StoreStatus;
+use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 pub use self::error::VaultError;
 
 use self::board::Board;
-use self::thread::Thread;
+use self::thread::{Given, Thread};
 use self::twin::Twin;
 use self::work::{Answer, Job};
 use crate::store::memory::MemoryStore;
@@ -67,8 +68,11 @@ impl Vault {
         if config.kind == StoreKind::Memory {
             return Ok(Self::memory(MemoryStore::new()));
         }
-        Self::spawn_with(config.kind, move || {
-            let opened = store::open_explained(&config)?;
+        Self::spawn_over(config.kind, move |given| {
+            let opened = match given {
+                Some((passphrase, new)) => store::unlock_explained(&config, passphrase, new)?,
+                None => store::open_explained(&config)?,
+            };
             config.kind = opened.store.kind();
             Ok(opened)
         })
@@ -81,7 +85,14 @@ impl Vault {
     /// Only if the system gives no thread.
     pub fn spawn_with(
         configured: StoreKind,
-        open: impl FnMut() -> Result<Opened, StoreError> + Send + 'static,
+        mut open: impl FnMut() -> Result<Opened, StoreError> + Send + 'static,
+    ) -> io::Result<Self> {
+        Self::spawn_over(configured, move |_| open())
+    }
+
+    fn spawn_over(
+        configured: StoreKind,
+        open: impl FnMut(Option<Given<'_>>) -> Result<Opened, StoreError> + Send + 'static,
     ) -> io::Result<Self> {
         let board = Arc::new(Board::new(configured));
         let thread = Thread::spawn(Arc::clone(&board), Box::new(open))?;
@@ -108,6 +119,11 @@ impl Vault {
     /// Opens the store, if it is not open.
     pub async fn open(&self) -> Result<(), VaultError> {
         self.call(Job::Open).await.map(drop)
+    }
+
+    /// Opens a store that waits for a person's passphrase; with `new`, this is the one from now on. One that is open stays so.
+    pub async fn unlock(&self, passphrase: SecretString, new: bool) -> Result<(), VaultError> {
+        self.call(Job::Unlock { passphrase, new }).await.map(drop)
     }
 
     /// Reads a secret; `None` if there is none.

@@ -43,7 +43,7 @@ async fn a_reload_takes_a_good_file_and_keeps_the_old_one_over_a_broken_one() ->
     let broken = machine.run("systemctl --user reload brokerd.service").await?;
     ensure!(broken.code != Some(0), "{broken:?}");
     for place in [machine.journal().await?, machine.ok("brokerctl status").await?] {
-        ensure!(place.contains("unknown key") && place.contains("client_id"), "{place}");
+        ensure!(place.contains("is no key of") && place.contains("client_id"), "{place}");
     }
     let status = "systemctl --user show --value -p StatusText brokerd.service";
     machine.until(status, |told| told.starts_with("configuration not in force: ")).await?;

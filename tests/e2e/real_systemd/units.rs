@@ -76,11 +76,7 @@ async fn systemd_finds_nothing_wrong_with_them_and_its_score_is_the_documented_o
     let documented = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd/README.md"))?;
     for (unit, arguments) in [("brokerd.service", "--user"), ("brokerd@ada.service", "")] {
         let file = format!("$(systemctl {arguments} show -p FragmentPath --value {unit})");
-        let told = machine.ok(&format!("systemd-analyze security --offline=yes --no-pager {arguments} {file}")).await;
-        let told = match told {
-            Ok(told) => told,
-            Err(error) => return Err(error),
-        };
+        let told = machine.ok(&format!("systemd-analyze security --offline=yes --no-pager {arguments} {file}")).await?;
         let score =
             told.lines().last().and_then(|line| line.split_whitespace().find(|word| word.parse::<f32>().is_ok()));
         let score = score.context("a score")?;

@@ -11,3 +11,15 @@ pub struct ClientSecretRequest {
     #[serde(serialize_with = "super::expose")]
     pub client_secret: SecretString,
 }
+
+/// `POST /v1/store/unlock`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnlockRequest {
+    /// The passphrase of the sealed file.
+    #[serde(serialize_with = "super::expose")]
+    pub passphrase: SecretString,
+    /// Whether it is to be the passphrase from now on, where none has been chosen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new: bool,
+}

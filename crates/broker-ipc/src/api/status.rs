@@ -80,6 +80,9 @@ pub struct StoreStatus {
     /// Why it is not `ok`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What `POST /v1/store/unlock` is to be given: `passphrase`, or `new_passphrase` where none has been chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlock: Option<String>,
 }
 
 /// The configuration in force.

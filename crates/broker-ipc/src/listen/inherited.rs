@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::ListenError;
 use super::directory::PrivateDir;
 use super::lock::Lock;
+use super::{Access, ListenError};
 
 /// Permission bits of everybody but the owner, and those with which others could replace the socket.
 const OTHERS: u32 = 0o077;
@@ -46,7 +46,7 @@ impl Inherited {
         let lock = if is_roots(parent) {
             None
         } else {
-            let directory = PrivateDir::open(parent)?;
+            let directory = PrivateDir::open(parent, Access::Own)?;
             Some(take_patiently(&directory, &format!("{name}.lock"))?)
         };
         Ok(Self { path, _lock: lock })

@@ -166,9 +166,9 @@ async fn an_inherited_socket_serves_and_stays() {
 
 /// What a service manager would hand over.
 fn handed_over(place: &Place, mode: u32) -> std::os::fd::OwnedFd {
-    let made = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
     std::fs::set_permissions(place.socket(), std::fs::Permissions::from_mode(mode)).unwrap();
-    made.into()
+    socket.into()
 }
 
 #[tokio::test]

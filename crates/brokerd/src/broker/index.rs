@@ -26,7 +26,7 @@ impl Default for Reconciled {
 
 impl Broker {
     /// Holds the index against the store, in the background; once at a time.
-    pub(super) fn reconcile(self: &Arc<Self>) {
+    pub(crate) fn reconcile(self: &Arc<Self>) {
         let mut running = self.reconciled.running.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut *running, true) {
             return;

@@ -7,7 +7,7 @@ const TOP: &[&str] = &["default_profile", "hosts", "profiles", "prompt", "socket
 const HOST: &[&str] = &["match", "profile", "scopes", "account", "username"];
 const PROMPT: &[&str] = &["command"];
 const SOCKET: &[&str] = &["path", "profiles", "scopes", "interaction", "allow_uids"];
-const STORE: &[&str] = &["kind", "path", "key_file", "key_command"];
+const STORE: &[&str] = &["kind", "path", "key_file", "key_command", "key_credential", "passphrase"];
 /// Every key of a profile.
 pub(crate) const PROFILE: &[&str] = &[
     "provider",
@@ -145,7 +145,7 @@ mod tests {
             (
                 "[store]\nxyz = 1",
                 "\"xyz\" is no key of [store]",
-                "the keys there are: kind, path, key_file, key_command",
+                "the keys there are: kind, path, key_file, key_command, key_credential, passphrase",
             ),
         ] {
             let unknown = unknown(text);

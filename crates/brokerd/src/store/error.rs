@@ -31,12 +31,21 @@ pub enum StoreError {
         #[source]
         source: Option<BoxError>,
     },
-    /// Locked, and nobody unlocked it.
+    /// The keyring is locked, and nobody unlocked it.
     #[error("the keyring is locked")]
     Locked,
+    /// The sealed file's passphrase has not been given since the daemon started.
+    #[error("{}", if *new { "no passphrase has been chosen for the sealed file" } else { "the sealed file is locked" })]
+    NeedsPassphrase {
+        /// None has been chosen yet.
+        new: bool,
+    },
     /// This store, or this version, cannot do that.
     #[error("{0}")]
     NotSupported(String),
+    /// The passphrase is not the one, or there is one already.
+    #[error("{0}")]
+    Passphrase(String),
     /// Missing or broken; another attempt may find it working.
     #[error("{what}")]
     Unavailable {

@@ -3,12 +3,14 @@
 //! The choice of cipher and format: `docs/decisions/0004-sealed-file.md`.
 
 mod key;
+mod passphrase;
 mod sealed;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use self::sealed::{Items, Key, Unsealed};
@@ -29,6 +31,11 @@ impl std::fmt::Debug for FileStore {
     }
 }
 
+/// Whether a source of a key is configured.
+pub(super) fn has_key(config: &StoreConfig) -> bool {
+    key::is_configured(config)
+}
+
 /// Whether the configured file has a key.
 pub(super) fn check(config: &StoreConfig) -> Result<(), StoreError> {
     key::check(config)
@@ -42,10 +49,23 @@ impl FileStore {
     /// [`StoreError::Configuration`] without a fit key or place, [`StoreError::Busy`] if another broker has the file,
     /// [`StoreError::WrongKey`], [`StoreError::Damaged`], [`StoreError::Unavailable`].
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        let path = match &config.path {
-            Some(path) => path.clone(),
-            None => default_path()?,
-        };
+        Self::open_with(config, |_| key::load(config))
+    }
+
+    /// Does what [`open`](Self::open) does with the key that is under a passphrase; with `new`, makes both.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), and [`StoreError::Passphrase`].
+    pub fn unlock(config: &StoreConfig, passphrase: &SecretString, new: bool) -> Result<Self, StoreError> {
+        Self::open_with(config, |directory| {
+            let path = key::passphrase_file(&place(config)?);
+            if new { passphrase::choose(directory, &path, passphrase) } else { passphrase::open(&path, passphrase) }
+        })
+    }
+
+    fn open_with(config: &StoreConfig, key: impl FnOnce(&Path) -> Result<Key, StoreError>) -> Result<Self, StoreError> {
+        let path = place(config)?;
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(StoreError::Configuration(format!("store.path {} names no file", path.display())));
         };
@@ -56,7 +76,8 @@ impl FileStore {
         lock_name.push(".lock");
         let lock = take_lock(&directory.join(lock_name))?;
 
-        let store = Self { directory, key: key::load(config)?, _lock: lock, path };
+        let key = key(&directory)?;
+        let store = Self { directory, key, _lock: lock, path };
         store.remove_leftovers();
         store.read()?;
         Ok(store)
@@ -91,26 +112,12 @@ impl FileStore {
     }
 
     fn replace(&self, sealed: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(&self.temporary_prefix())
-            .suffix(TEMPORARY_SUFFIX)
-            .tempfile_in(&self.directory)?; // 0600 from its creation
-        file.write_all(sealed)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        // The rename itself is durable only when the directory is.
-        #[cfg(unix)]
-        File::open(&self.directory)?.sync_all()?;
-        Ok(())
-    }
-
-    fn temporary_prefix(&self) -> String {
-        format!(".{}.", self.path.file_name().unwrap_or_default().to_string_lossy())
+        write_durably(&self.directory, &self.path, sealed)
     }
 
     /// What a crash left beside the file is ciphertext, but it would pile up. The lock is ours: nobody is writing one now.
     fn remove_leftovers(&self) {
-        let prefix = self.temporary_prefix();
+        let prefix = temporary_prefix(&self.path);
         let Ok(entries) = fs::read_dir(&self.directory) else {
             return;
         };
@@ -129,6 +136,28 @@ impl FileStore {
 }
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// Where the configured file is.
+fn place(config: &StoreConfig) -> Result<PathBuf, StoreError> {
+    config.path.clone().map_or_else(default_path, Ok)
+}
+
+/// Replaces a file of the directory, 0600: it is the old one or the new one, whenever the power goes.
+fn write_durably(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file =
+        tempfile::Builder::new().prefix(&temporary_prefix(path)).suffix(TEMPORARY_SUFFIX).tempfile_in(directory)?; // 0600 from its creation
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    // The rename itself is durable only when the directory is.
+    #[cfg(unix)]
+    File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+fn temporary_prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
+}
 
 impl SecretStore for FileStore {
     fn kind(&self) -> StoreKind {
@@ -229,7 +258,7 @@ mod tests {
         write_private(&key_file, &[7; 32]);
         let path = directory.path().join("state/brokerd/grants.sealed");
         let config =
-            StoreConfig { kind: StoreKind::File, path: Some(path), key_file: Some(key_file), key_command: None };
+            StoreConfig { kind: StoreKind::File, path: Some(path), key_file: Some(key_file), ..StoreConfig::default() };
         Place { directory, config }
     }
 

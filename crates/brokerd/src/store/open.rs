@@ -1,5 +1,7 @@
 //! Opens the store that the configuration asks for, and says which was taken and why.
 
+use secrecy::SecretString;
+
 use super::file::FileStore;
 use super::memory::MemoryStore;
 use super::split::Split;
@@ -27,6 +29,18 @@ pub fn open(config: &StoreConfig) -> Result<Box<dyn SecretStore>, StoreError> {
     Ok(open_explained(config)?.store)
 }
 
+/// Does what [`open`] does for a store that needs a person's passphrase; with `new`, this is the one from now on.
+///
+/// # Errors
+/// Those of [`open`]; [`StoreError::Passphrase`] when it is not the one, or when one is to be chosen and has been.
+pub fn unlock_explained(config: &StoreConfig, passphrase: &SecretString, new: bool) -> Result<Opened, StoreError> {
+    if config.kind != StoreKind::File || !config.passphrase {
+        let what = format!("store.kind = \"{}\" has no passphrase of brokerd's", config.kind.as_str());
+        return Err(StoreError::Configuration(what));
+    }
+    Ok(configured(Box::new(FileStore::unlock(config, passphrase, new)?)))
+}
+
 /// Does what [`open`] does, and tells which store it is and why.
 pub fn open_explained(config: &StoreConfig) -> Result<Opened, StoreError> {
     let Opened { store, why } = match config.kind {
@@ -47,7 +61,7 @@ pub fn open_explained(config: &StoreConfig) -> Result<Opened, StoreError> {
 pub(crate) fn check(config: &StoreConfig) -> Result<(), StoreError> {
     match config.kind {
         StoreKind::File => super::file::check(config),
-        kind if config.key_file.is_some() || config.key_command.is_some() => Err(StoreError::Configuration(format!(
+        kind if super::file::has_key(config) => Err(StoreError::Configuration(format!(
             "store.kind = \"{}\" has no key: that is for \"file\"",
             kind.as_str()
         ))),

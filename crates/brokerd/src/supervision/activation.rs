@@ -49,8 +49,8 @@ pub fn inherited() -> Result<Option<Inherited>, ActivationError> {
 }
 
 fn is_ours(count: usize, names: Option<&str>) -> bool {
-    let named = |names: &str| NAMES.contains(&names) || (names.starts_with("brokerd@") && names.ends_with(".socket"));
-    count == 1 && names.is_none_or(named)
+    let known = |name: &str| NAMES.contains(&name) || (name.starts_with("brokerd@") && name.ends_with(".socket"));
+    count == 1 && names.is_none_or(known)
 }
 
 #[cfg(test)]

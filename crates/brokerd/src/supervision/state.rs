@@ -19,7 +19,8 @@ pub(super) struct State {
     unsaved: usize,
     prompts: usize,
     store: String,
-    store_state: String,
+    /// The store's: `ok`, `locked`, …
+    standing: String,
 }
 
 impl State {
@@ -35,7 +36,7 @@ impl State {
             unsaved: count(AccountState::Unsaved),
             prompts: broker.sign_ins.prompts(broker.clock.now()).len(),
             store: store.kind,
-            store_state: store.state,
+            standing: store.state,
         }
     }
 }
@@ -59,8 +60,8 @@ impl fmt::Display for State {
         }
         write!(f, "; store {}", self.store)?;
         // Opened by whoever needs it first: nothing to report until then.
-        if !matches!(self.store_state.as_str(), "ok" | "opening") {
-            write!(f, " {}", self.store_state)?;
+        if !matches!(self.standing.as_str(), "ok" | "opening") {
+            write!(f, " {}", self.standing)?;
         }
         Ok(())
     }
@@ -79,7 +80,7 @@ mod tests {
             unsaved: 0,
             prompts: 0,
             store: "keyring".into(),
-            store_state: "ok".into(),
+            standing: "ok".into(),
         }
     }
 
@@ -91,7 +92,7 @@ mod tests {
             ended: 1,
             unsaved: 1,
             prompts: 2,
-            store_state: "locked".into(),
+            standing: "locked".into(),
             ..well()
         };
         assert_eq!(

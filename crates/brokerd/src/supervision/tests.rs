@@ -5,6 +5,7 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::broker::Parts;
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::outbound::Outbound;
@@ -18,6 +19,7 @@ const SHORT: Duration = Duration::from_millis(300);
 fn broker(vault: Vault) -> Arc<Broker> {
     Broker::start(Parts {
         clock: Clock::system(),
+        chance: Chance::system(),
         outbound: Outbound::network(),
         vault,
         config_file: PathBuf::from("/nowhere"),

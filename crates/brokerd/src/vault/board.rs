@@ -18,12 +18,14 @@ struct Known {
     state: &'static str,
     detail: Option<String>,
     why: Option<String>,
+    /// What a person is to give, where that is how it opens.
+    unlock: Option<&'static str>,
 }
 
 impl Board {
     pub(super) fn new(configured: StoreKind) -> Self {
         let durability = "not known until the store is open";
-        let known = Known { kind: configured, durability, state: "opening", detail: None, why: None };
+        let known = Known { kind: configured, durability, state: "opening", detail: None, why: None, unlock: None };
         Self { known: Mutex::new(known) }
     }
 
@@ -42,9 +44,19 @@ impl Board {
         let mut known = self.lock();
         let (state, detail) = match result {
             Ok(_) => ("ok", None),
+            Err(error @ (StoreError::NeedsPassphrase { .. } | StoreError::Passphrase(_))) => {
+                ("locked", Some(error.to_string()))
+            }
             Err(StoreError::Locked) => ("locked", Some(StoreError::Locked.to_string())),
             Err(error) => ("unavailable", Some(error.chain())),
         };
+        match result {
+            Err(StoreError::NeedsPassphrase { new: true }) => known.unlock = Some("new_passphrase"),
+            Err(StoreError::NeedsPassphrase { new: false }) => known.unlock = Some("passphrase"),
+            // Still locked, as it was.
+            Err(StoreError::Passphrase(_)) => {}
+            _ => known.unlock = None,
+        }
         if state != known.state {
             tracing::info!(state, detail, "store state changed");
         }
@@ -64,6 +76,7 @@ impl Board {
             durability: known.durability.to_owned(),
             state: known.state.to_owned(),
             detail: known.detail.clone(),
+            unlock: known.unlock.map(str::to_owned),
         }
     }
 

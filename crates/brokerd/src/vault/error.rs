@@ -35,9 +35,12 @@ impl From<StoreError> for VaultError {
 
 impl VaultError {
     /// Returns the wire's code.
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::Locked | Self::TimedOut => ErrorCode::KeyringLocked,
+            Self::Store(error) if matches!(**error, StoreError::NeedsPassphrase { .. } | StoreError::Passphrase(_)) => {
+                ErrorCode::KeyringLocked
+            }
             Self::Ended | Self::Store(_) => ErrorCode::KeyringUnavailable,
         }
     }
@@ -57,6 +60,9 @@ impl VaultError {
             Self::Store(error) => match **error {
                 StoreError::Busy { .. } => "stop the other brokerd, or set store.path to another file",
                 StoreError::Configuration(_) => "correct [store] in the configuration and restart brokerd",
+                StoreError::NeedsPassphrase { new: true } => "choose one at a terminal: brokerctl unlock",
+                StoreError::NeedsPassphrase { new: false } => "give its passphrase at a terminal: brokerctl unlock",
+                StoreError::Passphrase(_) => "try again: brokerctl unlock",
                 StoreError::Damaged(_) => "restore it from a backup, or sign out and in again",
                 StoreError::Full { .. } => "make room there, or choose another store.kind",
                 StoreError::NotSupported(_) => "update brokerd, or choose another store.kind",

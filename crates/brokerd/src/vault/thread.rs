@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -14,8 +15,11 @@ use super::error::VaultError;
 use super::work::{self, Answer, Job};
 use crate::store::{Opened, SecretStore, StoreError};
 
-/// Opens the store, on the thread.
-pub(super) type Opener = Box<dyn FnMut() -> Result<Opened, StoreError> + Send>;
+/// Opens the store, on the thread; with what a person gave for it, if that is how it came to be opened.
+pub(super) type Opener = Box<dyn FnMut(Option<Given<'_>>) -> Result<Opened, StoreError> + Send>;
+
+/// A passphrase, and whether it is to be the new one.
+pub(super) type Given<'a> = (&'a SecretString, bool);
 
 /// The callers' end. The thread ends when the last one is dropped, or with the process, whichever is first; nobody joins it.
 #[derive(Clone)]
@@ -183,7 +187,11 @@ impl Owner {
         let store = if let Some(store) = &mut self.store {
             store
         } else {
-            let Opened { store, why } = (self.open)()?;
+            let given = match job {
+                Job::Unlock { passphrase, new } => Some((passphrase, *new)),
+                _ => None,
+            };
+            let Opened { store, why } = (self.open)(given)?;
             self.board.opened(&*store, &why);
             self.store.insert(store)
         };

@@ -1,8 +1,9 @@
-//! Where the sealed file's key comes from: a file, or a command.
+//! Where the sealed file's key comes from: a file, a command, a systemd credential, or a passphrase ([`super::passphrase`]).
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use base64::Engine;
@@ -10,6 +11,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+use super::passphrase;
 use super::sealed::{KEY_LENGTH, Key};
 use crate::store::{StoreConfig, StoreError};
 
@@ -18,23 +20,65 @@ const MAX_KEY_TEXT: usize = 1024;
 
 /// Fetches the key. A command may take its time, for instance asking a person; the vault's deadline is for that.
 pub(super) fn load(config: &StoreConfig) -> Result<Key, StoreError> {
-    match (&config.key_file, &config.key_command) {
-        (Some(path), None) => from_file(path),
-        (None, Some(command)) => from_command(command),
-        (Some(_), Some(_)) => {
-            Err(StoreError::Configuration("store.key_file and store.key_command are both set; keep one".to_owned()))
-        }
-        (None, None) => {
-            Err(StoreError::Configuration("store.kind = \"file\" needs store.key_file or store.key_command".to_owned()))
+    match source(config)? {
+        Source::File(path) => from_file(path),
+        Source::Command(command) => from_command(command),
+        Source::Credential(name) => from_credential(name, std::env::var_os("CREDENTIALS_DIRECTORY").as_deref()),
+        Source::Passphrase => {
+            Err(StoreError::NeedsPassphrase { new: !passphrase::is_chosen(&passphrase_file(&super::place(config)?)) })
         }
     }
 }
 
+/// What gives the key.
+enum Source<'a> {
+    File(&'a Path),
+    Command(&'a [String]),
+    Credential(&'a str),
+    Passphrase,
+}
+
+/// Whether any source is configured.
+pub(super) fn is_configured(config: &StoreConfig) -> bool {
+    !matches!(source(config), Err(StoreError::Configuration(why)) if why == NO_SOURCE)
+}
+
+/// The one source that is configured.
+fn source(config: &StoreConfig) -> Result<Source<'_>, StoreError> {
+    let sources = [
+        config.key_file.as_deref().map(Source::File),
+        config.key_command.as_deref().map(Source::Command),
+        config.key_credential.as_deref().map(Source::Credential),
+        config.passphrase.then_some(Source::Passphrase),
+    ];
+    let mut sources = sources.into_iter().flatten();
+    match (sources.next(), sources.next()) {
+        (Some(source), None) => Ok(source),
+        (None, _) => Err(StoreError::Configuration(NO_SOURCE.to_owned())),
+        (Some(_), Some(_)) => Err(StoreError::Configuration(
+            "of store.key_file, store.key_command, store.key_credential and store.passphrase, two are set; keep one"
+                .to_owned(),
+        )),
+    }
+}
+
+const NO_SOURCE: &str =
+    "store.kind = \"file\" needs store.key_file, store.key_command, store.key_credential or store.passphrase";
+
+/// Where a key under a passphrase is kept, beside the sealed file.
+pub(super) fn passphrase_file(sealed: &Path) -> PathBuf {
+    let mut name = sealed.as_os_str().to_owned();
+    name.push(".key");
+    PathBuf::from(name)
+}
+
 /// Whether a key is there to be fetched. A command is not run for that: it may ask a person.
 pub(super) fn check(config: &StoreConfig) -> Result<(), StoreError> {
-    match (&config.key_file, &config.key_command) {
-        (None, Some(command)) if !command.is_empty() => Ok(()),
-        _ => load(config).map(drop),
+    match source(config)? {
+        Source::Command(command) if !command.is_empty() => Ok(()),
+        // Given to the service, and to nobody who checks its configuration; and by a person, when there is one.
+        Source::Credential(_) | Source::Passphrase => Ok(()),
+        Source::Command(_) | Source::File(_) => load(config).map(drop),
     }
 }
 
@@ -46,6 +90,24 @@ fn from_file(path: &Path) -> Result<Key, StoreError> {
     let text =
         read_bounded(file).map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
     parse(&text).ok_or_else(|| not_a_key(&name))
+}
+
+/// systemd puts credentials where nobody but the service's user and root comes; with an access list, a group's bits are its mask.
+fn from_credential(name: &str, directory: Option<&OsStr>) -> Result<Key, StoreError> {
+    let wrong = |why: String| StoreError::Configuration(format!("store.key_credential {name:?}: {why}"));
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        return Err(wrong("that is no credential's name".to_owned()));
+    }
+    let Some(directory) = directory else {
+        return Err(wrong(
+            "there are no credentials: set LoadCredential= or LoadCredentialEncrypted= in the unit".to_owned(),
+        ));
+    };
+    let path = Path::new(directory).join(name);
+    let text = File::open(&path)
+        .and_then(read_bounded)
+        .map_err(|error| StoreError::unavailable_because(format!("credential {name} cannot be read"), error))?;
+    parse(&text).ok_or_else(|| not_a_key(&format!("credential {name}")))
 }
 
 /// The descriptor is asked, not the path: nobody can exchange the file in between.
@@ -211,6 +273,25 @@ mod tests {
             ..StoreConfig::default()
         };
         assert!(matches!(load(&both), Err(StoreError::Configuration(_))));
+        let both = StoreConfig { key_credential: Some("k".to_owned()), passphrase: true, ..StoreConfig::default() };
+        assert!(matches!(load(&both), Err(StoreError::Configuration(why)) if why.contains("two are set")));
         assert!(matches!(load(&StoreConfig::default()), Err(StoreError::Configuration(_))));
+        assert!(!is_configured(&StoreConfig::default()) && is_configured(&both));
+    }
+
+    #[test]
+    fn a_credential_is_read_by_its_name_from_its_directory_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("store-key"), HEX).unwrap();
+        std::fs::write(directory.path().join("empty"), "").unwrap();
+        let from = |name: &str| from_credential(name, Some(directory.path().as_os_str()));
+        assert!(from("store-key").is_ok());
+        assert!(matches!(from("empty"), Err(StoreError::Configuration(why)) if why.contains("no key")));
+        assert!(matches!(from("other"), Err(StoreError::Unavailable { .. })));
+        for name in ["", "../store-key", "/etc/passwd", ".hidden"] {
+            assert!(matches!(from(name), Err(StoreError::Configuration(_))), "{name:?}");
+        }
+        let none = from_credential("store-key", None);
+        assert!(matches!(none, Err(StoreError::Configuration(why)) if why.contains("LoadCredential=")));
     }
 }
