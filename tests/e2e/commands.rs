@@ -3,6 +3,8 @@
 use serde_json::Value;
 use support::fake_as::{Grant, Revoked};
 
+use support::processes::Daemon;
+
 use crate::stage::{Stage, prompted};
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -57,7 +59,7 @@ async fn accounts_and_status_say_who_is_signed_in_and_where_it_is_kept() {
     let account = &accounts["accounts"][0];
     assert_eq!(keys(account), ["id", "profile", "scope", "signed_in_at", "state", "tokens", "username"]);
     assert_eq!(account["state"], "signed_in");
-    assert_eq!(keys(&account["tokens"][0]), ["expires_at", "scope"]);
+    assert_eq!(keys(&account["tokens"][0]), ["expires_at", "refresh_after", "scope"]);
 
     let status = stage.json("status -o json").await;
     assert_eq!(status["pid"], daemon.pid().expect("it runs"));
@@ -69,7 +71,7 @@ async fn accounts_and_status_say_who_is_signed_in_and_where_it_is_kept() {
     assert_eq!(status["profiles"][0]["default"], true);
     assert_eq!((&status["accounts"], &status["notices"]), (&1.into(), &serde_json::json!([])));
     let text = stage.ok("status").await;
-    for part in ["brokerd", "file (ok)", "work (oidc at ", "accounts       1"] {
+    for part in ["brokerd", "file (ok)", "work (oidc at ", "account        alice@example.com (work), signed in"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
@@ -136,14 +138,21 @@ async fn logout_revokes_and_forgets() {
 }
 
 #[tokio::test]
-async fn the_doctor_looks_at_what_only_the_daemon_can() {
+async fn the_doctor_looks_at_everything() {
     let stage = Stage::new().await;
     let _daemon = stage.daemon().await;
     let findings = stage.json("doctor -o json").await;
     assert_eq!(findings["ok"], true, "{findings}");
     let checks: Vec<&str> =
         findings["findings"].as_array().expect("a list").iter().filter_map(|f| f["check"].as_str()).collect();
-    assert_eq!(checks, ["configuration", "environment", "store", "provider", "device flow"]);
+    let wanted =
+        ["socket", "version", "configuration", "service", "environment", "store", "provider", "device flow", "clock"];
+    assert_eq!(checks, wanted);
+    stage.server.reconfigure(|options| options.date = Some("Sun, 06 Nov 1994 08:49:37 GMT".into()));
+    let unwell = stage.run("doctor").await;
+    assert_eq!(unwell.code, Some(1), "{unwell:?}");
+    assert!(unwell.stdout.contains("s ahead of the provider's") && unwell.stdout.contains("timedatectl"), "{unwell:?}");
+    stage.server.reconfigure(|options| options.date = None);
     stage.server.refuse_connections(true);
     stage.server.drop_connections();
     let unwell = stage.run("doctor").await;
@@ -167,4 +176,79 @@ async fn a_rejected_token_is_replaced_once_and_never_named() {
     let empty = stage.run("get-token --rejected").await;
     assert_eq!((empty.code, empty.stdout.as_str()), (Some(1), ""), "{empty:?}");
     assert!(empty.stderr.contains("stdin"), "{}", empty.stderr);
+}
+
+#[tokio::test]
+async fn the_doctor_speaks_without_a_daemon_too() {
+    let stage = Stage::new().await;
+    let unwell = stage.run("doctor").await;
+    assert_eq!(unwell.code, Some(7), "{unwell:?}");
+    assert!(unwell.stdout.contains("NOT OK  socket") && unwell.stdout.contains("hint: start it with"), "{unwell:?}");
+    let output = stage.run("doctor -o json").await;
+    let findings: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!((output.code, &findings["ok"]), (Some(7), &false.into()));
+}
+
+/// A daemon that hangs is told of in seconds, not in a minute.
+#[tokio::test]
+async fn a_daemon_that_hangs_holds_nobody_up() {
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    daemon.signal(rustix::process::Signal::STOP);
+    let start = tokio::time::Instant::now();
+    for (arguments, code) in [("status", 5), ("prompts", 5), ("doctor", 5), ("get-token --timeout 3", 5)] {
+        let output = stage.run(arguments).await;
+        assert_eq!(output.code, Some(code), "{arguments}: {output:?}");
+        assert!(format!("{output:?}").contains("or hangs"), "{arguments}: {output:?}");
+    }
+    daemon.signal(rustix::process::Signal::CONT);
+    assert!(start.elapsed() < tokio::time::Duration::from_secs(25), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn status_tells_how_long_tokens_last_and_who_waits() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    stage.sign_in("alice").await;
+    let mut asked = stage.spawn("login");
+    let code = prompted(&mut asked).await;
+    let text = stage.ok("status").await;
+    assert!(text.contains("refreshed when asked for in 47 min") || text.contains("in 48 min"), "{text}");
+    assert!(text.contains("alice@example.com (work), signed in") && text.contains(&code), "{text}");
+    let status = stage.json("status -o json").await;
+    crate::schema::check("docs/status.schema.json", &status);
+    let opened = stage.run("prompts open").await;
+    assert!(opened.stderr.contains("there is no browser here") && opened.stderr.contains(&code), "{opened:?}");
+    let id = status["prompts"][0]["id"].as_str().expect("an id");
+    assert_eq!(stage.run(&format!("prompts cancel {}", &id[..6])).await.code, Some(0));
+    assert_eq!(asked.finish().await.code, Some(4));
+    // Without a terminal, a watch tells changes and not the passing of time.
+    let mut watching = stage.spawn("status --watch -o json");
+    watching.stdout_until(|told| told.matches('\n').count() == 1).await;
+    let mut asked = stage.spawn("login");
+    prompted(&mut asked).await;
+    watching.stdout_until(|told| told.matches('\n').count() == 2).await;
+    for line in watching.stdout_until(|_| true).await.lines() {
+        crate::schema::check("docs/status.schema.json", &serde_json::from_str(line).expect("JSON"));
+    }
+    watching.kill9().await;
+    asked.kill9().await;
+}
+
+#[tokio::test]
+async fn a_first_login_makes_its_profile() {
+    let stage = Stage::new().await;
+    let _daemon = Daemon::start(&stage.home, &stage.store()).await;
+    let output = stage.run("login").await;
+    assert_eq!(output.code, Some(6), "{output:?}");
+    assert!(output.stderr.contains("--provider NAME and --client-id ID"), "who cannot be asked is told: {output:?}");
+    let issuer = stage.server.issuer();
+    let mut asked = stage.spawn(&format!("login sso --issuer {issuer} --client-id cli -s openid -s offline_access"));
+    let code = prompted(&mut asked).await;
+    stage.server.approve(&code, "alice");
+    let output = asked.finish().await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.stderr.ends_with("brokerctl: signed in as alice@example.com (sso)\n"), "{output:?}");
+    assert_eq!(stage.json("status -o json").await["profiles"][0]["name"], "sso");
+    stage.ok("get-token --no-prompt").await;
 }

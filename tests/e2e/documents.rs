@@ -274,7 +274,11 @@ fn openapi_has_the_fields_of_requests_and_answers() {
 #[test]
 fn openapi_has_the_fields_of_accounts_and_status() {
     let schemas = Schemas(openapi()["components"]["schemas"].clone());
-    let summary = TokenSummary { scope: text("a"), expires_at: some("2026-01-01T00:00:00Z") };
+    let summary = TokenSummary {
+        scope: text("a"),
+        expires_at: some("2026-01-01T00:00:00Z"),
+        refresh_after: some("2026-01-01T00:00:00Z"),
+    };
     let last_error = LastError { at: text("2026-01-01T00:00:00Z"), body: error_body() };
     let account = Account {
         id: text("id"),

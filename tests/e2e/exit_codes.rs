@@ -160,11 +160,16 @@ async fn a_client_or_tenant_the_provider_does_not_know_is_6() {
 #[tokio::test]
 async fn no_daemon_is_7_with_one_line_how_to_start_it() {
     let stage = Stage::new().await;
-    for command in ["get-token", "status", "accounts", "login", "logout --all", "prompts", "watch", "doctor"] {
+    for command in ["get-token", "status", "accounts", "login", "logout --all", "prompts", "watch"] {
         let output = stage.run(command).await;
         failed(&output, 7, &["brokerd is not running", "hint: start it with `"]);
-        assert_eq!(output.stderr.lines().count(), 2, "{}", output.stderr);
+        assert!(output.stderr.ends_with("see: docs/ERRORS.md#not_running\n"), "{}", output.stderr);
+        assert_eq!(output.stderr.lines().count(), 3, "{}", output.stderr);
     }
+    // The doctor's findings are its answer.
+    let output = stage.run("doctor").await;
+    assert_eq!((output.code, output.stderr.as_str()), (Some(7), ""), "{output:?}");
+    assert!(output.stdout.contains("brokerd is not running") && output.stdout.contains("hint: "), "{output:?}");
 }
 
 #[tokio::test]
@@ -244,7 +249,7 @@ async fn check_config_is_0_or_6() {
     let (config, profile) = (stage.config(), stage.profile("work"));
     let ca = stage.home.write("no-ca.pem", b"nothing").expect("a file");
     for (text, word) in [
-        (config.replace("key_file", "#"), "key_file or store.key_command"),
+        (config.replace("key_file", "#"), "needs store.key_file, store.key_command"),
         (config.replace("/key\"", "/nokey\""), "nokey cannot be read"),
         (config.replace("kind = \"file\"", "kind = \"auto\""), "that is for \"file\""),
         (format!("{profile}ca_file = {:?}\n", ca.display().to_string()), "no certificate in it"),

@@ -15,6 +15,8 @@ mod crowd;
 mod curl;
 #[cfg(test)]
 mod documents;
+#[cfg(test)]
+mod documents_links;
 #[cfg(unix)]
 mod environment;
 #[cfg(unix)]
@@ -49,6 +51,8 @@ mod real_provider;
 mod real_systemd;
 #[cfg(target_os = "linux")]
 mod real_terminal;
+#[cfg(unix)]
+mod schema;
 #[cfg(unix)]
 mod sockets;
 #[cfg(unix)]

@@ -48,7 +48,8 @@ async fn a_profile_that_is_added_is_checked_written_and_in_force() {
     let issuer = stage.server.issuer();
     let told = format!(
         "brokerctl: profile sso, the default: added to {}\nbrokerctl: provider: {issuer} answers\n\
-         brokerctl: device flow: {issuer}/device_authorization\nbrokerctl: next: brokerctl login sso\n",
+         brokerctl: device flow: {issuer}/device_authorization\nbrokerctl: clock: within 1 s of the provider's\n\
+         brokerctl: next: brokerctl login sso\n",
         stage.home.config_file().display()
     );
     assert_eq!(output.stderr, told);

@@ -168,6 +168,36 @@ async fn plain_lines_are_plain() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn watching_lists_prompts_and_cancels_one() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("watching", &stage.home, 80, 24).await? else { return Ok(()) };
+    let daemon = stage.daemon().await;
+    terminal.line("clear; brokerctl watch")?;
+    terminal.until(|screen| screen.contains("Nobody waits for a sign-in")).await;
+    let mut asked = stage.spawn("get-token");
+    let code = prompted(&mut asked).await;
+    terminal.until(|screen| screen.contains(&code) && screen.contains("▸ brokerctl (process ")).await;
+    terminal.key("c")?;
+    terminal.until(|screen| screen.contains("Code copied")).await;
+    assert_eq!(terminal.clipboard()?, code);
+    terminal.key("x")?;
+    assert_eq!(asked.finish().await.code, Some(4));
+    terminal.until(|screen| screen.contains("for work: cancelled") && screen.contains("Nobody waits")).await;
+    // It outlives the daemon.
+    assert!(daemon.sigterm().await.success());
+    terminal.until(|screen| screen.contains("waiting for it")).await;
+    let _daemon = stage.daemon().await;
+    terminal.until(|screen| !screen.contains("waiting for it")).await;
+    terminal.key("q")?;
+    terminal.assert_restored().await?;
+
+    terminal.line("clear; brokerctl status --watch")?;
+    terminal.until(|screen| screen.contains("nobody is signed in") && screen.contains("q: leave")).await;
+    terminal.key("q")?;
+    terminal.assert_restored().await
+}
+
 /// What a daemon lets through that has gone mad, for a client that looks again.
 #[tokio::test]
 async fn a_hostile_prompt_steers_no_terminal() -> Result<()> {

@@ -58,7 +58,6 @@ async fn it_serves_tokens_of_its_profiles_and_refuses_the_rest() {
         "login work",
         "reload",
         "prompts",
-        "doctor",
         "watch",
         "get-token --param a=b",
     ] {
@@ -66,6 +65,8 @@ async fn it_serves_tokens_of_its_profiles_and_refuses_the_rest() {
         assert_eq!((output.code, output.stdout.as_str()), (Some(7), ""), "{refused}: {output:?}");
         assert!(output.stderr.contains("restricted socket"), "{refused}: {output:?}");
     }
+    let doctor = restricted.run("doctor").await;
+    assert!(doctor.code == Some(7) && doctor.stdout.contains("restricted socket"), "{doctor:?}");
     let log = restricted.daemon.log();
     let lines =
         |outcome: &str| log.lines().filter(|line| line.contains("brokerd::audit") && line.contains(outcome)).count();

@@ -65,8 +65,9 @@ mod error;
 mod wait;
 
 pub use broker_ipc::api::{
-    Account, AccountRef, AccountState, Accounts, DevicePrompt, Event, Findings, Include, Interaction, ProbeRequest,
-    ProfileSummary, Prompts, ProxySummary, Reloaded, SignedOut, Status, TokenEvent, TokenRequest, TokenResponse,
+    Account, AccountRef, AccountState, Accounts, DevicePrompt, Event, Finding, Findings, Include, Interaction,
+    ProbeRequest, ProfileSummary, Prompts, ProxySummary, Reloaded, SignedOut, Status, TokenEvent, TokenRequest,
+    TokenResponse, TokenSummary,
 };
 pub use broker_ipc::edit;
 pub use broker_ipc::endpoint::{Endpoint, EndpointError};

@@ -53,6 +53,14 @@ pub fn freshness(token: &IssuedToken, now: Timestamp, min_validity: Option<Signe
     if due { Freshness::Stale } else { Freshness::Fresh }
 }
 
+/// When a token becomes [`Freshness::Stale`]: asked for after that, it is refreshed behind the answer. `None` where never.
+pub fn stale_at(token: &IssuedToken) -> Option<Timestamp> {
+    let expires_at = token.expires_at?;
+    let fifth = expires_at.duration_since(token.issued_at) / 5;
+    let last = expires_at.checked_sub(fifth).ok()?;
+    Some(token.refresh_at.map_or(last, |at| at.min(last)))
+}
+
 fn wanted(life: SignedDuration, min_validity: Option<SignedDuration>) -> SignedDuration {
     match min_validity {
         Some(hard) => hard,
@@ -161,6 +169,16 @@ mod tests {
         assert_eq!(judge(3600, 0, Some(7200)), Freshness::Fresh);
         assert_eq!(judge(3600, 720, Some(7200)), Freshness::Fresh);
         assert_eq!(judge(3600, 721, Some(7200)), Freshness::Short);
+    }
+
+    #[test]
+    fn a_token_is_stale_from_the_moment_that_is_told() {
+        for token in [token(3600, None), token(3600, Some(600)), token(3600, Some(3599)), token(60, None)] {
+            let at = stale_at(&token).unwrap();
+            let just_before = at - SignedDuration::from_secs(1);
+            assert_eq!(freshness(&token, just_before, Some(SignedDuration::ZERO)), Freshness::Fresh);
+            assert_eq!(freshness(&token, at, Some(SignedDuration::ZERO)), Freshness::Stale);
+        }
     }
 
     #[test]

@@ -74,7 +74,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   brokerctl login                              to the default profile
-  brokerctl login work -a ada@example.com      as this user and nobody else")]
+  brokerctl login work -a ada@example.com      as this user and nobody else
+  brokerctl login sso --issuer https://sso.example.com/realms/main --client-id cli
+                                               having made a profile of that name first")]
     Login(Login),
     /// Sign out: revoked at the provider where it can be, forgotten here always
     #[command(after_help = "\
@@ -93,18 +95,20 @@ Examples:
     #[command(after_help = "\
 Examples:
   brokerctl status
+  brokerctl status --watch                     drawn again as it changes, until q
   brokerctl status -o json | jq -r .store.kind")]
-    Status(Plain),
-    /// List the prompts that wait for a user, or cancel one
+    Status(StatusOptions),
+    /// List the prompts that wait for a user, open the page of one, or cancel it
     #[command(
         args_conflicts_with_subcommands = true,
         after_help = "\
 Examples:
   brokerctl prompts
+  brokerctl prompts open                       the only one's page, in the browser
   brokerctl prompts cancel 3f9c"
     )]
     Prompts(Prompts),
-    /// Print what happens, line by line: prompts appearing and ending, accounts changing
+    /// Watch what happens: a live list of prompts on a terminal, lines elsewhere
     #[command(after_help = "\
 Examples:
   brokerctl watch
@@ -174,7 +178,7 @@ Examples:
   brokerctl unlock                             the first time, it is chosen and asked for twice
   pass show brokerd | brokerctl unlock")]
     Unlock(Plain),
-    /// Check what only the daemon can: its store, its configuration, its providers
+    /// Check everything: socket, versions, store, configuration, clock, proxies, certificates, providers
     #[command(after_help = "\
 Examples:
   brokerctl doctor
@@ -225,14 +229,15 @@ impl Command {
             Self::Logout(options) => options.plain.is_json(),
             Self::Prompts(options) => match &options.command {
                 Some(PromptsCommand::Cancel(cancel)) => cancel.plain.is_json(),
+                Some(PromptsCommand::Open(open)) => open.plain.is_json(),
                 None => options.plain.is_json(),
             },
             Self::Accounts(plain)
             | Self::Doctor(plain)
             | Self::Reload(plain)
-            | Self::Status(plain)
             | Self::Unlock(plain)
             | Self::Watch(plain) => plain.is_json(),
+            Self::Status(options) => options.plain.is_json(),
         }
     }
 }
@@ -249,6 +254,15 @@ pub(crate) struct Foreign {
 pub(crate) struct Completions {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusOptions {
+    /// Show it again whenever it changes
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
 }
 
 #[derive(Args, Debug)]
@@ -308,6 +322,10 @@ mod tests {
             "logout --all",
             "prompts",
             "prompts cancel p1 -o json",
+            "prompts open",
+            "status --watch -o json",
+            "--prompt json login",
+            "get-token --plain",
             "prompts --cancel p1",
             "watch -o json",
             "doctor --socket /s",
@@ -341,6 +359,7 @@ mod tests {
             "profile add work --client-secret hunter2",
             "logout ada --all",
             "logn",
+            "get-token --plain --prompt json",
         ] {
             let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
             assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{line}");

@@ -2,10 +2,13 @@
 
 pub(crate) mod accounts;
 pub(crate) mod client_secret;
-pub(crate) mod inspect;
+pub(crate) mod doctor;
+mod first;
 pub(crate) mod profile;
 pub(crate) mod prompts;
+pub(crate) mod reload;
 pub(crate) mod service;
+pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod unlock;
 pub(crate) mod watch;

@@ -139,7 +139,7 @@ fn takes_more() -> bool {
 }
 
 /// Adds how to start a daemon that does not run.
-fn with_start_hint(mut body: ErrorBody) -> ErrorBody {
+pub(crate) fn with_start_hint(mut body: ErrorBody) -> ErrorBody {
     if body.error == ErrorCode::NotRunning && body.hint.is_none() {
         // sd_booted(3)
         let systemd = Path::new("/run/systemd/system").is_dir();
@@ -154,7 +154,7 @@ fn json(body: &ErrorBody) -> String {
     clean::json(text) + "\n"
 }
 
-/// One line of what happened, one of what to do, one for support.
+/// One line of what happened, one of what to do, one for support, and where there is more to read.
 fn text(body: &ErrorBody) -> String {
     let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
     let mut lines = vec![format!("brokerctl: {}", line(&body.error_description))];
@@ -169,6 +169,9 @@ fn text(body: &ErrorBody) -> String {
     }
     if let Some(support) = body.provider.as_deref().and_then(support) {
         lines.push(format!("for support: {support}"));
+    }
+    if body.error != ErrorCode::Unknown {
+        lines.push(format!("see: docs/ERRORS.md#{}", body.error));
     }
     lines.join("\n") + "\n"
 }
@@ -215,7 +218,8 @@ mod tests {
             text(&body),
             "brokerctl: policy forbids this sign-in.[2J\n  ada  (a1)\nhint: ask your administrator\n\
              hint: ask again in 30 s\n\
-             for support: error invalid_grant, codes 53003, correlation id c-1, trace id t-1\n"
+             for support: error invalid_grant, codes 53003, correlation id c-1, trace id t-1\n\
+             see: docs/ERRORS.md#blocked\n"
         );
         let line = json(&body);
         assert_eq!(line.lines().count(), 1);
@@ -236,10 +240,12 @@ mod tests {
         assert_eq!(
             text(&body),
             "brokerctl: the code ran out\n\
-             for support: correlation id c-1 brokerctl: forged, trace id t-[2J1, time 2025-02-19 03:40:30Z \n"
+             for support: correlation id c-1 brokerctl: forged, trace id t-[2J1, time 2025-02-19 03:40:30Z \n\
+             see: docs/ERRORS.md#expired_token\n"
         );
         body.provider = Some(Box::default());
-        assert_eq!(text(&body), "brokerctl: the code ran out\n", "nothing to say is not said");
+        let nothing = "brokerctl: the code ran out\nsee: docs/ERRORS.md#expired_token\n";
+        assert_eq!(text(&body), nothing, "nothing to say is not said");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod az;
 mod clean;
 mod cli;
+mod clock;
 mod commands;
 mod duration;
 mod editor;
@@ -43,7 +44,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Accounts(options) => commands::accounts::list(&client, options),
         Command::ClientSecret(options) => commands::client_secret::run(&client, options),
-        Command::Doctor(options) => commands::inspect::doctor(&client, options),
+        Command::Doctor(options) => commands::doctor::run(&client, options),
         Command::GetToken(options) => commands::token::get(&client, &mut prompter, options),
         Command::Az(options) => az::az(&client, cli.prompt(), &options.arguments),
         Command::Azd(options) => az::azd(&client, cli.prompt(), &options.arguments),
@@ -52,12 +53,12 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Login(options) => commands::token::login(&client, &mut prompter, options),
         Command::Logout(options) => commands::accounts::logout(&client, options),
         Command::Profile(options) => commands::profile::run(&client, options),
-        Command::Prompts(options) => commands::prompts::run(&client, options),
-        Command::Reload(options) => commands::inspect::reload(&client, options),
+        Command::Prompts(options) => commands::prompts::run(client, options),
+        Command::Reload(options) => commands::reload::run(&client, options),
         Command::Service(options) => commands::service::run(&client, options),
         Command::Completions(options) => commands::completions(options.shell),
-        Command::Status(options) => commands::inspect::status(&client, options),
+        Command::Status(options) => commands::status::run(client, cli.prompt(), options),
         Command::Unlock(options) => commands::unlock::run(&client, options),
-        Command::Watch(options) => commands::watch::run(&client, options),
+        Command::Watch(options) => commands::watch::run(client, cli.prompt(), options),
     }
 }

@@ -109,6 +109,12 @@ impl Prompter {
 }
 
 impl Mode {
+    /// Returns whether something may be drawn on a terminal.
+    #[cfg(unix)]
+    pub(crate) fn may_draw(self) -> bool {
+        self.settled() == Self::Auto
+    }
+
     /// Returns whether failures are events too.
     pub(crate) fn is_json(self) -> bool {
         self.settled() == Self::Json

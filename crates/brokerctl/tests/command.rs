@@ -171,7 +171,10 @@ fn failures_have_their_exit_codes_and_shapes() {
     let body = r#"{"error":"interaction_required","error_description":"sign in first.","hint":"brokerctl login"}"#;
     let (output, _) = daemon.run(&["get-token", "--no-prompt"], &[json(401, body)]);
     assert_eq!(output.status.code(), Some(3));
-    assert_eq!(text(&output.stderr), "brokerctl: sign in first\nhint: brokerctl login\n");
+    assert_eq!(
+        text(&output.stderr),
+        "brokerctl: sign in first\nhint: brokerctl login\nsee: docs/ERRORS.md#interaction_required\n"
+    );
     assert!(output.stdout.is_empty());
 
     let (output, _) = daemon.run(&["get-token", "-o", "json"], &[json(401, body)]);

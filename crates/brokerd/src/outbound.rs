@@ -3,6 +3,7 @@
 //! Tests exchange the connector below hyper, so that they cover real requests, headers, cut bodies and timeouts.
 
 mod cause;
+mod clocks;
 mod connector;
 mod surroundings;
 mod tunnel;
@@ -19,12 +20,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use url::Url;
 use zeroize::Zeroizing;
 
 use self::cause::{innermost, unreachable};
+use self::clocks::Clocks;
 use self::connector::Connector;
 pub use self::connector::MemoryDial;
 pub(crate) use self::surroundings::Source;
@@ -47,6 +49,7 @@ pub struct Outbound {
     memory: Option<MemoryDial>,
     surroundings: Arc<Surroundings>,
     clients: Arc<Mutex<HashMap<Way, Made>>>,
+    clocks: Arc<Clocks>,
 }
 
 /// What a connection depends on. Two profiles that agree in it share their connections.
@@ -126,12 +129,17 @@ impl From<Unreachable> for OutboundError {
 impl Outbound {
     /// Over the network, through the proxies that this process's environment or the system names.
     pub fn network() -> Self {
-        Self { memory: None, surroundings: Arc::new(Surroundings::of_this_process()), clients: Arc::default() }
+        Self {
+            memory: None,
+            surroundings: Arc::new(Surroundings::of_this_process()),
+            clients: Arc::default(),
+            clocks: Arc::default(),
+        }
     }
 
     /// Over in-memory connections.
     pub fn memory(dial: MemoryDial) -> Self {
-        Self { memory: Some(dial), surroundings: Arc::default(), clients: Arc::default() }
+        Self { memory: Some(dial), surroundings: Arc::default(), clients: Arc::default(), clocks: Arc::default() }
     }
 
     /// The proxy for a URL, and where it was found. The error says which setting is of no use.
@@ -147,6 +155,11 @@ impl Outbound {
     /// The variables that decide about proxies and certificates and are set here: their names only.
     pub(crate) fn variables(&self) -> &[&'static str] {
         self.surroundings.names()
+    }
+
+    /// By how much this machine's clock is ahead of that of a URL's server, where an answer has told.
+    pub(crate) fn clock_ahead_of(&self, url: &Url) -> Option<SignedDuration> {
+        self.clocks.ahead_of(url.host_str()?)
     }
 
     /// Lets the kept connections go, and with them what was read of certificates.
@@ -168,6 +181,7 @@ impl Outbound {
                 OutboundError::Unreachable(why) if error.is_connect() => OutboundError::NotConnected(why),
                 cut => cut,
             })?;
+            self.clocks.note(request.url.host_str(), response.headers(), now);
             read(response, now).await
         };
         tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or_else(|_| {

@@ -111,6 +111,11 @@ impl Provider {
         self.outbound.proxy(&self.profile.transport, self.profile.authority.url())
     }
 
+    /// By how much this machine's clock is ahead of the provider's, where an answer has told.
+    pub(crate) fn clock_ahead(&self) -> Option<jiff::SignedDuration> {
+        self.outbound.clock_ahead_of(self.profile.authority.url())
+    }
+
     /// RFC 8628 §3.1. A refusal that only the configuration can mend is remembered for a while.
     pub(crate) async fn authorize_device(
         &self,

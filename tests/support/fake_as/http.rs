@@ -63,11 +63,15 @@ async fn answer(server: FakeAs, slot: Slot, request: hyper::Request<Incoming>) -
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY).collect().await.map_err(io::Error::other)?.to_bytes();
     let tasks = server.inner.tasks.clone();
+    let date = server.with(|state| state.options.date.clone());
     let reply = tasks.spawn(handle(server, slot, parts, body)).await.map_err(io::Error::other)?;
     let reply = reply.ok_or_else(|| io::Error::other("scripted end of the connection"))?;
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
         response = response.header(name, value);
+    }
+    if let Some(date) = date {
+        response = response.header("date", date);
     }
     response.body(Full::from(reply.body)).map_err(io::Error::other)
 }

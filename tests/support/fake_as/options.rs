@@ -45,6 +45,8 @@ pub struct Options {
     pub device_overrides: Map<String, Value>,
     /// Members laid over each token response; `null` takes one out.
     pub token_overrides: Map<String, Value>,
+    /// What its answers say of the time (`Date`); none is the machine's own.
+    pub date: Option<String>,
     /// Habits that no RFC has.
     pub quirks: Quirks,
     /// How long [`FakeAs::wait_for`](super::FakeAs::wait_for) waits before it reports that nothing came.
@@ -82,6 +84,7 @@ impl Default for Options {
             metadata_overrides: Map::new(),
             device_overrides: Map::new(),
             token_overrides: Map::new(),
+            date: None,
             quirks: Quirks::default(),
             patience: Duration::from_secs(24 * 3600),
         }

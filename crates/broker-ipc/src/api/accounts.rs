@@ -60,6 +60,9 @@ pub struct TokenSummary {
     /// When it expires, RFC 3339 UTC; absent where never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// From when on a request for it has it refreshed, RFC 3339 UTC; absent where never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_after: Option<String>,
 }
 
 /// A failure worth remembering.

@@ -19,12 +19,22 @@ pub(crate) struct Prompts {
 pub(crate) enum PromptsCommand {
     /// Cancel a prompt: everybody who waits for it is told
     Cancel(Cancel),
+    /// Open the page of a prompt in the browser, of the only one without an id
+    Open(Open),
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Cancel {
-    /// The prompt's id
+    /// The prompt's id, or the beginning of it
     pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) plain: Plain,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Open {
+    /// The prompt's id, or the beginning of it
+    pub(crate) id: Option<String>,
     #[command(flatten)]
     pub(crate) plain: Plain,
 }

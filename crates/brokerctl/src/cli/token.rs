@@ -73,10 +73,34 @@ pub(crate) enum TokenFormat {
     AzureCli,
 }
 
+/// What to sign in to, where there is no profile yet. What is not given is asked.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Where there is no profile yet")]
+pub(crate) struct FirstProfile {
+    /// The provider: entra, github, google, okta, auth0, keycloak, gitlab or oidc
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    /// The issuer, as the provider writes it
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: Option<String>,
+    /// The client id of the application's registration
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+}
+
+impl FirstProfile {
+    /// Returns whether a profile is to be made.
+    pub(crate) fn is_given(&self) -> bool {
+        self.provider.is_some() || self.issuer.is_some() || self.client_id.is_some()
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Login {
     #[command(flatten)]
     pub(crate) ask: Ask,
+    #[command(flatten)]
+    pub(crate) first: FirstProfile,
     #[command(flatten)]
     pub(crate) plain: Plain,
 }

@@ -11,8 +11,7 @@ use broker_client::{ErrorBody, ErrorCode, Status};
 use serde::Serialize;
 use serde_json::Value;
 
-#[expect(unused_imports, reason = "the wizard of login is to use it")]
-pub(crate) use self::add::{Added, NewProfile, add};
+pub(super) use self::add::{NewProfile, add};
 use crate::clean;
 use crate::cli::{Plain, Profile, ProfileCommand, ProfileRemove};
 use crate::editor::{self, Editor};

@@ -1,18 +1,23 @@
-//! `prompts`: who waits for a user, and how to end that.
+//! `prompts`: who waits for a user; open the page of one, or cancel it.
 
 use broker_client::blocking::Client;
+use broker_client::{DevicePrompt, ErrorBody, ErrorCode};
 
+use super::status::PATIENCE;
 use crate::cli::{Plain, Prompts, PromptsCommand};
 use crate::failure::{Failure, say};
 use crate::output::{self, Table};
+use crate::prompt::{Browser, Link};
 use crate::{clean, duration, prompt};
 
 /// `brokerctl prompts`
-pub(crate) fn run(client: &Client, options: &Prompts) -> Result<(), Failure> {
+pub(crate) fn run(client: Client, options: &Prompts) -> Result<(), Failure> {
+    let client = client.with_call_timeout(PATIENCE);
     match (&options.command, &options.cancel) {
-        (Some(PromptsCommand::Cancel(cancel)), _) => self::cancel(client, &cancel.id, &cancel.plain),
-        (None, Some(id)) => cancel(client, id, &options.plain),
-        (None, None) => list(client, &options.plain),
+        (Some(PromptsCommand::Cancel(which)), _) => cancel(&client, Some(&which.id), &which.plain),
+        (Some(PromptsCommand::Open(which)), _) => open(&client, which.id.as_deref(), &which.plain),
+        (None, Some(id)) => cancel(&client, Some(id), &options.plain),
+        (None, None) => list(&client, &options.plain),
     }
 }
 
@@ -36,11 +41,67 @@ fn list(client: &Client, options: &Plain) -> Result<(), Failure> {
     table.print()
 }
 
-fn cancel(client: &Client, id: &str, options: &Plain) -> Result<(), Failure> {
-    client.cancel_prompt(id)?;
+fn cancel(client: &Client, id: Option<&str>, options: &Plain) -> Result<(), Failure> {
+    let id = find(client.prompts()?.prompts, id)?.id;
+    client.cancel_prompt(&id)?;
     if options.is_json() {
         return output::json(&serde_json::json!({ "cancelled": id }));
     }
-    say(&format!("brokerctl: cancelled {}\n", clean::line(id)));
+    say(&format!("brokerctl: cancelled {}\n", clean::line(&id)));
     Ok(())
+}
+
+fn open(client: &Client, id: Option<&str>, options: &Plain) -> Result<(), Failure> {
+    let prompt = find(client.prompts()?.prompts, id)?;
+    let nowhere = |what: &str| {
+        let hint = format!("open {} on any device, and enter {}", prompt.verification_uri, prompt.user_code);
+        Failure::from(ErrorBody::new(ErrorCode::NotFound, what).with_hint(hint))
+    };
+    let link = Link::of(&prompt).ok_or_else(|| nowhere("the prompt has no page that can be opened"))?;
+    let browser = Browser::find().ok_or_else(|| nowhere("there is no browser here"))?;
+    browser.open(&link).map_err(|error| nowhere(&format!("the browser does not start: {error}")))?;
+    if options.is_json() {
+        return output::json(&serde_json::json!({ "opened": prompt.id, "user_code": prompt.user_code }));
+    }
+    say(&format!("brokerctl: page opened; enter {}\n", clean::line(&prompt.user_code)));
+    Ok(())
+}
+
+/// Finds a prompt by its id or the beginning of it, or the only one.
+fn find(mut prompts: Vec<DevicePrompt>, id: Option<&str>) -> Result<DevicePrompt, ErrorBody> {
+    let start = id.unwrap_or_default();
+    if prompts.iter().any(|prompt| prompt.id == start) {
+        prompts.retain(|prompt| prompt.id == start);
+    } else {
+        prompts.retain(|prompt| prompt.id.starts_with(start));
+    }
+    match (prompts.len(), id) {
+        (1, _) => Ok(prompts.remove(0)),
+        (0, None) => Err(ErrorBody::new(ErrorCode::NotFound, "nobody waits for a sign-in")),
+        (0, Some(_)) => {
+            Err(ErrorBody::new(ErrorCode::NotFound, "there is no such prompt").with_hint("see: brokerctl prompts"))
+        }
+        _ => Err(ErrorBody::new(ErrorCode::NotFound, "several prompts could be meant")
+            .with_hint("name one by its id, or the beginning of it: brokerctl prompts")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_found_by_what_names_it_alone() {
+        let all = || ["abc", "abcd", "xyz"].map(|id| prompt::example(json!({"id": id}))).to_vec();
+        let found = |id| find(all(), id).map(|prompt| prompt.id).map_err(|body| body.error_description);
+        assert_eq!(found(Some("x")).as_deref(), Ok("xyz"));
+        assert_eq!(found(Some("abc")).as_deref(), Ok("abc"), "a whole id is that one");
+        assert_eq!(found(Some("ab")).unwrap_err(), "several prompts could be meant");
+        assert_eq!(found(Some("q")).unwrap_err(), "there is no such prompt");
+        assert!(found(None).is_err());
+        assert_eq!(find(all().split_off(2), None).map(|prompt| prompt.id).as_deref(), Ok("xyz"));
+        assert!(find(vec![], None).is_err());
+    }
 }

@@ -3,6 +3,7 @@
 use broker_client::blocking::{Client, Step, TokenEvents};
 use broker_client::{ClientError, Interaction, SignedIn, TokenEvent, TokenRequest, TokenResponse};
 
+use super::first;
 use crate::cli::{Ask, GetToken, Login, TokenFormat};
 use crate::failure::Failure;
 use crate::helper::Credential;
@@ -29,8 +30,15 @@ pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) 
 pub(crate) fn login(client: &Client, prompter: &mut Prompter, options: &Login) -> Result<(), Failure> {
     let mut request = request(&options.ask);
     request.locale = locale::current();
-    let TokenEvent::SignedIn { account, profile } = wait(client.login(&request), prompter)? else {
-        return Err(nothing());
+    let answered = if options.first.is_given() { Err(None) } else { sign_in(client, prompter, &request).map_err(Some) };
+    let SignedIn { account, profile } = match answered {
+        Ok(signed_in) => signed_in,
+        Err(Some(failure)) if !first::is_wanted(client, &failure) => return Err(failure),
+        Err(_) => {
+            // The tenant is the new profile's own.
+            let profile = Some(first::profile(client, options)?);
+            sign_in(client, prompter, &TokenRequest { profile, tenant: None, ..request })?
+        }
     };
     prompter.signed_in(&account, &profile);
     if options.plain.is_json() { output::json(&SignedIn { account, profile }) } else { Ok(()) }
@@ -45,6 +53,13 @@ pub(crate) fn acquire(
     let TokenEvent::Token(token) = wait(client.token(request), prompter)? else { return Err(nothing()) };
     prompter.signed_in(&token.account, &token.profile);
     Ok(*token)
+}
+
+fn sign_in(client: &Client, prompter: &mut Prompter, request: &TokenRequest) -> Result<SignedIn, Failure> {
+    match wait(client.login(request), prompter)? {
+        TokenEvent::SignedIn { account, profile } => Ok(SignedIn { account, profile }),
+        _ => Err(nothing()),
+    }
 }
 
 /// Waits for the event that ends it, and tells the user what happens meanwhile.

@@ -1,14 +1,35 @@
-//! `watch`: what happens, line by line.
+//! `watch`: what happens. A live list of prompts on a terminal, lines elsewhere.
+
+#[cfg(unix)]
+mod list;
+#[cfg(unix)]
+mod live;
+
+use std::io::{self, IsTerminal as _};
 
 use broker_client::blocking::Client;
 use broker_client::{ErrorBody, ErrorCode, Event};
 
 use crate::cli::Plain;
 use crate::failure::Failure;
+use crate::prompt::Mode;
 use crate::{clean, output, prompt};
 
 /// `brokerctl watch`
-pub(crate) fn run(client: &Client, options: &Plain) -> Result<(), Failure> {
+pub(crate) fn run(client: Client, mode: Mode, options: &Plain) -> Result<(), Failure> {
+    #[cfg(unix)]
+    if mode.may_draw()
+        && !options.is_json()
+        && io::stdout().is_terminal()
+        && let Some(session) = crate::terminal::Session::take()
+    {
+        live::run(client, session);
+        return Ok(());
+    }
+    lines(&client, options)
+}
+
+fn lines(client: &Client, options: &Plain) -> Result<(), Failure> {
     for event in client.events()? {
         let event = event?;
         if options.is_json() {

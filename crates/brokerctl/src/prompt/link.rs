@@ -1,5 +1,7 @@
 //! A page that may be opened in a browser.
 
+use broker_client::DevicePrompt;
+
 /// The longest that is opened; the daemon lets none through that is longer.
 const LONGEST: usize = 2048;
 
@@ -11,6 +13,12 @@ const LONGEST: usize = 2048;
 pub(crate) struct Link(String);
 
 impl Link {
+    /// The page of a prompt, with the code in it where the provider has such a page.
+    pub(crate) fn of(prompt: &DevicePrompt) -> Option<Self> {
+        let complete = prompt.verification_uri_complete.as_deref().and_then(Self::parse);
+        complete.or_else(|| Self::parse(&prompt.verification_uri))
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         // What a shell or a Windows command line gives a meaning to has its escape in URLs (RFC 3986 §2).
         let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'`<>\\^{|}".contains(&byte);

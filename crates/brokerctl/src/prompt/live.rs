@@ -9,6 +9,7 @@ use broker_client::DevicePrompt;
 
 use super::card::{self, Can, State};
 use super::{Browser, Link, Notice, osc52};
+use crate::clock::now;
 use crate::terminal::{Input, Key, Session, Waker};
 
 /// The thread's other end. Dropping it leaves the terminal as it was.
@@ -120,8 +121,7 @@ impl Screen {
             Told::Prompt(prompt) => {
                 let lines = card::card(&prompt, self.session.look());
                 self.session.print(&lines);
-                let page = prompt.verification_uri_complete.as_ref().and_then(|page| Link::parse(page));
-                let link = page.or_else(|| Link::parse(&prompt.verification_uri));
+                let link = Link::of(&prompt);
                 self.asked = Some(Asked { prompt, link, since: now() });
                 self.state = State::Waiting;
             }
@@ -174,9 +174,4 @@ impl Asked {
         let life = Duration::from_secs(self.prompt.expires_in);
         life.saturating_sub(now().duration_since(self.since).unwrap_or_default())
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a person looks at the wall clock too")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use broker_ipc::api::TokenSummary;
-use broker_oauth::refresh::{Freshness, freshness, is_in_grace};
+use broker_oauth::refresh::{Freshness, freshness, is_in_grace, stale_at};
 use broker_oauth::scope::ScopeCase;
 use broker_oauth::token::IssuedToken;
 use jiff::Timestamp;
@@ -70,6 +70,7 @@ impl Cache {
         let summary = |token: &Arc<IssuedToken>| TokenSummary {
             scope: token.scope.to_string(),
             expires_at: token.expires_at.map(rfc3339),
+            refresh_after: stale_at(token).map(rfc3339),
         };
         self.0.iter().filter(live).map(summary).collect()
     }

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker_ipc::api::{Finding, Findings, ProbeRequest};
+use broker_ipc::api::{Account, AccountState, Finding, Findings, ProbeRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use jiff::SignedDuration;
 
 use super::parse;
 use super::reply::Reply;
@@ -17,13 +18,16 @@ use crate::provider::{Fault, Provider};
 
 /// How long one provider may take, however many exchanges that is. Whoever asks waits for it.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How far apart two clocks may be that are both right enough.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) async fn doctor(broker: &Arc<Broker>) -> Findings {
     let profiles = broker.profiles();
     // All at once: one provider that does not answer must not hide the others behind its timeout.
     let probes = profiles.providers.values().map(|provider| probe_profile(broker, Arc::clone(&provider.profile)));
     let (store, providers) = futures_util::join!(store(broker), futures_util::future::join_all(probes));
-    let mut findings = vec![configuration(broker), environment(broker.variables()), store];
+    let mut findings = vec![configuration(broker), service(), environment(broker.variables()), store];
+    findings.extend(unsaved(broker).await);
     findings.extend(providers.into_iter().flatten());
     Findings { ok: findings.iter().all(|finding| finding.ok), findings }
 }
@@ -101,9 +105,59 @@ async fn probe_profile(broker: &Broker, profile: Arc<Profile>) -> Vec<Finding> {
                         .with_hint("it does not do RFC 8628, or it must be enabled there"),
                 ),
             };
-            vec![good("provider", &name, format!("{} answers{}", profile.issuer(), by_proxy(&provider))), device]
+            let mut findings = vec![good("provider", &name, reached(&provider)), device];
+            findings.extend(provider.clock_ahead().map(|ahead| clock(&name, ahead)));
+            findings
         }
     }
+}
+
+fn reached(provider: &Provider) -> String {
+    let trusting = provider.profile.transport.ca_file.as_ref();
+    let trusting = trusting.map(|file| format!(", its certificate trusted by {} or the system", file.display()));
+    format!("{} answers{}{}", provider.profile.issuer(), by_proxy(provider), trusting.unwrap_or_default())
+}
+
+/// What is signed against the provider's clock is not valid yet, or not any more, when this one is far off. A `Date` is as
+/// old as the way here was long, and servers differ by seconds.
+fn clock(name: &str, ahead: SignedDuration) -> Finding {
+    let seconds = ahead.as_secs();
+    let way = if seconds < 0 { "behind" } else { "ahead of" };
+    if ahead.abs() <= CLOCK_TOLERANCE {
+        return good("clock", name, format!("within {} s of the provider's", seconds.abs().max(1)));
+    }
+    let what = format!("this machine's clock is {} s {way} the provider's", seconds.abs());
+    let body = ErrorBody::new(ErrorCode::Configuration, what);
+    bad(
+        "clock",
+        name,
+        body.with_hint("set it, and have it kept right: timedatectl set-ntp true, or your system's settings"),
+    )
+}
+
+/// Who sees to it that brokerd runs.
+fn service() -> Finding {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let detail = if set("INVOCATION_ID") {
+        "brokerd is run by systemd"
+    } else if set("XPC_SERVICE_NAME") {
+        "brokerd is run by launchd"
+    } else {
+        "brokerd was started by hand, and is there as long as whatever it was started from"
+    };
+    good("service", "", detail)
+}
+
+/// Sign-ins that the store has not taken, and would be lost.
+async fn unsaved(broker: &Arc<Broker>) -> Vec<Finding> {
+    let accounts = broker.describe().await.into_iter().map(|described| described.account);
+    let unsaved = accounts.filter(|account| account.state == AccountState::Unsaved);
+    let finding = |account: Account| {
+        let what = format!("the sign-in of {} is not saved, and lost if brokerd ends", account.username);
+        let body = ErrorBody::new(ErrorCode::KeyringUnavailable, what);
+        bad("account", &account.profile, body.with_hint("unlock or mend the store; saving is tried again and again"))
+    };
+    unsaved.map(finding).collect()
 }
 
 fn by_proxy(provider: &Provider) -> String {
