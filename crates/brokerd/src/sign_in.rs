@@ -216,14 +216,12 @@ fn start(broker: &Arc<Broker>, pending: &mut Vec<Pending>, id: String, wish: Wis
     waiter
 }
 
-/// 128 random bits, URL-safe.
+/// 128 random bits in hex: fit for a URL, and never an option of a command line.
 fn random_id() -> String {
-    use base64::Engine as _;
-
     let mut bytes = [0_u8; 16];
     // Without randomness there is no TLS either; the id then is only less unguessable, and it opens nothing.
     getrandom::fill(&mut bytes).ok();
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+    format!("{:032x}", u128::from_ne_bytes(bytes))
 }
 
 /// Shows the prompt to everybody who waits.
