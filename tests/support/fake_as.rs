@@ -113,7 +113,7 @@ impl FakeAs {
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        http::serve(self.clone(), io).await;
+        http::serve(self.clone(), io, true).await;
     }
 
     /// Serves a listener for as long as it is polled.
@@ -123,7 +123,7 @@ impl FakeAs {
                 continue;
             };
             if !self.with(|state| state.connections.refused) {
-                self.inner.tasks.spawn(http::serve(self.clone(), stream));
+                self.inner.tasks.spawn(http::serve(self.clone(), stream, true));
             }
         }
     }
@@ -363,7 +363,7 @@ impl Dialer {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         let (client, server) = tokio::io::duplex(64 * 1024);
-        self.server.inner.tasks.spawn(http::serve(self.server.clone(), server));
+        self.server.inner.tasks.spawn(http::serve(self.server.clone(), server, false));
         Ok(client)
     }
 }

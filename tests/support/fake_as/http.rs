@@ -36,7 +36,8 @@ pub(super) struct Reply {
     body: String,
 }
 
-pub(super) async fn serve<I>(server: FakeAs, io: I)
+/// Serves a connection. In process nobody is told the `date`: the machine's clock is not the one of the test.
+pub(super) async fn serve<I>(server: FakeAs, io: I, date: bool)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -46,7 +47,8 @@ where
     });
     let (server, slot) = (&server, Slot::default());
     let service = service_fn(|request| answer(server.clone(), slot.clone(), request));
-    let mut connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service);
+    let mut connection =
+        hyper::server::conn::http1::Builder::new().auto_date_header(date).serve_connection(TokioIo::new(io), service);
     tokio::select! {
         biased;
         // How a connection ends is the client's affair, unless something else than an answer shall go out.

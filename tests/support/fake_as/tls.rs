@@ -87,7 +87,7 @@ impl FakeAs {
             self.inner.tasks.spawn(async move {
                 // A client that does not trust us leaves here: no request, and none in the log.
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    http::serve(server, stream).await;
+                    http::serve(server, stream, true).await;
                 }
             });
         }
