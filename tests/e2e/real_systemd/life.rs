@@ -90,7 +90,10 @@ async fn a_sign_in_outlives_logout_and_login() -> Result<()> {
     machine.root_ok("mkdir -p /etc/systemd/logind.conf.d; printf '[Login]\\nUserStopDelaySec=0\\n' >/etc/systemd/logind.conf.d/test.conf; systemctl restart systemd-logind").await?;
     let log_in = "systemd-run --quiet --unit=login -p User=ada -p PAMName=su-l sleep infinity";
     machine.root_ok(log_in).await?;
+    let sessions = "loginctl list-sessions --no-legend | grep -c background";
+    machine.until(sessions, |told| told == "1\n").await?;
     machine.root_ok("loginctl disable-linger ada").await?;
+    machine.until("systemctl --user is-system-running", |told| told == "running\n").await?;
     stage.enable().await?;
     stage.sign_in("brokerctl get-token").await?;
 

@@ -38,7 +38,8 @@ impl Disk {
         Ok(Self { directory: tempfile::tempdir()? })
     }
 
-    /// Copies what the root has there, once, and names the binds.
+    /// Copies what the root has there, once, and names the binds; the machine keeps its identity, to which systemd binds its
+    /// credentials.
     fn binds(&self, root: &Path) -> Result<Vec<String>> {
         let bind = |inside: &&str| {
             let outside = self.directory.path().join(inside.trim_start_matches('/').replace('/', "-"));
@@ -53,7 +54,9 @@ impl Disk {
             }
             Ok(format!("--bind={}:{inside}", outside.display()))
         };
-        Self::KEPT.iter().map(bind).collect()
+        let mut binds = Self::KEPT.iter().map(bind).collect::<Result<Vec<_>>>()?;
+        binds.push("--uuid=6272726f-6b65-4264-8000-746573746564".to_owned());
+        Ok(binds)
     }
 }
 

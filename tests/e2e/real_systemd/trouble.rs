@@ -43,7 +43,7 @@ async fn a_reload_takes_a_good_file_and_keeps_the_old_one_over_a_broken_one() ->
     let broken = machine.run("systemctl --user reload brokerd.service").await?;
     ensure!(broken.code != Some(0), "{broken:?}");
     for place in [machine.journal().await?, machine.ok("brokerctl status").await?] {
-        ensure!(place.contains("is no key of") && place.contains("client_id"), "{place}");
+        ensure!(place.contains("\"clientid\" is no key of"), "{place}");
     }
     let status = "systemctl --user show --value -p StatusText brokerd.service";
     machine.until(status, |told| told.starts_with("configuration not in force: ")).await?;
@@ -71,7 +71,7 @@ async fn of_two_daemons_the_second_says_whose_the_endpoint_is() -> Result<()> {
 
     // The other way round: somebody runs one by hand, elsewhere, with the same sign-ins.
     machine.ok("systemctl --user stop brokerd.service").await?;
-    let by_hand = machine.ada("exec brokerd --socket /home/ada/by-hand.sock").spawn()?;
+    let by_hand = machine.ada("echo $$ >/tmp/by-hand; exec brokerd --socket /home/ada/by-hand.sock").spawn()?;
     machine.until("brokerctl --socket /home/ada/by-hand.sock status", |told| told.contains("work")).await?;
     let refused = machine.run("brokerctl get-token --no-prompt --timeout 20s").await?;
     ensure!(refused.code == Some(7) || refused.code == Some(5), "{refused:?}");
@@ -79,9 +79,12 @@ async fn of_two_daemons_the_second_says_whose_the_endpoint_is() -> Result<()> {
         machine.journal().await?.contains("another brokerd of this user keeps its sign-ins"),
         "the journal says why"
     );
+    machine.ok("kill $(cat /tmp/by-hand)").await?;
     drop(by_hand);
-    machine.ok("systemctl --user reset-failed; systemctl --user restart brokerd.socket").await?;
-    machine.until("brokerctl status", |told| told.contains("work")).await?;
+    // The service manager forgives ten seconds later.
+    machine
+        .until("systemctl --user restart brokerd.socket; brokerctl status; sleep 1", |told| told.contains("work"))
+        .await?;
     stage.end().await
 }
 

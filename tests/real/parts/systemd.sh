@@ -2,7 +2,7 @@
 # A real systemd: a Debian root that systemd-nspawn boots.
 
 # What the machine consists of; another line here makes it anew.
-systemd_packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,python3-minimal
+systemd_packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,python3
 
 set_up_systemd() {
 	local root=$PWD/tests/real/systemd/root
