@@ -23,7 +23,11 @@ pub(crate) struct Eyes {
     /// The one there is now: a power cut leaves a copy.
     pub(crate) store: Arc<Mutex<MemoryStore>>,
     pub(crate) prompts: mpsc::UnboundedSender<Prompted>,
+    pub(crate) leaving: Leaving,
 }
+
+/// Who signs out, and when that was done: what a refresh had saved is removed, though its callers are yet to hear of it.
+pub(crate) type Leaving = Arc<Mutex<Option<(String, Option<Instant>)>>>;
 
 /// A client under way.
 pub(crate) struct Asking {
@@ -93,7 +97,11 @@ fn look(token: &TokenResponse, request: &TokenRequest, eyes: &Eyes, wall_is_righ
             records.iter().any(|record| record.windows(token.len()).any(|at| at == token))
         })
     };
-    if !successors.is_empty() && !eyes.server.was_revoked(value) && !kept() {
+    let left = || {
+        let leaving = eyes.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.as_ref().is_some_and(|(name, done)| *name == username && done.is_none_or(|done| done == Instant::now()))
+    };
+    if !successors.is_empty() && !eyes.server.was_revoked(value) && !kept() && !left() {
         return Some("a token was served before its refresh token was saved".into());
     }
     None

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 use tracing::level_filters::LevelFilter;
 
-use crate::ask::{Asking, Eyes, Prompted, SLACK, WAITS, ask};
+use crate::ask::{Asking, Eyes, Leaving, Prompted, SLACK, WAITS, ask};
 use crate::check::Watch;
 use crate::story::Story;
 use crate::trouble::{self, Trouble};
@@ -46,6 +46,7 @@ pub(crate) struct World {
     watch: Watch,
     /// Whether the daemon's wall clock has only gone forward.
     wall_is_right: bool,
+    leaving: Leaving,
 }
 
 impl World {
@@ -72,6 +73,7 @@ impl World {
             prompts: mpsc::unbounded_channel(),
             watch: Watch::default(),
             wall_is_right: true,
+            leaving: Leaving::default(),
             rig,
         }
     }
@@ -163,8 +165,12 @@ impl World {
             request.force_refresh,
             request.timeout
         ));
-        let eyes =
-            Eyes { server: self.rig.fake.clone(), store: Arc::clone(&self.store), prompts: self.prompts.0.clone() };
+        let eyes = Eyes {
+            server: self.rig.fake.clone(),
+            store: Arc::clone(&self.store),
+            prompts: self.prompts.0.clone(),
+            leaving: Arc::clone(&self.leaving),
+        };
         let task = self.rig.spawn(ask(self.rig.new_client(), request.clone(), eyes, self.wall_is_right));
         self.asking.push(Asking { number, request, since: Instant::now(), task });
     }
@@ -256,7 +262,9 @@ impl World {
         let Ok(accounts) = self.rig.client.accounts().await else { return };
         let Some(account) = accounts.accounts.into_iter().find(|account| account.username == name) else { return };
         let begin = Instant::now();
+        *self.leaving.lock().unwrap() = Some((name.clone(), None));
         let done = self.rig.client.sign_out(&account.id).await;
+        *self.leaving.lock().unwrap() = Some((name.clone(), Some(Instant::now())));
         self.story.tell(format!("{name} signs out: {}", done.is_ok()));
         assert!(begin.elapsed() <= s(61), "a sign-out took {:?}", begin.elapsed());
         self.stand[index] = (if done.is_ok() { Stand::Out } else { Stand::Doubtful }, Instant::now());
