@@ -81,10 +81,10 @@ async fn options_of_get_token_reach_the_server() {
     assert_eq!(stage.ok("get-token -a ALICE@example.com -s profile").await, forced);
     assert_eq!(stage.refreshes(), 1);
     let log = stage.server.log();
-    let resource = stage.json("get-token -o json --resource https://api.example").await;
+    let other = stage.json("get-token -o json --audience https://api.example").await;
     let asked = &stage.server.log()[log.len()..];
     assert_eq!(asked.iter().filter(|request| request.endpoint == Endpoint::Token).count(), 1);
-    assert_eq!(asked[0].field("resource"), Some("https://api.example"));
-    let audience = stage.server.access_token(resource["access_token"].as_str().expect("a token"));
+    assert_eq!(asked[0].field("audience"), Some("https://api.example"));
+    let audience = stage.server.access_token(other["access_token"].as_str().expect("a token"));
     assert_eq!(audience.expect("a live token").audience, ["https://api.example"]);
 }
