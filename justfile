@@ -21,6 +21,10 @@ e2e:
 demo *args:
     cargo demo {{args}}
 
+# The figures, as a table in docs/SCOREBOARD.md; `just score --long` for a release
+score *args:
+    ./tests/score {{args}}
+
 # Licences, advisories, bans and sources of the dependencies
 deny:
     cargo deny --all-features --locked check

@@ -28,6 +28,8 @@ mod helpers;
 #[cfg(target_os = "linux")]
 mod kernel_quota;
 #[cfg(unix)]
+mod kills;
+#[cfg(unix)]
 mod leaks;
 #[cfg(unix)]
 mod life;

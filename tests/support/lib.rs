@@ -11,6 +11,8 @@
 pub mod browser;
 pub mod exchange;
 pub mod fake_as;
+#[cfg(unix)]
+pub mod figures;
 pub mod processes;
 pub mod proxy;
 pub mod rig;

@@ -1,0 +1,84 @@
+//! Figures of the real process: what it loses when it is killed, and what a crowd costs. Tests take small numbers and check
+//! what must never happen; `just score` prints what was measured.
+
+pub mod crowd;
+pub mod kills;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use broker_client::{TokenEvent, TokenRequest};
+use broker_ipc::endpoint::Endpoint;
+
+use crate::fake_as::{FakeAs, Options};
+use crate::processes::{Binaries, Daemon, Home};
+
+/// A daemon with a sealed file, and somebody signed in. It logs as it does by itself.
+pub struct Set {
+    /// The provider.
+    pub server: FakeAs,
+    home: Home,
+    binaries: Binaries,
+    daemon: Option<Daemon>,
+}
+
+impl Set {
+    /// Starts the daemon and signs alice in.
+    pub async fn new(binaries: &Binaries, options: Options) -> anyhow::Result<Self> {
+        let options = Options { interval: Some(Duration::from_secs(1)), ..options };
+        let server = FakeAs::listen(options).await.context("a server on loopback")?;
+        let home = Home::create().context("a directory")?;
+        let key = home.write("key", &[b'7'; 64])?;
+        let config = format!(
+            "[store]\nkind = \"file\"\nkey_file = {:?}\n[profiles.work]\nissuer = {:?}\nclient_id = \"cli\"\n\
+             scopes = [\"openid\", \"offline_access\"]\n",
+            key.display().to_string(),
+            server.issuer()
+        );
+        home.write(home.config_file(), config.as_bytes())?;
+        let mut set = Self { server, home, binaries: binaries.clone(), daemon: None };
+        set.start().await?;
+        set.sign_in().await?;
+        Ok(set)
+    }
+
+    /// Starts the daemon, and returns when it answers.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        self.daemon = Some(Daemon::launch(&self.home).try_start(&self.binaries).await?);
+        Ok(())
+    }
+
+    /// Starts the daemon, and kills it so long after.
+    pub async fn start_and_kill(&mut self, after: Duration) -> anyhow::Result<()> {
+        let daemon = Daemon::launch(&self.home).spawn(&self.binaries)?;
+        tokio::time::sleep(after).await;
+        daemon.kill9().await;
+        Ok(())
+    }
+
+    /// Kills the daemon as `kill -9` does.
+    pub async fn kill(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.kill9().await;
+        }
+    }
+
+    /// Signs alice in, by a person who consents at once.
+    pub async fn sign_in(&self) -> anyhow::Result<()> {
+        let client = broker_client::Client::new(Endpoint::resolve(Some(&self.home.socket()))?);
+        let mut events = client.login(&TokenRequest::default());
+        while let Some(event) = events.next().await {
+            match event? {
+                TokenEvent::DevicePrompt(prompt) => self.server.approve(&prompt.user_code, "alice"),
+                TokenEvent::SignedIn { .. } => return Ok(()),
+                other => anyhow::bail!("{other:?}"),
+            }
+        }
+        anyhow::bail!("the sign-in had no end")
+    }
+
+    /// Connects.
+    pub async fn connect(&self) -> anyhow::Result<crowd::Kept> {
+        crowd::Kept::connect(&self.home.socket()).await
+    }
+}
