@@ -34,6 +34,8 @@ mod leaks;
 #[cfg(unix)]
 mod life;
 mod main_job;
+#[cfg(target_os = "linux")]
+mod packages;
 #[cfg(unix)]
 mod profiles;
 #[cfg(unix)]

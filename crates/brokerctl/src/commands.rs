@@ -13,14 +13,11 @@ pub(crate) mod token;
 pub(crate) mod unlock;
 pub(crate) mod watch;
 
-use clap::CommandFactory as _;
-
-use crate::cli::Cli;
 use crate::failure::Failure;
 
 /// `brokerctl completions`
 pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "brokerctl", &mut text);
+    clap_complete::generate(shell, &mut crate::command(), "brokerctl", &mut text);
     Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), &text)?)
 }

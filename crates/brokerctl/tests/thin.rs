@@ -7,6 +7,7 @@ const FORBIDDEN: &[&str] = &[
     "aws-lc",
     "broker-oauth",
     "brokerd",
+    "clap_mangen",
     "dbus",
     "futures",
     "http-body",

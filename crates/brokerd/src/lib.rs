@@ -5,6 +5,7 @@
 pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod acquire;
+pub mod arguments;
 pub mod audit;
 pub mod broker;
 pub mod chance;

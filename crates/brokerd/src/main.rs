@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use broker_ipc::endpoint::Endpoint;
+use brokerd::arguments::Arguments;
 use brokerd::broker::{Broker, Parts};
 use brokerd::chance::Chance;
 use brokerd::clock::Clock;
@@ -29,57 +30,6 @@ const LAST_GRACE: Duration = Duration::from_millis(500);
 const EXIT_CONFIGURATION: u8 = 6;
 /// As LocalAPI's own.
 const LONGEST_REQUEST: u64 = 64 * 1024;
-
-/// Own a person's OAuth sign-ins and give access tokens to local tools.
-///
-/// Runs in the foreground, as one user, until SIGTERM or SIGINT. Logs go to stderr; BROKERD_LOG=debug says more.
-#[derive(Parser)]
-#[expect(clippy::doc_markdown, reason = "clap prints these comments as they are")]
-#[command(version, after_help = EXAMPLES)]
-struct Arguments {
-    /// The configuration [default: $BROKERD_CONFIG, else $XDG_CONFIG_HOME/brokerd/config.toml]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Where to listen [default: $BROKERD_SOCKET, else $XDG_RUNTIME_DIR/brokerd/brokerd.sock]
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
-    /// Where to keep grants, instead of what the configuration says
-    #[arg(long, value_enum, value_name = "KIND")]
-    store: Option<Store>,
-    /// Check the configuration, say what it would do, and exit: 0 if it is right, else 6
-    #[arg(long)]
-    check_config: bool,
-    /// Change the configuration as the JSON object on stdin asks, and exit; `brokerctl profile` runs this
-    #[arg(long, conflicts_with = "check_config")]
-    edit_config: bool,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  brokerd                                   run with the default configuration and endpoint
-  brokerd --check-config                    is the configuration right?
-  brokerd --store memory --socket ~/.try/b  try something out; nothing is kept";
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Store {
-    Auto,
-    Keyring,
-    Kernel,
-    File,
-    Memory,
-}
-
-impl From<Store> for StoreKind {
-    fn from(store: Store) -> Self {
-        match store {
-            Store::Auto => Self::Auto,
-            Store::Keyring => Self::Keyring,
-            Store::Kernel => Self::Kernel,
-            Store::File => Self::File,
-            Store::Memory => Self::Memory,
-        }
-    }
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
