@@ -29,6 +29,8 @@ mod helpers;
 mod kernel_quota;
 #[cfg(unix)]
 mod kills;
+#[cfg(test)]
+mod launchd;
 #[cfg(unix)]
 mod leaks;
 #[cfg(unix)]
