@@ -61,7 +61,6 @@ mod real_terminal;
 mod schema;
 #[cfg(unix)]
 mod sockets;
-#[cfg(unix)]
 mod stage;
 #[cfg(unix)]
 mod strangers;

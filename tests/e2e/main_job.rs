@@ -20,7 +20,8 @@ async fn the_first_token_takes_a_person_and_the_second_takes_nobody() {
     let token = first.stdout.strip_suffix('\n').expect("a line");
     assert_eq!(stage.server.access_token(token).expect("a live token").user, "alice");
     assert!(first.stderr.contains("asks to sign in to work"), "{}", first.stderr);
-    assert!(first.stderr.contains("brokerctl (process "), "{}", first.stderr);
+    let asking = format!("brokerctl{} (process ", std::env::consts::EXE_SUFFIX);
+    assert!(first.stderr.contains(&asking), "{}", first.stderr);
     assert!(first.stderr.contains(&format!("open:      {}/device", stage.server.issuer())), "{}", first.stderr);
     assert!(first.stderr.ends_with("brokerctl: signed in as alice@example.com (work)\n"), "{}", first.stderr);
     assert_eq!(codes(&first.stderr).len(), 1);

@@ -1,11 +1,14 @@
 //! Does brokerd keep its promises with Windows' own pipe and keyring? Under Wine where there is no Windows.
 
+use std::env;
+use std::path::Path;
 use std::time::Duration;
 
 use broker_client::TokenRequest;
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
 use support::fake_as::{Endpoint, Grant, Options, Rotation};
-use support::processes::{Daemon, Launch, binaries};
+use support::processes::{Daemon, Launch, Output, binaries};
 use tokio::time;
 
 use crate::stage::{PATIENCE, Stage, options, prompted};
@@ -108,8 +111,10 @@ async fn a_client_without_a_daemon_says_how_to_start_one() {
     let output = stage.run("status").await;
     assert_eq!(output.code, Some(7), "{output:?}");
     assert!(output.stderr.contains(r"\\.\pipe\brokerd-"), "{}", output.stderr);
-    let wrong = stage.run(r"--socket C:\brokerd.sock status").await;
-    assert!(wrong.stderr.contains("not the name of a pipe"), "{wrong:?}");
+    let mut wrong = stage.home.command(&binaries().brokerctl);
+    let wrong = wrong.args(["--socket", r"C:\brokerd.sock", "status"]).output().await.expect("a process");
+    let told = String::from_utf8_lossy(&wrong.stderr);
+    assert!(told.contains("not the name of a pipe"), "{told}");
 }
 
 #[tokio::test]
@@ -120,12 +125,66 @@ async fn the_starter_without_a_window_leaves_a_daemon_behind() {
     starter.arg("--config").arg(config).arg("--socket").arg(stage.home.socket());
     assert!(starter.status().await.expect("a process").success());
     let status = stage.until("status -o json", |output| output.code == Some(0)).await;
-    let status: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
+    let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
     let log = std::fs::read_to_string(stage.home.state().join("brokerd").join("brokerd.log")).expect("a log");
     assert!(log.contains("listening"), "{log}");
 
+    end(&stage, &status).await;
+}
+
+#[tokio::test]
+async fn service_install_has_it_started_at_logon_and_now_and_uninstall_takes_that_back() {
+    // The key is the user's own, whatever the test's home.
+    if env::var_os("BROKERD_WINE").is_none() {
+        println!("SKIPPED service install: it would change this user's Run key");
+        return;
+    }
+    let stage = Stage::new().await;
+    stage.home.write(stage.home.config_file(), stage.config().as_bytes()).expect("a configuration");
+    // What brokerctl starts finds the test's pipe by this.
+    let service = async |words: &str| {
+        let ctl = stage.ctl().env("BROKERD_SOCKET", stage.home.socket());
+        ctl.run(["service"].into_iter().chain(words.split_whitespace())).await
+    };
+    let json = |output: Output| serde_json::from_str::<Value>(&output.stdout).expect("JSON");
+    assert_eq!(service("status").await.code, Some(1));
+    assert_eq!(run_key(&stage).await, None);
+
+    let installed = service("install -o json").await;
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    assert_eq!(json(installed)["done"].as_array().map(Vec::len), Some(2), "the key, and a brokerd");
+    let starter = binaries().brokerd.with_file_name("brokerdw.exe");
+    let named = run_key(&stage).await.expect("a value");
+    assert_eq!(Path::new(named.trim_matches('"')), starter);
+    let status = stage.until("status -o json", |output| output.code == Some(0)).await;
+    let status = json(status);
+
+    let again = service("install -o json").await;
+    assert_eq!(json(again)["done"].as_array().map(Vec::len), Some(0), "a second time changes nothing");
+    let shown = json(service("status -o json").await);
+    assert_eq!(
+        (&shown["installed"], &shown["enabled"], &shown["files"][0]["state"]),
+        (&true.into(), &true.into(), &"as_written".into())
+    );
+
+    assert_eq!(service("uninstall").await.code, Some(0));
+    assert_eq!(run_key(&stage).await, None);
+    assert_eq!(json(service("uninstall -o json").await)["done"].as_array().map(Vec::len), Some(0));
+    end(&stage, &status).await;
+}
+
+/// What the user's `Run` key says about brokerd, by Windows' own tool.
+async fn run_key(stage: &Stage) -> Option<String> {
+    const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run";
+    let shown = stage.home.command("reg.exe".as_ref()).args(["query", KEY, "/v", "brokerd"]).output().await;
+    let shown = String::from_utf8_lossy(&shown.expect("a process").stdout).into_owned();
+    Some(shown.split_once("REG_SZ")?.1.trim().to_owned())
+}
+
+/// Ends a daemon that is no child of the test's.
+async fn end(stage: &Stage, status: &Value) {
     let pid = status["pid"].as_u64().expect("a process id").to_string();
-    let ended = stage.home.command("taskkill".as_ref()).args(["/f", "/pid", &pid]).status().await;
-    assert!(ended.expect("a process").success());
+    let ended = stage.home.command("taskkill".as_ref()).args(["/f", "/pid", &pid]).output().await;
+    assert!(ended.expect("a process").status.success());
     stage.until("status", |output| output.code == Some(7)).await;
 }

@@ -4,9 +4,10 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::windows::ffi::OsStringExt;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::path::PathBuf;
 
+use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
 use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, SetKernelObjectSecurity,
 };
@@ -38,6 +39,20 @@ pub fn executable(id: u32) -> io::Result<PathBuf> {
     })?;
     path.truncate(usize::try_from(length).unwrap_or_default());
     Ok(OsString::from_wide(&path).into())
+}
+
+/// Keeps what this process reads and writes (stdin, stdout, stderr) from the programs that it starts from now on.
+///
+/// Windows gives a new program every handle that can be inherited, also one whose own output goes elsewhere. Whoever reads
+/// from this process's stdout would wait for the end of that program too. One that is missing is passed over.
+pub fn keep_standard_handles() {
+    let keep = |handle: BorrowedHandle<'_>| {
+        // SAFETY: it takes a handle, which need not be open, and two flags.
+        unsafe { SetHandleInformation(handle.as_raw_handle(), HANDLE_FLAG_INHERIT, 0) };
+    };
+    keep(io::stdin().as_handle());
+    keep(io::stdout().as_handle());
+    keep(io::stderr().as_handle());
 }
 
 /// Lets no other program of this user read this process's memory, and leaves no dump of it when it fails.

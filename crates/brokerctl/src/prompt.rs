@@ -3,7 +3,6 @@
 //! Three faces: drawn and live on a terminal whose keyboard is ours; plain lines everywhere else and for screen readers;
 //! JSON, one event a line, for programs. Nothing of it exists before a person is needed: most answers are silent.
 
-#[cfg(unix)]
 mod browser;
 mod card;
 #[cfg(unix)]
@@ -20,7 +19,6 @@ use std::io::{self, IsTerminal as _};
 use broker_client::{AccountRef, DevicePrompt};
 use clap::ValueEnum;
 
-#[cfg(unix)]
 pub(crate) use self::browser::Browser;
 #[cfg(unix)]
 pub(crate) use self::code::osc52;

@@ -4,11 +4,11 @@
 //! is another.
 
 mod files;
-#[cfg(any(target_os = "macos", test))]
+#[cfg(any(target_os = "macos", all(test, unix)))]
 mod launchd;
 #[cfg(any(windows, test))]
 mod run_key;
-#[cfg(any(target_os = "linux", test))]
+#[cfg(any(target_os = "linux", all(test, unix)))]
 mod systemd;
 mod tool;
 

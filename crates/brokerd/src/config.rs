@@ -175,7 +175,8 @@ scopes    = ["openid", "profile", "offline_access"]
 "#;
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
-        Config::parse(Path::new("/etc/config.toml"), text)
+        let file = if cfg!(windows) { r"C:\config.toml" } else { "/etc/config.toml" };
+        Config::parse(Path::new(file), text)
     }
 
     #[test]

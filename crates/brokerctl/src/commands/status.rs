@@ -48,6 +48,8 @@ pub(crate) fn run(client: Client, mode: Mode, options: &StatusOptions) -> Result
         live::run(client, session);
         return Ok(());
     }
+    #[cfg(not(unix))]
+    let _ = mode; // nothing is drawn there
     watch(&client, options)
 }
 

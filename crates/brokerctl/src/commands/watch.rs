@@ -5,8 +5,6 @@ mod list;
 #[cfg(unix)]
 mod live;
 
-use std::io::{self, IsTerminal as _};
-
 use broker_client::blocking::Client;
 use broker_client::{ErrorBody, ErrorCode, Event};
 
@@ -20,12 +18,14 @@ pub(crate) fn run(client: Client, mode: Mode, options: &Plain) -> Result<(), Fai
     #[cfg(unix)]
     if mode.may_draw()
         && !options.is_json()
-        && io::stdout().is_terminal()
+        && std::io::IsTerminal::is_terminal(&std::io::stdout())
         && let Some(session) = crate::terminal::Session::take()
     {
         live::run(client, session);
         return Ok(());
     }
+    #[cfg(not(unix))]
+    let _ = mode; // nothing is drawn there
     lines(&client, options)
 }
 

@@ -90,6 +90,7 @@ fn private_directory() -> io::Result<PathBuf> {
         std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir());
     let directory =
         runtime.unwrap_or_else(std::env::temp_dir).join(format!("brokerctl-{}", super::endpoint::secret()?));
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -102,12 +102,10 @@ fn launchctl(words: &[&str]) -> Command {
     command
 }
 
-#[cfg(unix)]
 fn domain() -> String {
     format!("gui/{}", rustix::process::getuid().as_raw())
 }
 
-#[cfg(unix)]
 fn service() -> String {
     format!("{}/{LABEL}", domain())
 }
@@ -129,7 +127,7 @@ fn home() -> Result<PathBuf, Failure> {
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::super::tool::shown;
     use super::*;

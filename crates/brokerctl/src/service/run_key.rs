@@ -1,8 +1,9 @@
 //! Windows: what the user's `Run` key names is started at logon, in the user's own session. `reg.exe` reads and writes it.
 
-#[cfg(windows)]
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+#[cfg(windows)]
+use std::process::Stdio;
 
 #[cfg(windows)]
 use broker_client::blocking::Client;
@@ -39,8 +40,10 @@ pub(super) fn install(client: &Client, plan: &Plan) -> Result<Done, Failure> {
     match crate::editor::running(client)? {
         Some(status) => unchanged.push(format!("brokerd {} runs, as process {}", status.version, status.pid)),
         None => {
-            let mut program = Command::new(windowless(plan));
-            let spawned = program.spawn();
+            // A shell that reads what this command prints is not to wait for brokerd's end.
+            broker_windows::process::keep_standard_handles();
+            let mut program = Command::new(windowless(&plan.brokerd));
+            let spawned = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
             spawned.map_err(|error| ErrorBody::new(ErrorCode::Internal, format!("brokerd does not start: {error}")))?;
             done.push("started brokerd".into());
         }
@@ -61,7 +64,8 @@ pub(super) fn uninstall(plan: &Plan) -> Result<Done, Failure> {
         done.push(format!("removed {KEY}\\{VALUE}"));
     }
     let unchanged = vec![
-        "a brokerd that runs stays until the session ends; brokerctl status names its process".into(),
+        "a brokerd that runs stays until the session ends; brokerctl status names its process, taskkill /f /pid ends it"
+            .into(),
         "the configuration, and the sign-ins in the Credential Manager, stay; brokerctl logout --all ends them".into(),
     ];
     Ok(Done { manager: MANAGER, steps: done, unchanged })
@@ -76,29 +80,34 @@ pub(super) fn state(plan: &Plan) -> Result<State, Failure> {
     Ok(State { manager: MANAGER, installed: found.is_some(), enabled: found.is_some(), files, ..State::default() })
 }
 
+/// The log of the brokerd that was started at logon: `brokerdw` has made it.
 #[cfg(windows)]
-pub(super) fn logs(_follow: bool, _lines: u32) -> Result<Command, Failure> {
-    Err(ErrorBody::new(ErrorCode::NotFound, "brokerd keeps no log on Windows when it is started at logon")
-        .with_hint("to see one, end it and run brokerd in a console")
-        .into())
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may not be known where the log is")]
+pub(super) fn logs(follow: bool, lines: u32) -> Result<Command, Failure> {
+    Ok(tail(follow, lines))
+}
+
+/// Windows has no `tail`; its shell reads the variable, so no path is quoted here.
+fn tail(follow: bool, lines: u32) -> Command {
+    let wait = if follow { " -Wait" } else { "" };
+    let script = format!(
+        r"Get-Content -LiteralPath (Join-Path $env:LOCALAPPDATA 'brokerd\brokerd.log') -Encoding UTF8 -Tail {lines}{wait}"
+    );
+    let mut command = Command::new("powershell.exe");
+    command.args(["-NoProfile", "-NonInteractive", "-Command", &script]);
+    command
 }
 
 /// The program that starts brokerd without a window, where it was installed.
-#[cfg(windows)]
-fn windowless(plan: &Plan) -> std::path::PathBuf {
-    let beside = plan.brokerd.with_file_name("brokerdw.exe");
-    if Path::is_file(&beside) { beside } else { plan.brokerd.clone() }
-}
-
-#[cfg(not(windows))]
-fn windowless(plan: &Plan) -> std::path::PathBuf {
-    plan.brokerd.with_file_name("brokerdw.exe")
+fn windowless(brokerd: &Path) -> PathBuf {
+    let beside = brokerd.with_file_name("brokerdw.exe");
+    if beside.is_file() { beside } else { brokerd.to_owned() }
 }
 
 /// What the key is to have.
 fn command_line(plan: &Plan) -> Result<String, Failure> {
     // A path of Rust's own spelling, \\?\C:\…, is one that the shell does not start.
-    let program = windowless(plan);
+    let program = windowless(&plan.brokerd);
     Ok(format!("\"{}\"", text(&program)?.trim_start_matches(r"\\?\")))
 }
 
@@ -141,11 +150,21 @@ mod tests {
 
     #[test]
     fn the_run_key_names_the_program_in_quotes() {
-        let plan = Plan { brokerd: "/Program Files/brokerd.exe".into(), brokerctl: "c".into(), force: false };
+        let directory = tempfile::Builder::new().prefix("Program Files").tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let plan = Plan { brokerd: at("brokerd.exe"), brokerctl: at("brokerctl.exe"), force: false };
+        assert_eq!(command_line(&plan).unwrap(), format!("\"{}\"", plan.brokerd.display()), "all there is");
+        std::fs::write(at("brokerdw.exe"), "").unwrap();
         let line = command_line(&plan).unwrap();
-        assert_eq!(line, "\"/Program Files/brokerdw.exe\"");
+        assert_eq!(line, format!("\"{}\"", at("brokerdw.exe").display()));
         assert_eq!(shown(&add(&line)), format!("reg.exe add {KEY} /v brokerd /t REG_SZ /d {line} /f"));
         assert!(shown(&query()).starts_with("reg.exe query HKCU\\") && shown(&delete()).ends_with("/v brokerd /f"));
+    }
+
+    #[test]
+    fn the_log_is_shown_by_the_shell_of_windows() {
+        assert!(shown(&tail(false, 50)).ends_with(r"'brokerd\brokerd.log') -Encoding UTF8 -Tail 50"));
+        assert!(shown(&tail(true, 1)).ends_with("-Tail 1 -Wait"));
     }
 
     #[test]

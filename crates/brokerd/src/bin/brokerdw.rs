@@ -14,6 +14,7 @@ fn main() -> std::io::Result<()> {
     /// A console of its own, without a window.
     const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
+    broker_windows::process::keep_standard_handles();
     let directory = brokerd::paths::state_dir();
     fs::create_dir_all(&directory)?;
     let log = directory.join("brokerd.log");

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use super::patience::Patience;
 
 /// What a pipe takes whole or not at all, and without waiting once it is ready (`PIPE_BUF`, at its smallest).
+#[cfg(unix)]
 const PIECE: usize = 512;
 
 static PATIENCE: Patience = Patience::new();
