@@ -13,16 +13,16 @@ zig_build() {
 
 set_up_long() {
 	local missing
-	missing=$("$here/set-up" --missing macos-link linux)
+	missing=$("$here/set-up" --missing macos-x86_64 macos-link linux)
 	if [[ -n $missing ]]; then
 		echo "install first: ${missing//$'\n'/ }"
 		return 1
 	fi
-	"$here/set-up" macos-link linux
+	"$here/set-up" macos-x86_64 macos-link linux
 }
 
 windows_lints() {
-	cross_cargo clippy --workspace --all-targets --features brokerd/logon,broker-windows/tokio --locked --quiet \
+	cross_cargo clippy --workspace --exclude broker-packaging --all-targets --features brokerd/logon,broker-windows/tokio --locked --quiet \
 		--target "$windows" -- -D warnings
 }
 
@@ -46,6 +46,7 @@ arm_runs() {
 part 'set-up of the long form' set_up_long
 part 'Windows: lints' windows_lints
 part 'Windows: scenarios under Wine' windows_tests --test scenarios
-part 'macOS: lints' macos_check clippy --all-targets
+part 'macOS: lints' macos_check "$macos" clippy --all-targets
+part 'macOS on Intel: type check' macos_check "$macos_intel" check --exclude broker-tests
 part 'macOS: link' macos_link
 part 'Linux, aarch64: link and start' arm_runs

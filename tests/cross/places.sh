@@ -6,6 +6,7 @@ cross=${XDG_CACHE_HOME:-$HOME/.cache}/brokerd-tests/cross
 toolchain=$cross/rust/usr
 windows=x86_64-pc-windows-gnu
 macos=aarch64-apple-darwin
+macos_intel=x86_64-apple-darwin
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 root=$(readlink -f "$here/../..")
 
@@ -15,10 +16,11 @@ cross_target() {
 }
 
 # cross_cargo ARGUMENT…: the cargo of that toolchain, whatever rustup and the caller's environment say. What it
-# builds is kept apart from what the host's cargo builds.
+# builds is kept apart from what the host's cargo builds. No debug information: it takes time to write, and a panic says
+# its line without.
 cross_cargo() {
 	env -u RUSTUP_TOOLCHAIN -u RUSTC -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER -u CARGO -u CARGO_BUILD_TARGET \
-		-u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS \
+		-u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS CARGO_PROFILE_DEV_DEBUG=none CARGO_INCREMENTAL=0 \
 		PATH="$toolchain/bin:$PATH" CARGO_TARGET_DIR="${BROKERD_CROSS_TARGET_DIR:-$cross/target}" \
 		"$toolchain/bin/cargo" "$@"
 }

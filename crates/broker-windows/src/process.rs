@@ -24,13 +24,7 @@ const LONGEST: usize = 32_768;
 
 /// Returns the path of what a process executes.
 pub fn executable(id: u32) -> io::Result<PathBuf> {
-    // SAFETY: it takes numbers, and returns a handle or null.
-    let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id) };
-    if process.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: it is open, and nobody else has it.
-    let process = unsafe { OwnedHandle::from_raw_handle(process) };
+    let process = open(id, PROCESS_QUERY_LIMITED_INFORMATION)?;
     let mut path = vec![0_u16; LONGEST];
     let mut length = u32::try_from(path.len()).unwrap_or_default();
     // SAFETY: the buffer is this long; it writes the path and how long that is.
@@ -39,6 +33,16 @@ pub fn executable(id: u32) -> io::Result<PathBuf> {
     })?;
     path.truncate(usize::try_from(length).unwrap_or_default());
     Ok(OsString::from_wide(&path).into())
+}
+
+fn open(id: u32, access: u32) -> io::Result<OwnedHandle> {
+    // SAFETY: it takes numbers, and returns a handle or null.
+    let process = unsafe { OpenProcess(access, 0, id) };
+    if process.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and nobody else has it.
+    Ok(unsafe { OwnedHandle::from_raw_handle(process) })
 }
 
 /// Keeps what this process reads and writes (stdin, stdout, stderr) from the programs that it starts from now on.
@@ -68,4 +72,25 @@ pub fn hide(user: &str) -> io::Result<()> {
     let what = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
     // SAFETY: that is a process, and a whole descriptor.
     succeeded(unsafe { SetKernelObjectSecurity(process, what, descriptor.as_ptr()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Foundation::ERROR_ACCESS_DENIED;
+    use windows_sys::Win32::System::Threading::{PROCESS_DUP_HANDLE, PROCESS_TERMINATE, PROCESS_VM_READ};
+
+    use super::*;
+
+    #[test]
+    fn a_hidden_process_can_be_ended_and_named_but_not_read() {
+        let own = std::process::id();
+        open(own, PROCESS_VM_READ).unwrap();
+        hide(&crate::user::current().unwrap()).unwrap();
+        for access in [PROCESS_VM_READ, PROCESS_DUP_HANDLE] {
+            let error = open(own, access).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(ERROR_ACCESS_DENIED.cast_signed()), "{access:#x}: {error}");
+        }
+        open(own, PROCESS_TERMINATE).unwrap();
+        executable(own).unwrap();
+    }
 }

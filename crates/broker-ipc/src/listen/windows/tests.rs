@@ -39,6 +39,27 @@ async fn only_the_user_is_in_the_list_and_owns_the_pipe() {
     assert!(security.access.starts_with("D:P("), "nothing inherited: {security:?}");
 }
 
+/// Windows lets nobody but an administrator make what another user owns. Wine does, and so shows what clients make of it.
+#[tokio::test]
+async fn a_pipe_of_another_owner_is_left_before_the_first_byte() {
+    const ERROR_INVALID_OWNER: i32 = 1307;
+    let endpoint = endpoint("foreign");
+    let maker = Maker::new("O:SYD:P(A;;GA;;;WD)").unwrap();
+    let mut server = match maker.make(os_name(&endpoint), true) {
+        Err(error) if error.raw_os_error() == Some(ERROR_INVALID_OWNER) => return,
+        server => server.unwrap(),
+    };
+    let forbidden = |error: ConnectError| {
+        let told = error.to_string();
+        assert!(matches!(error, ConnectError::Forbidden { .. }) && told.contains("S-1-5-18"), "{told}");
+    };
+    forbidden(connect::connect(&endpoint, soon()).await.unwrap_err());
+    server.connect().await.ok();
+    assert_eq!(server.read(&mut [0]).await.unwrap_or_default(), 0, "something was said to it");
+    let _next = maker.make(os_name(&endpoint), false).unwrap();
+    forbidden(connect::blocking::connect(&endpoint, patience()).unwrap_err());
+}
+
 #[tokio::test]
 async fn clients_of_both_kinds_are_served_one_after_the_other() {
     let endpoint = endpoint("serve");
