@@ -33,6 +33,14 @@ deny:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
+# The tarball for Linux, with its checksum, in target/dist
+dist *args:
+    packaging/dist {{args}}
+
+# The .deb, in target/debian; needs cargo-deb
+deb *args:
+    packaging/deb {{args}}
+
 # What a token costs, beside the machine's limit and the other brokers; --write writes docs/PERFORMANCE.md
 bench *args:
     RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target "$(rustc -vV | sed -n 's/^host: //p')" --package brokerctl --package brokerd

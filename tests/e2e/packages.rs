@@ -138,3 +138,11 @@ fn every_crate_that_is_linked_has_its_licence() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_changelog_of_the_deb_names_this_version() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/debian/changelog");
+    let text = std::fs::read_to_string(path)?;
+    ensure!(text.starts_with(&format!("brokerd ({}-1) ", env!("CARGO_PKG_VERSION"))), "{text}");
+    Ok(())
+}

@@ -4,9 +4,12 @@ mod hardening;
 mod headless;
 mod life;
 mod machine;
+mod package;
+mod service;
 mod trouble;
 mod units;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -41,16 +44,31 @@ impl Stage {
         let Some(machine) = Machine::boot(test, disk).await? else {
             return Ok(None);
         };
+        Ok(Some(Self::around(machine, server)))
+    }
+
+    fn around(machine: Machine, server: FakeAs) -> Self {
         let canary = Canary::default();
         canary.watch(&server);
-        Ok(Some(Self { server, canary, machine }))
+        Self { server, canary, machine }
+    }
+
+    /// The same with nothing of brokerd in it but what is shown.
+    async fn bare(test: &str, shown: &[(PathBuf, PathBuf)]) -> Result<Option<Self>> {
+        let server = FakeAs::listen(options()).await?;
+        Ok(Machine::showing(test, None, shown).await?.map(|machine| Self::around(machine, server)))
     }
 
     /// Writes ada's configuration and enables the socket.
     async fn enable(&self) -> Result<()> {
-        self.configure(&format!("{STORE}{}", self.profile("work"))).await?;
-        self.machine.write("~/.config/brokerd/key", &"7".repeat(64)).await?;
+        self.prepare().await?;
         self.machine.ok("systemctl --user enable --now --quiet brokerd.socket").await.map(drop)
+    }
+
+    /// Writes ada's configuration and her key.
+    async fn prepare(&self) -> Result<()> {
+        self.configure(&format!("{STORE}{}", self.profile("work"))).await?;
+        self.machine.write("~/.config/brokerd/key", &"7".repeat(64)).await
     }
 
     async fn configure(&self, toml: &str) -> Result<()> {

@@ -61,25 +61,27 @@ impl Disk {
 }
 
 impl Machine {
-    /// Boots one with brokerd and its units installed, or skips the test.
+    /// Boots one with brokerd and its units as a package installs them, or skips the test.
     pub(super) async fn boot(test: &str, disk: Option<&Disk>) -> Result<Option<Self>> {
-        let Some(root) = part("BROKERD_TEST_SYSTEMD", test)? else {
-            return Ok(None);
-        };
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut command = Command::new(here.join("real/systemd/machine.sh"));
-        command.arg(&root).args(disk.map(|disk| disk.binds(&root)).transpose()?.unwrap_or_default());
-        let binaries = binaries();
-        let units = here.join("../systemd").canonicalize()?;
-        let show = |outside: &Path, inside: PathBuf| format!("--bind-ro={}:{}", outside.display(), inside.display());
-        command.arg(show(&binaries.brokerd, "/usr/bin/brokerd".into()));
-        command.arg(show(&binaries.brokerctl, "/usr/bin/brokerctl".into()));
+        let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd").canonicalize()?;
+        let mut shown = programs("/usr/bin");
         for (directory, names) in [
             ("/usr/lib/systemd/user", ["brokerd.service", "brokerd.socket"]),
             ("/usr/lib/systemd/system", ["brokerd@.service", "brokerd@.socket"]),
         ] {
-            command.args(names.map(|name| show(&units.join(name), Path::new(directory).join(name))));
+            shown.extend(names.map(|name| (units.join(name), Path::new(directory).join(name))));
         }
+        Self::showing(test, disk, &shown).await
+    }
+
+    /// Boots one in which each first file is seen at the second path, or skips the test.
+    pub(super) async fn showing(test: &str, disk: Option<&Disk>, shown: &[(PathBuf, PathBuf)]) -> Result<Option<Self>> {
+        let Some(root) = part("BROKERD_TEST_SYSTEMD", test)? else {
+            return Ok(None);
+        };
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("real/systemd/machine.sh"));
+        command.arg(&root).args(disk.map(|disk| disk.binds(&root)).transpose()?.unwrap_or_default());
+        command.args(shown.iter().map(|(file, at)| format!("--bind-ro={}:{}", file.display(), at.display())));
         Self::hold(command).await.map(Some)
     }
 
@@ -181,7 +183,16 @@ impl Machine {
     }
 }
 
-const PATH: &str = "PATH=/usr/local/bin:/usr/bin:/bin";
+/// brokerd and brokerctl, to be shown in a directory.
+pub(super) fn programs(directory: &str) -> Vec<(PathBuf, PathBuf)> {
+    let (binaries, directory) = (binaries(), Path::new(directory));
+    vec![
+        (binaries.brokerd.clone(), directory.join("brokerd")),
+        (binaries.brokerctl.clone(), directory.join("brokerctl")),
+    ]
+}
+
+const PATH: &str = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin";
 
 async fn succeed(script: &str, command: Command) -> Result<String> {
     let output = finish(script, command).await?;
