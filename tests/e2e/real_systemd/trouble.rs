@@ -111,3 +111,29 @@ async fn a_directory_that_others_could_use_is_refused_in_words() -> Result<()> {
     }
     stage.end().await
 }
+
+#[tokio::test]
+async fn what_is_missing_or_too_long_is_said_in_a_line_and_nothing_hangs() -> Result<()> {
+    let Some(stage) = Stage::set("what_is_missing_or_too_long").await? else { return Ok(()) };
+    let machine = &stage.machine;
+    stage.enable().await?;
+    let long = format!("timeout 20 brokerd --socket /home/ada/{}", "x".repeat(120));
+    let long = machine.run(&long).await?;
+    ensure!(long.code == Some(6) && long.stderr.contains("longer than the 107 bytes a socket may have"), "{long:?}");
+
+    // cron and su: both ends find the endpoint all the same.
+    let bare = "env -u XDG_RUNTIME_DIR -u DBUS_SESSION_BUS_ADDRESS";
+    let asked = machine.run(&format!("{bare} brokerctl get-token --no-prompt --timeout 20s")).await?;
+    ensure!(asked.code == Some(3) && asked.stderr.contains("hint: "), "{asked:?}");
+
+    // A keyring where there is no D-Bus.
+    let elsewhere = "XDG_STATE_HOME=/home/ada/other DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere";
+    let no_bus = format!(
+        "{elsewhere} brokerd --store keyring --socket ~/b.sock 2>/dev/null & daemon=$!; \
+         until [ -S ~/b.sock ]; do sleep 0.1; done; \
+         brokerctl --socket ~/b.sock get-token --no-prompt --timeout 20s; code=$?; kill $daemon; exit $code"
+    );
+    let no_bus = machine.run(&no_bus).await?;
+    ensure!(no_bus.code == Some(9) && no_bus.stderr.contains("hint: "), "{no_bus:?}");
+    stage.end().await
+}
