@@ -75,3 +75,21 @@ async fn other_providers_hear_a_challenge_with_the_first_request_only() {
     assert!(claims(&rig, Endpoint::DeviceAuthorization)[0].is_object());
     assert_eq!(claims(&rig, Grant::DeviceCode), [Value::Null]);
 }
+
+/// Who joins a prompt that was begun without the challenge is not served by it alone.
+#[tokio::test(start_paused = true)]
+async fn a_challenge_is_passed_on_by_who_joins_anothers_prompt() {
+    let rig = Rig::setup().entra("").start();
+    let mut first = rig.call(&interactive());
+    let prompt = first.prompt().await;
+    let claims = json!({"access_token": {"nbf": {"essential": true, "value": "1"}}});
+    let challenged = TokenRequest { claims: claims.as_object().cloned(), ..interactive() };
+    let mut second = rig.call(&challenged);
+    assert_eq!(second.prompt().await.id, prompt.id);
+    rig.fake.approve(&prompt.user_code, "alice");
+    let (first, second) = tokio::join!(first.token(), second.token());
+    assert_ne!(exposed(&first), exposed(&second));
+    let said =
+        rig.fake.log().into_iter().filter(|request| request.field("claims").is_some_and(|it| it.contains("nbf")));
+    assert_eq!(said.filter(|request| request.is(Grant::RefreshToken)).count(), 1);
+}

@@ -121,7 +121,7 @@ async fn a_refused_refresh_leaves_nothing_to_finish() {
     let mut rig = Rig::start();
     rig.sign_in("alice").await;
     rig.expire().await;
-    rig.fake.script(Grant::RefreshToken, Fault::oauth("invalid_scope"));
+    rig.fake.script(Grant::RefreshToken, Fault::oauth("invalid_client"));
     assert_eq!(rig.refused(&never()).await.error.as_str(), "configuration");
     assert!(!rig.record().contains("\"intent\""));
     rig.crash().await;

@@ -316,3 +316,20 @@ async fn a_loan_that_hangs_does_not_hold_up_a_sign_out() {
     assert_eq!(rig.store.raw_keys(), Vec::<String>::new());
     assert_eq!(borrower.await.unwrap().unwrap_err().code().as_str(), "interaction_required");
 }
+
+/// The same for who joins a loan.
+#[tokio::test(start_paused = true)]
+async fn a_challenge_is_passed_on_by_who_joins_anothers_loan() {
+    let rig = sharing();
+    rig.sign_in("alice").await;
+    let gate = rig.fake.hold(Grant::RefreshToken);
+    let first = rig.background(&mail());
+    gate.arrived().await;
+    let claims = json!({"access_token": {"nbf": {"essential": true, "value": "1"}}});
+    let second = rig.background(&TokenRequest { claims: claims.as_object().cloned(), ..mail() });
+    rig.pass(s(1)).await;
+    gate.open();
+    let (first, second) = (first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
+    assert_ne!(exposed(&first), exposed(&second));
+    assert!(rig.fake.log().iter().any(|request| request.field("claims").is_some_and(|it| it.contains("nbf"))));
+}

@@ -146,3 +146,18 @@ async fn where_there_is_no_refresh_token_the_access_token_serves_to_its_end() {
     assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required");
     rig.sign_in_with(&interactive(), "alice").await;
 }
+
+/// As long as tokens live, or nearly: round numbers, as people write them.
+#[tokio::test(start_paused = true)]
+async fn a_promise_as_long_as_a_life_is_not_kept_by_a_refresh_for_each_call() {
+    for (life, promise) in [(3600, 3599), (3600, 3600), (3600, 3601), (300, 300), (7200, 7200)] {
+        let rig = Rig::setup().provider(|options| options.access_token_lifetime = s(life)).start();
+        rig.sign_in("alice").await;
+        for _ in 0..30 {
+            rig.pass(s(1)).await;
+            rig.token(&TokenRequest { min_validity: Some(promise), ..never() }).await;
+        }
+        let asked = rig.fake.count(Grant::RefreshToken);
+        assert!(asked <= 1, "{asked} refreshes in 30 s: {promise} s of {life}");
+    }
+}

@@ -26,6 +26,7 @@ mod family;
 mod freshness;
 mod gates;
 mod grace;
+mod habits;
 mod hosts;
 mod impostors;
 mod index;

@@ -257,7 +257,7 @@ async fn a_refusal_with_http_200_is_a_refusal_on_every_leg() {
         }
         rig.fake.script(Grant::DeviceCode, said("authorization_pending"));
         rig.sign_in("alice").await;
-        rig.fake.script(Grant::RefreshToken, said("invalid_scope"));
+        rig.fake.script(Grant::RefreshToken, said("unauthorized_client"));
         let forced = TokenRequest { force_refresh: true, ..never() };
         assert_eq!(rig.refused(&forced).await.error.as_str(), "configuration", "{name}");
     }

@@ -27,7 +27,7 @@ async fn a_refusal_is_remembered_for_two_minutes_and_asked_anew_after() {
         (mfa(), "interaction_required"),
         (Fault::oauth("interaction_required"), "interaction_required"),
         (Fault::aadsts("invalid_grant", Some("message_only"), 53_003), "blocked"),
-        (Fault::oauth("invalid_scope"), "configuration"),
+        (Fault::oauth("invalid_target"), "configuration"),
         (Fault::oauth("invalid_client"), "configuration"),
     ] {
         let rig = expired().await;

@@ -56,7 +56,7 @@ async fn nothing_a_provider_sends_reaches_a_caller_or_the_log_unsanitised() {
     let rig = Rig::start();
     rig.sign_in("alice").await;
     let described = Fault::Oauth {
-        error: "invalid_scope".into(),
+        error: "invalid_target".into(),
         description: EVIL.into(),
         extra: json!({"suberror": EVIL, "correlation_id": EVIL}).as_object().unwrap().clone(),
     };

@@ -106,3 +106,35 @@ async fn the_command_in_the_hint_asks_for_what_was_refused() {
     let carol = TokenRequest { account: Some("carol".into()), ..never() };
     assert_eq!(rig.refused(&carol).await.hint.as_deref(), Some("run: brokerctl login work -a carol"));
 }
+
+/// Two tools step the same account up at once, each for a scope of its own: the later sign-in replaces the earlier.
+#[tokio::test(start_paused = true)]
+async fn of_two_step_ups_at_once_the_later_keeps_what_the_earlier_brought() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let ask = |scope: &str| TokenRequest { interaction: None, ..scopes(&[scope]) };
+    let (mut one, mut two) = (rig.call(&ask("mail")), rig.call(&ask("files")));
+    let first = one.prompt().await;
+    let second = two.prompt().await;
+    assert_ne!(first.id, second.id);
+    for (prompt, call) in [(first, one), (second, two)] {
+        rig.fake.approve(&prompt.user_code, "alice");
+        call.token().await;
+    }
+    rig.expire().await;
+    rig.token(&scopes(&["files"])).await;
+    rig.token(&scopes(&["mail"])).await;
+}
+
+/// A scope that the account once asked for and the provider has given up stands in nobody's way.
+#[tokio::test(start_paused = true)]
+async fn a_scope_that_is_no_more_is_left_out_of_the_next_sign_in() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.sign_in_with(&TokenRequest { interaction: None, ..scopes(&["legacy"]) }, "alice").await;
+    rig.fake.script(Endpoint::DeviceAuthorization, Fault::oauth("invalid_scope"));
+    rig.sign_in_with(&TokenRequest { interaction: None, ..scopes(&["mail"]) }, "alice").await;
+    let asked = rig.fake.log().into_iter().filter(|request| request.is(Endpoint::DeviceAuthorization));
+    let named: Vec<bool> = asked.map(|request| request.field("scope").unwrap_or_default().contains("legacy")).collect();
+    assert_eq!(named, [false, true, true, false]);
+}

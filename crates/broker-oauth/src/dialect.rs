@@ -52,6 +52,8 @@ pub struct Dialect {
     /// Whether one refresh token serves scopes and resources beyond what it was granted with. RFC 6749 §6 forbids asking
     /// for more; an Entra refresh token is bound to user and client only.
     pub refresh_token_serves_any_scope: bool,
+    /// Whether a refresh may name another `audience` than the sign-in. Auth0 answers with a token for the sign-in's own.
+    pub refresh_takes_audience: bool,
     /// Whether `client_info=1` is asked for, which names the user's home account.
     pub asks_client_info: bool,
     /// Whether requests carry an id that its support can look for.

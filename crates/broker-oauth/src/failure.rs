@@ -74,9 +74,10 @@ impl Failure {
             error,
             description: field("error_description"),
             suberror: field("suberror"),
-            error_codes: codes
-                .map(|codes| codes.iter().filter_map(Value::as_i64).take(16).collect())
-                .unwrap_or_default(),
+            error_codes: match codes.map(|codes| codes.iter().filter_map(code).take(16).collect::<Vec<_>>()) {
+                Some(codes) if !codes.is_empty() => codes,
+                _ => field("error_description").and_then(|text| code_in(&text)).into_iter().collect(),
+            },
             correlation_id: field("correlation_id"),
             trace_id: field("trace_id"),
             timestamp: field("timestamp"),
@@ -149,6 +150,8 @@ pub enum Verdict {
     Throttled,
     /// Not the authorization server's words: the grant is untouched.
     NotOAuth,
+    /// A refusal in a word that no specification has: the grant is untouched.
+    Unknown,
     /// The grant is dead: never send it again.
     GrantDead,
     /// The grant lives, but this request needs a person (MFA, consent, a sign-in frequency).
@@ -189,8 +192,8 @@ impl ErrorResponse {
             // Whatever it says: a gateway's words, or a server's that is not well.
             _ if self.status >= 500 => Verdict::Transient,
             "invalid_grant" => self.invalid_grant(),
-            // GitHub's word for it.
-            "bad_refresh_token" => Verdict::GrantDead,
+            // GitHub's word for it, Cloud Foundry's, and those of servers that tell the two kinds of expiry apart.
+            "bad_refresh_token" | "invalid_token" | "expired_token" | "token_expired" => Verdict::GrantDead,
             // Google: the administrator of the user's organisation does not allow the client or a scope.
             "admin_policy_enforced" | "org_internal" => Verdict::Blocked,
             // The words of OpenID Connect Core §3.1.2.6, Auth0's, and those that MSAL reads so.
@@ -215,6 +218,8 @@ impl ErrorResponse {
             | "incorrect_client_credentials" => Verdict::Misconfigured,
             _ if self.status == 429 => Verdict::Throttled,
             _ if self.status >= 500 || self.status == 408 => Verdict::Transient,
+            // RFC 6749 §5.2 has these two for refusals: it is one, in a word of the provider's own.
+            _ if matches!(self.status, 400 | 401) => Verdict::Unknown,
             _ => Verdict::NotOAuth,
         }
     }
@@ -253,6 +258,17 @@ impl ErrorResponse {
     }
 }
 
+/// An AADSTS number, also where a gateway has made it a string.
+fn code(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// The number that Entra's descriptions begin with.
+fn code_in(description: &str) -> Option<i64> {
+    let rest = description.strip_prefix("AADSTS")?;
+    rest.split(|char: char| !char.is_ascii_digit()).next()?.parse().ok()
+}
+
 fn claims(object: &Map<String, Value>) -> Option<Value> {
     match object.get("claims")? {
         Value::String(json) => serde_json::from_str(json).ok().filter(Value::is_object),
@@ -286,6 +302,7 @@ mod tests {
             (400, json!({"error": "invalid_grant"}), Verdict::GrantDead),
             (400, json!({"error": "invalid_grant", "suberror": "bad_token"}), Verdict::GrantDead),
             (400, json!({"error": "invalid_grant", "error_codes": [700_082]}), Verdict::GrantDead),
+            (400, json!({"error": "invalid_grant", "error_codes": ["50076"]}), Verdict::InteractionRequired),
             (
                 400,
                 json!({"error": "invalid_grant", "error_codes": [65_001], "suberror": "consent_required"}),
@@ -318,7 +335,11 @@ mod tests {
             (429, json!({"error": "temporarily_unavailable"}), Verdict::Throttled),
             (500, json!({"error": "something_new"}), Verdict::Transient),
             (502, json!({"error": "invalid_grant"}), Verdict::Transient),
-            (400, json!({"error": "something_new"}), Verdict::NotOAuth),
+            (400, json!({"error": "something_new"}), Verdict::Unknown),
+            (401, json!({"error": "something_new"}), Verdict::Unknown),
+            (403, json!({"error": "something_new"}), Verdict::NotOAuth),
+            (401, json!({"error": "invalid_token"}), Verdict::GrantDead),
+            (400, json!({"error": "token_expired"}), Verdict::GrantDead),
             (403, json!({"message": "Forbidden"}), Verdict::NotOAuth),
             (404, json!([]), Verdict::NotOAuth),
             (502, json!("bad gateway"), Verdict::Transient),

@@ -72,7 +72,10 @@ pub fn identity(response: &Map<String, Value>) -> Option<Identity> {
     if claims.is_none() && client_info.is_none() {
         return None;
     }
-    let claim = |name| claims.as_ref().and_then(|claims| text(claims, name)).map(|value| clean(&value));
+    let claim = |name| {
+        let value = claims.as_ref().and_then(|claims| text(claims, name)).map(|value| clean(&value));
+        value.filter(|value| !value.is_empty())
+    };
     let home = client_info.and_then(|info| Some(format!("{}.{}", text(&info, "uid")?, text(&info, "utid")?)));
     let subject = claim("sub");
     Some(Identity {

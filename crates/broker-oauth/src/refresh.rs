@@ -33,8 +33,8 @@ pub enum Freshness {
 /// Judges a token at `now`.
 ///
 /// `min_validity` is the caller's own and a promise. Without one, five minutes are wanted softly: a token whose whole life
-/// is under ten serves until its last tenth. A promise longer than tokens live cannot be kept by refreshing again and
-/// again, so a token younger than a fifth of its life passes then.
+/// is under ten serves until its last tenth. A promise as long as tokens live, or as nearly as a twentieth, cannot be kept
+/// but by a refresh for each call, so a token younger than a fifth of its life passes then.
 pub fn freshness(token: &IssuedToken, now: Timestamp, min_validity: Option<SignedDuration>) -> Freshness {
     if now < token.issued_at - CLOCK_TOLERANCE {
         return Freshness::Expired;
@@ -46,7 +46,7 @@ pub fn freshness(token: &IssuedToken, now: Timestamp, min_validity: Option<Signe
     }
     let life = expires_at.duration_since(token.issued_at);
     let young = left >= life - life / 5;
-    if left < wanted(life, min_validity) && !(young && min_validity.is_some_and(|wanted| wanted > life)) {
+    if left < wanted(life, min_validity) && !(young && min_validity.is_some_and(|wanted| wanted > life - life / 20)) {
         return Freshness::Short;
     }
     let due = token.refresh_at.is_some_and(|at| at <= now) || left <= life / 5;

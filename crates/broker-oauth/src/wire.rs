@@ -131,9 +131,9 @@ fn form_object(body: &[u8]) -> Option<Map<String, Value>> {
     (known && object.keys().all(|name| is_name(name))).then_some(object)
 }
 
-/// Whether an answer is a refusal, whatever its status: it has an `error`. One that is `null` says that there is none.
+/// Whether an answer is a refusal, whatever its status: it has an `error`. One that is `null` or empty says that there is none.
 pub fn is_refusal(object: &Map<String, Value>) -> bool {
-    object.get("error").is_some_and(|error| !error.is_null())
+    object.get("error").is_some_and(|error| !error.is_null() && error.as_str() != Some(""))
 }
 
 /// Reads a string field; numbers count as their text.

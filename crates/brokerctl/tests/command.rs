@@ -133,6 +133,9 @@ fn a_full_pipe_does_not_hold_the_answer_up() {
     fcntl_setfl(&full, flags).unwrap();
     let command = daemon.command(&["get-token"]).stderr(full).spawn().unwrap();
     let (mut connection, _) = daemon.listener.accept().unwrap();
+    // An end that leaves with the request unread takes its answer with it.
+    let mut request = [0; 4096];
+    assert!(connection.read(&mut request).unwrap() > 0);
     connection.write_all(stream(&[PROMPT, TOKEN]).as_bytes()).unwrap();
     drop(connection);
     let output = command.wait_with_output().unwrap();

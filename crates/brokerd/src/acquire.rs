@@ -27,7 +27,7 @@ use crate::explain::{Refusal, Subject};
 use crate::flight::{self, Landed, Prompt};
 use crate::provider::Provider;
 use crate::restricted;
-use crate::sign_in::{Bound, Wish};
+use crate::sign_in::{Bound, Joined, Wish};
 
 /// How long a caller waits who says nothing about it.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -124,6 +124,13 @@ impl Acquisition {
     }
 }
 
+/// What a flight brought that others may have begun.
+struct Arrival {
+    landed: Landed,
+    /// Whether the provider was told this caller's claims challenge.
+    challenged: bool,
+}
+
 struct Caller {
     broker: Arc<Broker>,
     request: TokenRequest,
@@ -154,24 +161,27 @@ impl Caller {
                 return Err(refusal.under(&self.subject(&provider, &ask, who.as_ref())));
             }
             let landed = match self.borrow(&provider, &ask, who.as_ref()).await {
-                Ok(landed) => Some((landed, Source::Family)),
+                Ok(arrival) => Some((arrival, Source::Family)),
                 Err(away) if self.request.interaction == Some(Interaction::Never) => {
                     return Err(away.unwrap_or(refusal).under(&self.subject(&provider, &ask, who.as_ref())));
                 }
                 Err(_) => {
                     prompted = true;
-                    self.sign_in(&provider, &ask, who.as_ref(), &refusal).await?.map(|landed| (landed, Source::SignIn))
+                    self.sign_in(&provider, &ask, who.as_ref(), &refusal)
+                        .await?
+                        .map(|arrival| (arrival, Source::SignIn))
                 }
             };
-            let Some((landed, source)) = landed else {
+            let Some((Arrival { landed, challenged }, source)) = landed else {
                 who = self.resolve(&provider).await?;
                 continue;
             };
             let card = self.broker.accounts.card(&landed.account).ok_or_else(Refusal::internal)?;
-            if ask.is_served_by(&landed.token, provider.profile.registration.provider.scope_case()) {
+            let challenged = challenged || ask.claims.is_none();
+            if challenged && ask.is_served_by(&landed.token, provider.profile.registration.provider.scope_case()) {
                 return self.acquired(&provider, &card, in_time(landed.token, source));
             }
-            // What others asked for came first; our own comes by a refresh. The claims have been passed on.
+            // What others asked for came first; our own comes by a refresh, with the claims that nobody has passed on yet.
             who = Some(card);
             must_sign_in = false;
             ask.force = false;
@@ -198,7 +208,7 @@ impl Caller {
         ask: &Ask,
         who: Option<&Card>,
         why: &Refusal,
-    ) -> Result<Option<Landed>, Refusal> {
+    ) -> Result<Option<Arrival>, Refusal> {
         if self.broker.stop.is_cancelled() {
             return Err(Refusal::shutting_down());
         }
@@ -220,7 +230,7 @@ impl Caller {
             (None, Some(name)) => (Bound::Name(name.into()), Some(name.to_owned())),
             (None, None) => (Bound::Anybody, None),
         };
-        let wish = Wish {
+        let mut wish = Wish {
             provider: Arc::clone(provider),
             bound,
             scopes: if widen { ask.scopes.union(&asked) } else { ask.scopes.clone() },
@@ -231,8 +241,21 @@ impl Caller {
             requested_by: self.client.requester(),
             account_name,
         };
-        let waiter = self.broker.sign_ins.join_or_start(&self.broker, wish);
-        flight::wait(waiter, Some(&self.show)).await.map(Some)
+        let widened = wish.scopes != ask.scopes;
+        match self.fly(wish.clone()).await {
+            // A scope that the account once asked for is no more: that must not stand in the way of those that are.
+            Err(refusal) if widened && refusal.is_of_scopes() => {
+                wish.scopes = ask.scopes.clone();
+                self.fly(wish).await.map(Some)
+            }
+            arrived => arrived.map(Some),
+        }
+    }
+
+    async fn fly(&self, wish: Wish) -> Result<Arrival, Refusal> {
+        let Joined { waiter, challenged } = self.broker.sign_ins.join_or_start(&self.broker, wish);
+        let landed = flight::wait(waiter, Some(&self.show)).await?;
+        Ok(Arrival { landed, challenged })
     }
 
     /// The end of the way. Who joined another's flight must not get more by it than by one of its own.

@@ -70,6 +70,11 @@ impl Refusal {
         self
     }
 
+    /// Whether the provider refused the scopes that were asked for.
+    pub(crate) fn is_of_scopes(&self) -> bool {
+        self.body.provider.as_ref().is_some_and(|said| said.error.as_deref() == Some("invalid_scope"))
+    }
+
     /// The daemon is leaving.
     pub(crate) fn shutting_down() -> Self {
         let body =
@@ -185,9 +190,10 @@ fn refused(failure: &Failure, subject: &Subject<'_>) -> Refusal {
         (_, Some((what, hint))) => {
             ErrorBody::new(code(verdict), format!("profile {}: {what}", profile.name)).with_hint(hint)
         }
+        (Verdict::Unknown, None) => unknown(failure, subject),
         (_, None) => not_oauth(failure, profile),
     };
-    if matches!(verdict, Verdict::Transient | Verdict::NotOAuth) {
+    if matches!(verdict, Verdict::Transient | Verdict::NotOAuth | Verdict::Unknown) {
         body.retry_after = failure.retry_after();
     }
     let mut remedy = remedy(verdict);
@@ -202,7 +208,7 @@ fn refused(failure: &Failure, subject: &Subject<'_>) -> Refusal {
 
 fn code(verdict: Verdict) -> ErrorCode {
     match verdict {
-        Verdict::Transient | Verdict::NotOAuth => ErrorCode::ProviderError,
+        Verdict::Transient | Verdict::NotOAuth | Verdict::Unknown => ErrorCode::ProviderError,
         Verdict::Throttled => ErrorCode::Throttled,
         Verdict::GrantDead | Verdict::InteractionRequired => ErrorCode::InteractionRequired,
         Verdict::Blocked => ErrorCode::Blocked,
@@ -213,10 +219,24 @@ fn code(verdict: Verdict) -> ErrorCode {
 
 fn remedy(verdict: Verdict) -> Remedy {
     match verdict {
-        Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth => Remedy::Time,
+        Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth | Verdict::Unknown => Remedy::Time,
         Verdict::GrantDead | Verdict::InteractionRequired => Remedy::SignIn,
         Verdict::Blocked | Verdict::Declined | Verdict::Misconfigured => Remedy::None,
     }
+}
+
+/// It may pass, and a token that lives is served meanwhile. What the provider says more is beside it, in `provider`.
+fn unknown(failure: &Failure, subject: &Subject<'_>) -> ErrorBody {
+    let what = format!("profile {}: {failure}, which no specification knows", subject.profile.name);
+    let login = words::login(subject, Verdict::InteractionRequired);
+    ErrorBody::new(ErrorCode::ProviderError, what).with_hint(format!("try again later; if it stays so, run: {login}"))
+}
+
+/// A refusal that another sign-in may get past: what happened stays as it was told, what to do is that.
+pub(crate) fn sign_in_again(refusal: Refusal) -> Refusal {
+    let mut body = ErrorBody::new(ErrorCode::InteractionRequired, refusal.body.error_description).with_hint(SIGN_IN);
+    body.provider = refusal.body.provider;
+    Refusal { body, remedy: Remedy::SignIn }
 }
 
 fn not_oauth(failure: &Failure, profile: &Profile) -> ErrorBody {

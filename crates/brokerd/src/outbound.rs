@@ -274,7 +274,9 @@ async fn read(
     now: Timestamp,
 ) -> Result<ProviderResponse, OutboundError> {
     let status = response.status().as_u16();
-    let retry_after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| retry_after(value, now));
+    // A date is of the clock that set it, which says in the same answer what time it is there.
+    let theirs = response.headers().get(http::header::DATE).and_then(date).unwrap_or(now);
+    let retry_after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| retry_after(value, theirs));
     let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
     let is_form = kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
@@ -292,6 +294,11 @@ async fn read(
     Ok(ProviderResponse { status, retry_after, is_form, body })
 }
 
+/// RFC 9110 §5.6.7, in the form that is still to be sent.
+fn date(value: &http::HeaderValue) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value.to_str().ok()?.trim()).ok()
+}
+
 /// RFC 9110 §10.2.3: seconds, or a date. At most an hour is believed.
 fn retry_after(value: &http::HeaderValue, now: Timestamp) -> Option<u64> {
     let text = value.to_str().ok()?.trim();
@@ -299,7 +306,7 @@ fn retry_after(value: &http::HeaderValue, now: Timestamp) -> Option<u64> {
         // More digits than fit are a long time too.
         text.parse().unwrap_or(u64::MAX)
     } else {
-        let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        let at = date(value)?;
         u64::try_from(at.as_second() - now.as_second()).unwrap_or(0)
     };
     Some(seconds.min(LONGEST_RETRY_AFTER.as_secs()))

@@ -85,6 +85,23 @@ impl Wish {
                 _ => false,
             }
     }
+
+    /// Whether both would widen the grant of one account, each by scopes of its own. Where a refresh token serves any scope,
+    /// nothing is widened.
+    fn is_another_step_up(&self, new: &Self) -> bool {
+        Arc::ptr_eq(&self.provider, &new.provider)
+            && matches!(self.bound, Bound::Account(_))
+            && self.bound == new.bound
+            && !new.provider.profile.registration.provider.refresh_token_serves_any_scope()
+    }
+}
+
+/// A sign-in that a caller waits for.
+pub(crate) struct Joined {
+    /// How it ends.
+    pub waiter: Waiter,
+    /// Whether the provider is told this caller's claims challenge with it.
+    pub challenged: bool,
 }
 
 /// A sign-in that a daemon before this one began.
@@ -140,15 +157,19 @@ impl SignIns {
     }
 
     /// Joins the sign-in that serves the wish, or starts it.
-    pub(crate) fn join_or_start(&self, broker: &Arc<Broker>, wish: Wish) -> Waiter {
+    pub(crate) fn join_or_start(&self, broker: &Arc<Broker>, mut wish: Wish) -> Joined {
         let mut pending = self.pending();
         let joinable = |pending: &&Pending| !pending.cancel.is_cancelled() && wish.is_served_by(&pending.wish);
         if let Some(found) = pending.iter().find(joinable) {
             let waiter = found.progress.subscribe();
             found.joined.notify_one();
-            return waiter;
+            return Joined { waiter, challenged: found.wish.claims == wish.claims };
         }
-        start(broker, &mut pending, random_id(), wish, None)
+        // Of two step-ups the later replaces the grant of the earlier: it asks for that one's scopes as well.
+        let others = pending.iter().filter(|other| other.wish.is_another_step_up(&wish));
+        wish.scopes = others.fold(wish.scopes.clone(), |scopes, other| scopes.union(&other.wish.scopes));
+        let waiter = start(broker, &mut pending, random_id(), wish, None);
+        Joined { waiter, challenged: true }
     }
 
     /// Goes on with a sign-in of the daemon before this one.

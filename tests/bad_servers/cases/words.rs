@@ -29,7 +29,7 @@ pub(super) fn rows() -> Vec<Case> {
             })
             .to_string()
         };
-        let refused = status(400, &refusal("invalid_scope"), &[]);
+        let refused = status(400, &refusal("invalid_target"), &[]);
         rows.push(case(&[Device, Refresh, Poll], format!("a refusal with {name}"), refused, Ends("configuration")));
         let unknown = status(400, &refusal(&text), &[]);
         rows.push(case(&[Refresh], format!("a refusal called {name}"), unknown, NoAnswer("provider_error")));

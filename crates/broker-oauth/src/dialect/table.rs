@@ -21,6 +21,7 @@ const RFC: Dialect = Dialect {
     scope_separators: &[' '],
     identity_scopes: &[],
     refresh_token_serves_any_scope: false,
+    refresh_takes_audience: true,
     asks_client_info: false,
     takes_request_ids: false,
     claims_in_poll: false,
@@ -153,6 +154,7 @@ pub const DIALECTS: [Dialect; 9] = [
             }),
         },
         identity_scopes: &["openid", "profile", "offline_access"],
+        refresh_takes_audience: false,
         client_authentication: ClientAuthentication::Post,
         client_hint: Some(
             "check client_id: a Native application with the Device Code and Refresh Token grants switched on",

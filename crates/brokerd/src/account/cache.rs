@@ -15,9 +15,16 @@ use crate::clock::rfc3339;
 /// Tokens kept for one account; the oldest goes first.
 const MOST: usize = 64;
 
+/// Hashes of rejected tokens kept for one account; the oldest goes first.
+const MOST_REJECTED: usize = 64;
+
 /// The tokens, oldest first.
 #[derive(Default)]
-pub(super) struct Cache(VecDeque<Arc<IssuedToken>>);
+pub(super) struct Cache {
+    tokens: VecDeque<Arc<IssuedToken>>,
+    /// SHA-256 of what resources refused: a provider that hands a token out again does not make it good.
+    rejected: VecDeque<String>,
+}
 
 impl Cache {
     /// The longest-lived of the tokens that serve `ask` and whose freshness is `good`.
@@ -28,7 +35,7 @@ impl Cache {
         now: Timestamp,
         good: impl Fn(Freshness) -> bool,
     ) -> Option<Arc<IssuedToken>> {
-        self.0
+        self.tokens
             .iter()
             .filter(|token| ask.is_served_by(token, case) && good(freshness(token, now, ask.min_validity)))
             .max_by_key(|token| token.expires_at.map_or(i64::MAX, Timestamp::as_second))
@@ -37,31 +44,43 @@ impl Cache {
 
     /// The token that serves `ask` and may do so for longest beyond its end.
     pub(super) fn best_in_grace(&self, ask: &Ask, case: ScopeCase, now: Timestamp) -> Option<Arc<IssuedToken>> {
-        self.0
+        self.tokens
             .iter()
             .filter(|token| ask.is_served_by(token, case) && is_in_grace(token, now))
             .max_by_key(|token| token.extended_expires_at)
             .cloned()
     }
 
-    /// Puts a token in, in the place of one for the same.
+    /// Puts a token in, in the place of one for the same; one that was rejected stays out.
     pub(super) fn keep(&mut self, token: Arc<IssuedToken>) {
+        if self.has_rejected(&token) {
+            return;
+        }
         let same =
             |old: &IssuedToken| old.target == token.target && (old.scope == token.scope || old.asked == token.asked);
-        self.0.retain(|old| !same(old));
-        while self.0.len() >= MOST {
-            self.0.pop_front();
+        self.tokens.retain(|old| !same(old));
+        while self.tokens.len() >= MOST {
+            self.tokens.pop_front();
         }
-        self.0.push_back(token);
+        self.tokens.push_back(token);
     }
 
-    /// Forgets exactly the token with this hash.
+    /// Forgets exactly the token with this hash, and takes it no more.
     pub(super) fn reject(&mut self, sha256: &str) {
-        self.0.retain(|token| token.access_token.sha256_hex() != sha256);
+        self.tokens.retain(|token| token.access_token.sha256_hex() != sha256);
+        if self.rejected.iter().all(|known| known != sha256) {
+            self.rejected.truncate(MOST_REJECTED - 1);
+            self.rejected.push_front(sha256.to_owned());
+        }
+    }
+
+    /// Whether a resource has refused this token.
+    pub(super) fn has_rejected(&self, token: &IssuedToken) -> bool {
+        !self.rejected.is_empty() && self.rejected.contains(&token.access_token.sha256_hex())
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.tokens.clear();
     }
 
     /// The tokens that live, without the tokens.
@@ -72,6 +91,6 @@ impl Cache {
             expires_at: token.expires_at.map(rfc3339),
             refresh_after: stale_at(token).map(rfc3339),
         };
-        self.0.iter().filter(live).map(summary).collect()
+        self.tokens.iter().filter(live).map(summary).collect()
     }
 }

@@ -147,6 +147,13 @@ impl Account {
         match done.outcome {
             Outcome::Refreshed { progress, landing } => {
                 let landing = landing.and_then(|token| rejected.check(over, token));
+                let landing = landing.and_then(|token| {
+                    if self.cache.has_rejected(&token) {
+                        let again = "the provider gives out the token again that a resource has refused";
+                        return Err(Refusal::sign_in(again));
+                    }
+                    Ok(token)
+                });
                 self.note(landing.as_ref().err());
                 self.kept_alive(flown.as_ref().map(|(key, _)| key), landing.as_ref().err());
                 if let (Err(refusal), Some((key, _))) = (&landing, flown) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_oauth::failure::{Failure, Verdict};
 use broker_oauth::refresh::{Freshness, RefreshParameters, freshness};
+use broker_oauth::scope::ScopeSet;
 use broker_oauth::secret::RefreshToken;
 use broker_oauth::token::{IssuedToken, TokenResponse};
 
@@ -135,6 +136,11 @@ fn usable(provider: &Provider, grant: &Grant, ask: &Ask) -> Result<(), Refusal> 
         Some(resource) if !reaches(provider, grant, resource) => {
             Err(Refusal::sign_in(format!("the sign-in is not for the resource {resource}")))
         }
+        _ if ask.target.audience != grant.target.audience
+            && !profile.registration.provider.dialect().refresh_takes_audience =>
+        {
+            Err(Refusal::sign_in("the sign-in is for another audience"))
+        }
         _ => Ok(()),
     }
 }
@@ -257,7 +263,10 @@ async fn fail(broker: &Broker, provider: &Provider, mut grant: Grant, ask: &Ask,
         scopes: Some(&ask.scopes),
         ..Subject::from(&provider.profile)
     };
-    let refusal = explain::fault(fault, subject);
+    let mut refusal = explain::fault(fault, subject);
+    if refuses_its_own(provider, &grant, ask, fault) {
+        refusal = explain::sign_in_again(refusal);
+    }
     if let Fault::Refused(failure) = fault
         && failure.verdict() == Verdict::GrantDead
     {
@@ -274,6 +283,17 @@ async fn fail(broker: &Broker, provider: &Provider, mut grant: Grant, ask: &Ask,
         drop(broker.vault.put(grant.id.as_str(), grant.to_record()).await);
     }
     (Hold::Saved(Held::new(grant)), Err(refusal))
+}
+
+/// Whether the provider refuses scopes that the sign-in was for: some servers narrow a grant to what its last refresh asked
+/// for, or refuse any part of it. Then nothing is wrong with the configuration, and another sign-in helps.
+fn refuses_its_own(provider: &Provider, grant: &Grant, ask: &Ask, fault: &Fault) -> bool {
+    let Fault::Refused(Failure::OAuth(response)) = fault else { return false };
+    let provider = provider.profile.registration.provider;
+    let covered = |scopes: &ScopeSet| scopes.covers(&ask.scopes, provider.scope_case());
+    response.error == "invalid_scope"
+        && !provider.refresh_token_serves_any_scope()
+        && (covered(&grant.scope) || covered(&grant.asked))
 }
 
 fn long_lived(

@@ -7,13 +7,13 @@ use broker_ipc::error::ErrorCode;
 use broker_oauth::token::IssuedToken;
 use tokio::sync::oneshot;
 
-use super::{Caller, Goal};
+use super::{Arrival, Caller, Goal};
 use crate::account::{Answer, Ask, Command, Served};
 use crate::accounts::Card;
 use crate::audit::Source;
 use crate::explain::{Refusal, Remedy};
 use crate::family::Whom;
-use crate::flight::{self, Landed};
+use crate::flight;
 use crate::provider::Provider;
 
 impl Caller {
@@ -55,7 +55,7 @@ impl Caller {
         provider: &Arc<Provider>,
         ask: &Ask,
         who: Option<&Card>,
-    ) -> Result<Landed, Option<Refusal>> {
+    ) -> Result<Arrival, Option<Refusal>> {
         if self.goal == Goal::SignIn || !provider.profile.silent.share_family || self.broker.stop.is_cancelled() {
             return Err(None);
         }
@@ -69,7 +69,7 @@ impl Caller {
             };
             let loan = self.broker.families.join_or_start(&self.broker, provider, &whom, ask).ok_or(None)?;
             match flight::wait(loan.waiter, None).await {
-                Ok(landed) => return Ok(landed),
+                Ok(landed) => return Ok(Arrival { landed, challenged: !loan.for_another }),
                 Err(refusal) if refusal.remedy == Remedy::Time => return Err(Some(refusal)),
                 // Refused for what somebody else asked: our own request is tried once.
                 Err(_) if loan.for_another => {}

@@ -65,7 +65,7 @@ fn fitting(row: &'static Aadsts, verdict: Verdict) -> Option<(&'static str, &'st
 
 fn by_error(response: &ErrorResponse, verdict: Verdict, dialect: &Dialect) -> Option<(&'static str, &'static str)> {
     Some(match verdict {
-        Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth => return None,
+        Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth | Verdict::Unknown => return None,
         Verdict::GrantDead => {
             ("the sign-in has ended: the provider does not accept its refresh token any more", "sign in again: {login}")
         }

@@ -53,7 +53,21 @@ impl Provider {
         }
     }
 
+    /// An issuer that has no metadata, or another's, is left alone for a while like an endpoint in trouble.
     async fn ask_issuer(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
+        let pass = self.gates.enter(url)?;
+        match self.read_metadata(issuer, url).await {
+            Ok(endpoints) => {
+                pass.well();
+                Ok(endpoints)
+            }
+            // Each address has a gate of its own, which is shut by now.
+            Err(fault @ (Fault::Away { .. } | Fault::Unreachable(_))) => Err(fault),
+            Err(fault) => Err(pass.failed(Trouble::Unreachable, fault, None)),
+        }
+    }
+
+    async fn read_metadata(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
         let mut passing = None;
         let base = url;
         for url in metadata::discovery_urls(url) {
