@@ -13,6 +13,8 @@ mod commands;
 mod crowd;
 #[cfg(unix)]
 mod curl;
+#[cfg(unix)]
+mod doctor_way;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]

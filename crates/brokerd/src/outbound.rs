@@ -7,6 +7,7 @@ mod clocks;
 mod connector;
 mod surroundings;
 mod tunnel;
+mod way;
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -31,6 +32,7 @@ use self::connector::Connector;
 pub use self::connector::MemoryDial;
 pub(crate) use self::surroundings::Source;
 use self::surroundings::Surroundings;
+pub(crate) use self::way::Step;
 use crate::config::{HttpProxy, Proxy, Transport};
 
 /// How long one exchange may take, from the name look-up to the last byte.

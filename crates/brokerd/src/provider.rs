@@ -31,7 +31,7 @@ use self::refusals::Refusals;
 use crate::clock::Clock;
 use crate::config::{HttpProxy, Profile};
 use crate::correlation::CorrelationId;
-use crate::outbound::{Outbound, OutboundError, Source, Unreachable};
+use crate::outbound::{Outbound, OutboundError, Source, Step, Unreachable};
 use crate::vault::Vault;
 
 /// The pause before the second try of a refresh, as MSAL has it.
@@ -109,6 +109,11 @@ impl Provider {
     /// The proxy on the way, and where it was found.
     pub(crate) fn proxy(&self) -> Result<Option<(HttpProxy, Source)>, String> {
         self.outbound.proxy(&self.profile.transport, self.profile.authority.url())
+    }
+
+    /// The way to the provider, step by step, for a person.
+    pub(crate) async fn steps(&self) -> Vec<Step> {
+        self.outbound.steps(&self.profile.transport, self.profile.authority.url()).await
     }
 
     /// By how much this machine's clock is ahead of the provider's, where an answer has told.

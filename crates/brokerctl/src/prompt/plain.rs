@@ -39,14 +39,18 @@ fn render(prompt: &DevicePrompt) -> String {
     lines.join("\n")
 }
 
-/// Names the process that asked first.
+/// Names the process that asked first. One that came through a restricted socket may speak for another machine: that is said.
 pub(crate) fn requester(prompt: &DevicePrompt) -> String {
     let asked_by = &prompt.requested_by;
-    match (&asked_by.command, asked_by.pid) {
+    let who = match (&asked_by.command, asked_by.pid) {
         (Some(command), Some(pid)) => format!("{} (process {pid})", line(command)),
         (Some(command), None) => line(command).into_owned(),
         (None, Some(pid)) => format!("process {pid}"),
         (None, None) => "a program".to_owned(),
+    };
+    match &asked_by.via {
+        Some(socket) => format!("{who}, through {}", line(socket)),
+        None => who,
     }
 }
 
@@ -73,6 +77,9 @@ mod tests {
                time left: 15 min\n\
              never enter a code that somebody sent you\n"
         );
+        let far =
+            example(serde_json::json!({"requested_by": {"pid": 4711, "command": "sshd", "via": "/run/far.sock"}}));
+        assert!(render(&far).starts_with("brokerctl: sshd (process 4711), through /run/far.sock asks"), "{far:?}");
         let bare = render(&example(serde_json::json!({})));
         assert!(bare.starts_with("brokerctl: a program asks"), "{bare}");
         assert!(!bare.contains("account:") && !bare.contains("or open"), "{bare}");

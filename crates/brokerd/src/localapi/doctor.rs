@@ -88,34 +88,49 @@ async fn store(broker: &Broker) -> Finding {
     }
 }
 
-/// Reads the provider's metadata anew and looks for what a device flow needs.
+/// Goes the way to the provider, reads its metadata anew and looks for what a device flow needs.
 async fn probe_profile(broker: &Broker, profile: Arc<Profile>) -> Vec<Finding> {
     let name = profile.name.clone();
     let provider: Provider = broker.probe_provider(Arc::clone(&profile));
-    let late = || Fault::from(Unreachable::new(format!("no answer in {} s", PROBE_TIMEOUT.as_secs())));
-    match tokio::time::timeout(PROBE_TIMEOUT, provider.probe()).await.unwrap_or_else(|_| Err(late())) {
-        Err(fault) => vec![bad("provider", &name, explain::fault(&fault, &profile).body)],
+    let mut findings = Vec::new();
+    let looking = look(&provider, &mut findings);
+    if tokio::time::timeout(PROBE_TIMEOUT, looking).await.is_err() {
+        let late = Fault::from(Unreachable::new(format!("no answer in {} s", PROBE_TIMEOUT.as_secs())));
+        findings.push(bad("provider", &name, explain::fault(&late, &profile).body));
+    }
+    findings
+}
+
+/// Adds what is found as it is found. Nothing is asked over a way that does not lead there.
+async fn look(provider: &Provider, findings: &mut Vec<Finding>) {
+    let profile = &provider.profile;
+    let name = &profile.name;
+    for step in provider.steps().await {
+        match step.outcome {
+            Ok(found) => findings.push(good(step.name, name, found)),
+            Err(why) => {
+                findings.push(bad(step.name, name, explain::fault(&Fault::from(why), profile).body));
+                return;
+            }
+        }
+    }
+    match provider.probe().await {
+        Err(fault) => findings.push(bad("provider", name, explain::fault(&fault, profile).body)),
         Ok(endpoints) => {
-            let device = match &endpoints.device_authorization {
-                Some(url) => good("device flow", &name, url.to_string()),
+            let way = by_proxy(provider);
+            findings.push(good("provider", name, format!("{} answers{way}", profile.issuer())));
+            findings.push(match &endpoints.device_authorization {
+                Some(url) => good("device flow", name, url.to_string()),
                 None => bad(
                     "device flow",
-                    &name,
+                    name,
                     ErrorBody::new(ErrorCode::Configuration, "the provider names no device authorization endpoint")
                         .with_hint("it does not do RFC 8628, or it must be enabled there"),
                 ),
-            };
-            let mut findings = vec![good("provider", &name, reached(&provider)), device];
-            findings.extend(provider.clock_ahead().map(|ahead| clock(&name, ahead)));
-            findings
+            });
+            findings.extend(provider.clock_ahead().map(|ahead| clock(name, ahead)));
         }
     }
-}
-
-fn reached(provider: &Provider) -> String {
-    let trusting = provider.profile.transport.ca_file.as_ref();
-    let trusting = trusting.map(|file| format!(", its certificate trusted by {} or the system", file.display()));
-    format!("{} answers{}{}", provider.profile.issuer(), by_proxy(provider), trusting.unwrap_or_default())
 }
 
 /// What is signed against the provider's clock is not valid yet, or not any more, when this one is far off. A `Date` is as

@@ -31,6 +31,12 @@ pub(super) fn unreachable(error: &(dyn Error + 'static)) -> OutboundError {
     Unreachable::new(innermost(error)).into()
 }
 
+/// Whether it was TLS that went wrong, not the connection below it.
+pub(super) fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| inner(*error));
+    causes.into_iter().any(<dyn Error>::is::<rustls::Error>)
+}
+
 /// The innermost cause is the one that helps: "Connection refused".
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
