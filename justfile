@@ -25,6 +25,10 @@ demo *args:
 score *args:
     ./tests/score {{args}}
 
+# The pictures of the terminal in docs/pictures, drawn anew; needs tmux
+pictures:
+    BROKERD_TEST_TMUX=1 BROKERD_WRITE_PICTURES=1 cargo test --locked --package broker-tests --test e2e pictures
+
 # Licences, advisories, bans and sources of the dependencies
 deny:
     cargo deny --all-features --locked check

@@ -40,6 +40,8 @@ mod life;
 mod main_job;
 #[cfg(target_os = "linux")]
 mod packages;
+#[cfg(target_os = "linux")]
+mod pictures;
 #[cfg(unix)]
 mod profiles;
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! Is the prompt at home on a real terminal, and is that terminal as it was afterwards?
 
-mod tmux;
+pub(crate) mod tmux;
 
 use anyhow::Result;
 use support::processes::Home;
@@ -11,7 +11,7 @@ use self::tmux::Terminal;
 use crate::stage::{Stage, prompted};
 
 /// The code in its frame.
-fn code(screen: &str) -> Option<String> {
+pub(crate) fn code(screen: &str) -> Option<String> {
     let row = screen.lines().find(|line| line.contains("enter") && line.contains('│'))?;
     Some(row.split('│').nth(1)?.trim().to_owned())
 }

@@ -75,6 +75,11 @@ impl Terminal {
         self.tmux(["capture-pane", "-p"])
     }
 
+    /// The same with its colours, as escape sequences, and the spaces at the ends of lines.
+    pub(crate) fn screen_in_colour(&self) -> Result<String> {
+        self.tmux(["capture-pane", "-e", "-N", "-p"])
+    }
+
     /// Everything that was sent to the terminal.
     pub(crate) fn sent(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.raw).unwrap_or_default()).into_owned()

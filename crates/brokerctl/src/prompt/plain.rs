@@ -39,7 +39,7 @@ fn render(prompt: &DevicePrompt) -> String {
     lines.join("\n")
 }
 
-/// Names the process that asked first. One that came through a restricted socket may speak for another machine: that is said.
+/// Names the process that asked first. One that came through a restricted socket may speak for another machine, so that is said.
 pub(crate) fn requester(prompt: &DevicePrompt) -> String {
     let asked_by = &prompt.requested_by;
     let who = match (&asked_by.command, asked_by.pid) {
