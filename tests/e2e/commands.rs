@@ -243,12 +243,15 @@ async fn a_first_login_makes_its_profile() {
     assert_eq!(output.code, Some(6), "{output:?}");
     assert!(output.stderr.contains("--provider NAME and --client-id ID"), "who cannot be asked is told: {output:?}");
     let issuer = stage.server.issuer();
-    let mut asked = stage.spawn(&format!("login sso --issuer {issuer} --client-id cli -s openid -s offline_access"));
+    let mut asked = stage.spawn(&format!("login sso --issuer {issuer} --client-id cli"));
     let code = prompted(&mut asked).await;
     stage.server.approve(&code, "alice");
     let output = asked.finish().await;
     assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(!output.stderr.contains("next: "), "it is under way: {output:?}");
     assert!(output.stderr.ends_with("brokerctl: signed in as alice@example.com (sso)\n"), "{output:?}");
-    assert_eq!(stage.json("status -o json").await["profiles"][0]["name"], "sso");
+    let profile = &stage.json("status -o json").await["profiles"][0];
+    assert_eq!(profile["name"], "sso");
+    assert_eq!(profile["scopes"], serde_json::json!(["offline_access", "openid", "profile"]));
     stage.ok("get-token --no-prompt").await;
 }

@@ -254,6 +254,7 @@ fn openapi_has_the_fields_of_requests_and_answers() {
         &ProbeRequest {
             profile: some("work"),
             provider: some("oidc"),
+            name: some("sso"),
             issuer: some("i"),
             tenant: some("t"),
             authority: some("a"),
@@ -264,8 +265,14 @@ fn openapi_has_the_fields_of_requests_and_answers() {
             proxy: some("none"),
         },
     );
-    let finding =
-        Finding { check: text("store"), subject: text("work"), ok: false, detail: text("d"), hint: some("h") };
+    let finding = Finding {
+        check: text("store"),
+        subject: text("work"),
+        ok: false,
+        error: Some(ErrorCode::Internal),
+        detail: text("d"),
+        hint: some("h"),
+    };
     schemas.describe("Finding", &finding);
     schemas.describe("Findings", &Findings { ok: false, findings: vec![finding] });
     schemas.describe("Reloaded", &Reloaded { changed: vec![text("a")], profiles: vec![text("a")] });

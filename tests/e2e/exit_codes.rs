@@ -108,7 +108,11 @@ async fn a_missing_file_and_one_that_others_may_write_are_6() {
     let daemon = Daemon::launch(&stage.home).arg("--store").arg("memory").start().await;
     let path = stage.home.config_file();
     let told = path.display().to_string();
-    failed(&stage.run("get-token").await, 6, &[&told, "no configuration file", "hint: write one"]);
+    failed(
+        &stage.run("get-token").await,
+        6,
+        &[&told, "no configuration file", "brokerctl login", "brokerctl profile add"],
+    );
 
     stage.home.write(&path, stage.config().as_bytes()).expect("a configuration");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o660)).expect("a mode");

@@ -78,7 +78,9 @@ async fn a_provider_that_cannot_serve_is_found_out_before_anything_is_written() 
     let stage = Stage::with(options).await;
     let _daemon = Daemon::start(&stage.home, COMMENTS).await;
     refused(&stage.run(&stage.add("sso")).await, 6, "device flow");
-    refused(&stage.run("profile add sso --issuer http://127.0.0.1:1 --client-id cli").await, 6, "127.0.0.1:1");
+    let away = stage.run("profile add sso --issuer http://127.0.0.1:1 --client-id cli").await;
+    refused(&away, 8, "http://127.0.0.1:1 of profile sso cannot be reached");
+    assert!(away.stderr.contains("provider_unreachable") && !away.stderr.contains("doctor"), "{away:?}");
     assert_eq!(stage.config_text(), COMMENTS);
     let added = stage.json(&(stage.add("sso") + " --no-check -o json")).await;
     assert_eq!((&added["unchecked"], &added["replaced"]), (&json!("so wished"), &json!(false)), "{added}");
@@ -90,6 +92,7 @@ async fn without_a_daemon_profiles_are_written_all_the_same() {
     let stage = Stage::new().await;
     let file = stage.home.config_file();
     fs::remove_dir_all(file.parent().expect("a directory")).expect("it is there");
+    assert_eq!(stage.json("profile list -o json").await["profiles"], json!([]), "none is no error");
     let work =
         "profile add work --provider entra --tenant contoso.onmicrosoft.com --client-id 1 -s User.Read --default";
     let added = stage.json(&format!("{work} -o json")).await;

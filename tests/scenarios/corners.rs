@@ -270,6 +270,17 @@ async fn an_empty_account_name_names_nobody() {
     assert_eq!(refused.error.as_str(), "bad_request", "{refused:?}");
 }
 
+/// As from a shell that quotes the whole list.
+#[tokio::test(start_paused = true)]
+async fn a_list_of_scopes_in_one_is_told_how_to_be_several() {
+    let rig = Rig::start();
+    for list in ["a b", ""] {
+        let refused = rig.refused(&TokenRequest { scopes: vec![list.into()], ..never() }).await;
+        assert_eq!(refused.error.as_str(), "bad_request", "{refused:?}");
+        assert!(refused.hint.is_some_and(|hint| hint.contains("repeat -s")), "{list:?}");
+    }
+}
+
 /// What is not sent is not written.
 #[tokio::test(start_paused = true)]
 async fn a_closed_gate_writes_no_intent() {

@@ -118,7 +118,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   brokerctl profile add work --provider entra --tenant contoso.onmicrosoft.com --client-id 11111111-… -s User.Read
-  brokerctl profile add sso --issuer https://sso.example.com/realms/main --client-id cli
+  brokerctl profile add sso --issuer https://sso.example.com/realms/main --client-id cli -s openid -s offline_access
   brokerctl profile list
   brokerctl profile show work
   brokerctl profile remove sso")]
@@ -363,6 +363,15 @@ mod tests {
         ] {
             let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
             assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    /// clap would say how to pass it as another argument, which there is none of.
+    #[test]
+    fn a_negative_duration_is_told_what_a_duration_is() {
+        for option in ["--timeout", "--min-validity"] {
+            let error = Cli::try_parse_from(["brokerctl", "get-token", option, "-1"]).unwrap_err().to_string();
+            assert!(error.contains("expected a number of seconds") && !error.contains("'-- -1'"), "{error}");
         }
     }
 

@@ -29,6 +29,10 @@ use self::socket::RawSocket;
 pub use self::socket::{Relay, Socket};
 use crate::store::StoreConfig;
 
+/// What to do where there is no profile yet.
+pub(crate) const FIRST_PROFILE: &str =
+    "run brokerctl login, which asks what to sign in to, or brokerctl profile add; docs/CONFIG.md has examples";
+
 /// A configuration that is good throughout.
 #[derive(Clone, Debug, Default)]
 pub struct Config {

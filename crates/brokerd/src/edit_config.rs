@@ -42,7 +42,9 @@ fn json(answer: &impl Serialize) -> Result<String, ErrorBody> {
 }
 
 fn list(path: &Path) -> Result<ListedProfiles, ErrorBody> {
-    let config = Config::load(path).map_err(refused)?;
+    // One that is yet to be written has none.
+    let nothing = path.try_exists().is_ok_and(|there| !there);
+    let config = if nothing { Config::default() } else { Config::load(path).map_err(refused)? };
     let profiles = config.profiles.iter().map(|(name, profile)| profile.summary(config.is_default(name)));
     Ok(ListedProfiles { path: path.display().to_string(), profiles: profiles.collect() })
 }

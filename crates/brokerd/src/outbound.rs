@@ -35,6 +35,9 @@ use self::surroundings::Surroundings;
 pub(crate) use self::way::Step;
 use crate::config::{HttpProxy, Proxy, Transport};
 
+const CHECK_THE_WAY: Hint = "check the network, the proxy and the profile's addresses; brokerctl doctor tries them";
+/// The end of a hint that is of no use to the doctor.
+pub(crate) const DOCTOR_TRIES: &str = "; brokerctl doctor tries them";
 /// How long one exchange may take, from the name look-up to the last byte.
 pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection is kept for the next exchange.
@@ -107,7 +110,7 @@ impl Unreachable {
 
     /// What to do.
     pub(crate) fn hint(&self) -> Hint {
-        self.hint.unwrap_or("check the network, the proxy and the profile's addresses; brokerctl doctor tries them")
+        self.hint.unwrap_or(CHECK_THE_WAY)
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccountRef, AccountState, DevicePrompt};
+use crate::error::ErrorCode;
 
 /// `GET /v1/prompts`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -155,6 +156,9 @@ pub struct ProbeRequest {
     /// Or a provider, as in the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// What to call the provider's profile-to-be in the findings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// With its issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
@@ -200,6 +204,9 @@ pub struct Finding {
     pub subject: String,
     /// Whether it is well.
     pub ok: bool,
+    /// What went wrong, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorCode>,
     /// One line of what was found.
     pub detail: String,
     /// One line of what to do.

@@ -28,7 +28,7 @@ Examples:
   brokerctl profile add gov --provider entra --cloud us-government --tenant contoso.onmicrosoft.us --client-id 11111111-…
   brokerctl profile add github --provider github --client-id Iv1.0123456789abcdef -s repo
   brokerctl profile add google --provider google --client-id 1234.apps.googleusercontent.com --client-secret-in-keyring
-  brokerctl profile add sso --issuer https://sso.example.com/realms/main --client-id cli -s offline_access
+  brokerctl profile add sso --issuer https://sso.example.com/realms/main --client-id cli -s openid -s profile -s offline_access
 
 docs/CONFIG.md says more of each key.")]
     Add(Box<ProfileAdd>),

@@ -35,7 +35,7 @@ pub(crate) struct Ask {
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
     pub(crate) params: Vec<(String, String)>,
     /// How long to wait: 90s, 5m, 2h or seconds [default: 60s; with a prompt, the code's life]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct GetToken {
     #[command(flatten)]
     pub(crate) ask: Ask,
     /// How long the token must still live: 90s, 5m, 2h or seconds
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::parse)]
     pub(crate) min_validity: Option<Duration>,
     /// Get a new one even if the one at hand would do
     #[arg(long)]

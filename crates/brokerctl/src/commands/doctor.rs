@@ -55,7 +55,8 @@ fn version(status: &Status) -> Finding {
 }
 
 fn finding(check: &str, ok: bool, detail: &str, hint: Option<&str>) -> Finding {
-    Finding { check: check.into(), subject: String::new(), ok, detail: detail.into(), hint: hint.map(str::to_owned) }
+    let (check, detail, hint) = (check.into(), detail.into(), hint.map(str::to_owned));
+    Finding { check, subject: String::new(), ok, error: None, detail, hint }
 }
 
 /// Writes findings for people.

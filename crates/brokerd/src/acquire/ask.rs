@@ -17,7 +17,8 @@ impl Caller {
         let request = &self.request;
         let bad = |what: String| Err(ErrorBody::new(ErrorCode::BadRequest, what));
         if let Some(scope) = request.scopes.iter().find(|scope| !broker_oauth::scope::is_scope_token(scope)) {
-            return bad(format!("{scope:?} is no scope"));
+            let what = bad(format!("{scope:?} is no scope"));
+            return what.map_err(|body| body.with_hint("a scope is one word: repeat -s for each"));
         }
         // As from a script's variable that is not set: nobody answers to it, whoever signs in.
         if request.account.as_deref() == Some("") {

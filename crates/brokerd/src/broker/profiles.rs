@@ -59,7 +59,7 @@ impl Broker {
                     ErrorCode::Configuration,
                     format!("{}: there is no profile in it", self.config_file.display()),
                 )
-                .with_hint("add a profile; docs/CONFIG.md has examples"),
+                .with_hint(crate::config::FIRST_PROFILE),
             });
         }
         let Some(name) = profile.or(profiles.default.as_deref()) else {

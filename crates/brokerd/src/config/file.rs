@@ -25,10 +25,7 @@ const MAX: usize = 1024 * 1024;
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |message: String, hint: &str| ConfigError { path: path.into(), line: None, message, hint: hint.into() };
     let unreadable = |error: &std::io::Error| match error.kind() {
-        ErrorKind::NotFound => wrong(
-            "there is no configuration file".into(),
-            "write one with a profile in it; docs/CONFIG.md has examples",
-        ),
+        ErrorKind::NotFound => wrong("there is no configuration file".into(), super::FIRST_PROFILE),
         ErrorKind::FileTooLarge => wrong(error.to_string(), "is it a configuration? docs/CONFIG.md has examples"),
         _ => wrong(format!("cannot be read: {error}"), "make it readable for you"),
     };

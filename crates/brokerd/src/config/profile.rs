@@ -111,12 +111,16 @@ impl Profile {
     }
 
     /// A profile that is not in the file. Fails with what is wrong and what to do.
-    pub(crate) fn from_table(mut table: toml::Table, directory: &Path) -> Result<Self, (String, &'static str)> {
+    pub(crate) fn from_table(
+        name: &str,
+        mut table: toml::Table,
+        directory: &Path,
+    ) -> Result<Self, (String, &'static str)> {
         // Nothing is sent that would need it.
         table.entry("client_secret").or_insert_with(|| client::IN_KEYRING.into());
         let raw =
             table.try_into().map_err(|error: toml::de::Error| (error.message().to_owned(), "check the request"))?;
-        Self::build("probe", raw, directory).map_err(|wrong| (wrong.message, wrong.hint))
+        Self::build(name, raw, directory).map_err(|wrong| (wrong.message, wrong.hint))
     }
 
     pub(super) fn build(name: &str, mut raw: RawProfile, directory: &Path) -> Result<Self, Wrong> {

@@ -13,7 +13,7 @@ use super::reply::Reply;
 use crate::broker::Broker;
 use crate::config::Profile;
 use crate::explain;
-use crate::outbound::Unreachable;
+use crate::outbound::{DOCTOR_TRIES, Unreachable};
 use crate::provider::{Fault, Provider};
 
 /// How long one provider may take, however many exchanges that is. Whoever asks waits for it.
@@ -49,11 +49,14 @@ pub(super) async fn probe(broker: &Arc<Broker>, body: &[u8]) -> Result<Reply, Er
 }
 
 fn good(check: &str, subject: &str, detail: impl Into<String>) -> Finding {
-    Finding { check: check.into(), subject: subject.into(), ok: true, detail: detail.into(), hint: None }
+    Finding { check: check.into(), subject: subject.into(), ok: true, error: None, detail: detail.into(), hint: None }
 }
 
 fn bad(check: &str, subject: &str, body: ErrorBody) -> Finding {
-    Finding { check: check.into(), subject: subject.into(), ok: false, detail: body.error_description, hint: body.hint }
+    // Who reads this has just had the doctor try.
+    let hint = body.hint.map(|hint| hint.strip_suffix(DOCTOR_TRIES).map(str::to_owned).unwrap_or(hint));
+    let (check, subject, detail) = (check.into(), subject.into(), body.error_description);
+    Finding { check, subject, ok: false, error: Some(body.error), detail, hint }
 }
 
 fn configuration(broker: &Broker) -> Finding {
@@ -195,10 +198,11 @@ impl Profile {
                 "brokerd runs in another directory: write it in full",
             ));
         }
-        // Its fields are keys of a profile.
+        // Its fields but the name are keys of a profile.
         let table = toml::Table::try_from(request);
         let mut table = table.map_err(|error| (error.to_string(), "check the request"))?;
+        table.remove("name");
         table.insert("client_id".into(), "probe".into());
-        Self::from_table(table, Path::new(""))
+        Self::from_table(request.name.as_deref().unwrap_or("probe"), table, Path::new(""))
     }
 }

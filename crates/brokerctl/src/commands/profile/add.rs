@@ -54,6 +54,7 @@ pub(super) fn run(client: &Client, config: Option<&Path>, options: &ProfileAdd) 
         return output::json(&added);
     }
     added.tell();
+    added.tell_next();
     Ok(())
 }
 
@@ -88,17 +89,17 @@ pub(crate) fn add(client: &Client, config: Option<&Path>, mut new: NewProfile) -
 
 /// Asks the provider by way of the daemon; a finding that is not well is an error.
 fn probe(client: &Client, add: &AddProfile) -> Result<Findings, Failure> {
-    let findings = client.probe(&to_probe(&add.settings))?;
+    let findings = client.probe(&to_probe(&add.profile, &add.settings))?;
     let Some(bad) = findings.findings.iter().find(|finding| !finding.ok) else { return Ok(findings) };
     let what = format!("nothing was written, because of the {}: {}", bad.check, bad.detail);
     let hint = bad.hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();
-    Err(ErrorBody::new(ErrorCode::Configuration, what)
+    Err(ErrorBody::new(bad.error.unwrap_or(ErrorCode::Configuration), what)
         .with_hint(format!("{hint}--no-check writes it all the same"))
         .into())
 }
 
 impl Added {
-    /// Says on stderr what was done, and what is next.
+    /// Says on stderr what was done.
     pub(crate) fn tell(&self) {
         let name = clean::line(&self.written.profile.name);
         let done = if self.written.replaced { "replaced in" } else { "added to" };
@@ -111,13 +112,20 @@ impl Added {
             told.push(format!("the provider was not asked: {why}; brokerctl doctor does it"));
         }
         told.extend(self.not_in_force.as_ref().map(|why| format!("not in force yet: {}", clean::line(why))));
-        if self.written.wants_client_secret {
-            told.push(format!("next: brokerctl client-secret set {name}"));
-        } else {
-            told.push(format!("next: brokerctl login {name}"));
-        }
         for line in told {
             say(&format!("brokerctl: {line}\n"));
         }
+    }
+    /// Says on stderr what is left to do.
+    fn tell_next(&self) {
+        let profile = &self.written.profile;
+        let name = clean::line(&profile.name);
+        if profile.provider == "oidc" && profile.scopes.is_empty() {
+            say(
+                "brokerctl: it has no scopes; an OpenID provider wants -s openid, and -s offline_access to stay signed in\n",
+            );
+        }
+        let next = if self.written.wants_client_secret { "client-secret set" } else { "login" };
+        say(&format!("brokerctl: next: brokerctl {next} {name}\n"));
     }
 }

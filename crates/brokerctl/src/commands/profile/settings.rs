@@ -74,11 +74,12 @@ fn absolute(file: &Path) -> Result<String, Failure> {
     })
 }
 
-/// What of the settings says how the provider is reached.
-pub(super) fn to_probe(settings: &Map<String, Value>) -> ProbeRequest {
+/// What of the settings says how the provider of a profile is reached.
+pub(super) fn to_probe(name: &str, settings: &Map<String, Value>) -> ProbeRequest {
     let text = |key| settings.get(key).and_then(Value::as_str).map(str::to_owned);
     ProbeRequest {
         profile: None,
+        name: Some(name.to_owned()),
         // A request that names nothing would mean the default profile.
         provider: text("provider").or_else(|| Some("oidc".into())),
         issuer: text("issuer"),

@@ -21,8 +21,14 @@ pub(super) fn table(whole: &Whole, now: SystemTime) -> Table {
     let why = store.detail.as_ref().map_or_else(String::new, |why| format!(": {why}"));
     table.row(["store", &format!("{} ({}{why}); {}", store.kind, store.state, store.durability)]);
     let configuration = &status.configuration;
-    let why = configuration.error.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-    table.row(["configuration", &format!("{}{why}", configuration.path)]);
+    table.row([
+        "configuration",
+        &match &configuration.error {
+            None => configuration.path.clone(),
+            Some(why) if why.starts_with(&configuration.path) => why.clone(),
+            Some(why) => format!("{}: {why}", configuration.path),
+        },
+    ]);
     for profile in &status.profiles {
         let default = if profile.default { ", the default" } else { "" };
         let text = format!("{} ({} at {}{default})", profile.name, profile.provider, profile.issuer);
@@ -155,6 +161,11 @@ mod tests {
              notice         n1"
         );
         whole.account_list = None;
+        whole.status.configuration.error = Some("/c line 3: unknown key".into());
+        assert!(
+            table(&whole, now).render().contains("\nconfiguration  /c line 3: unknown key\n"),
+            "the path stands there once"
+        );
         assert!(table(&whole, now).render().contains("accounts       2; the store does not say more in time"));
     }
 }

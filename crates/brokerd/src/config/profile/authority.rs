@@ -197,7 +197,7 @@ mod tests {
     /// A profile with these lines; its error as a person reads it.
     fn profile(lines: &str) -> Result<Profile, String> {
         let table = toml::from_str(&format!("client_id = \"c\"\n{lines}")).unwrap();
-        Profile::from_table(table, std::path::Path::new("")).map_err(|(what, hint)| format!("{what}; {hint}"))
+        Profile::from_table("probe", table, std::path::Path::new("")).map_err(|(what, hint)| format!("{what}; {hint}"))
     }
 
     #[test]
