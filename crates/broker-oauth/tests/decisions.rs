@@ -3,7 +3,7 @@
 
 use broker_oauth::classification::Classification;
 use broker_oauth::failure::PollVerdict::{Ended, Expired, KeepTrying};
-use broker_oauth::failure::Verdict::{Blocked, GrantDead, InteractionRequired, Misconfigured, NotOAuth, Transient};
+use broker_oauth::failure::Verdict::{Blocked, GrantDead, InteractionRequired, Misconfigured, Transient, Unknown};
 use broker_oauth::failure::{ErrorResponse, Failure, PollVerdict, Verdict};
 use broker_oauth::wire::ProviderResponse;
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ const DECISIONS: &[Row] = &[
     ("invalid_request", None, &[9_002_313], Misconfigured, Ended(Misconfigured)),
     ("interaction_required", None, &[70_008], InteractionRequired, Ended(InteractionRequired)),
     ("temporarily_unavailable", None, &[700_082], Transient, KeepTrying),
-    ("something_new", None, &[700_082], NotOAuth, Ended(NotOAuth)),
+    ("something_new", None, &[700_082], Unknown, Ended(Unknown)),
 ];
 
 #[test]
