@@ -270,6 +270,16 @@ async fn an_empty_account_name_names_nobody() {
     assert_eq!(refused.error.as_str(), "bad_request", "{refused:?}");
 }
 
+/// As a name that was mistyped.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_not_there_is_told_beside_those_that_are() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let refused = rig.refused(&TokenRequest { account: Some("alcie".into()), ..never() }).await;
+    assert_eq!(refused.error.as_str(), "interaction_required", "{refused:?}");
+    assert!(refused.error_description.contains("there are: alice"), "{refused:?}");
+}
+
 /// As from a shell that quotes the whole list.
 #[tokio::test(start_paused = true)]
 async fn a_list_of_scopes_in_one_is_told_how_to_be_several() {

@@ -59,7 +59,7 @@ impl Access {
 #[non_exhaustive]
 pub enum ListenError {
     /// Another brokerd of this user listens there.
-    #[error("another brokerd is running{}", pid.map_or_else(String::new, |pid| format!(" (process {pid})")))]
+    #[error("another brokerd is running{}: use it, or stop it first", pid.map_or_else(String::new, |pid| format!(" (process {pid})")))]
     AlreadyRunning {
         /// Its process id, if known.
         pid: Option<u32>,

@@ -81,7 +81,7 @@ async fn a_second_daemon_is_told_who_is_first() {
     let error = Listener::bind(&place.endpoint()).unwrap_err();
     let own = std::process::id();
     assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid) } if pid == own));
-    assert_eq!(error.to_string(), format!("another brokerd is running (process {own})"));
+    assert_eq!(error.to_string(), format!("another brokerd is running (process {own}): use it, or stop it first"));
     assert!(place.socket().exists());
 }
 

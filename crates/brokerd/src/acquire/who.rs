@@ -55,7 +55,14 @@ impl Caller {
         let profile = &provider.profile.name;
         Refusal::sign_in(match (who, self.name(provider)) {
             (Some(_), _) => "a sign-in was asked for".into(),
-            (None, Some(name)) => format!("nobody is signed in as {name} under profile {profile}"),
+            (None, Some(name)) => {
+                // A name that was mistyped is seen beside those there are.
+                let others = self.broker.accounts.find(&provider.profile, None);
+                let others: Vec<_> = others.iter().map(|card| card.username.as_str()).collect();
+                let there =
+                    if others.is_empty() { String::new() } else { format!("; there are: {}", others.join(", ")) };
+                format!("nobody is signed in as {name} under profile {profile}{there}")
+            }
             (None, None) => format!("nobody is signed in under profile {profile}"),
         })
     }

@@ -82,18 +82,25 @@ fn auto() -> Opened {
     for Candidate(open) in [Candidate(usable_keyring), Candidate(kernel)] {
         match open() {
             Ok(store) => return chosen(store, &missing),
-            Err(error) => missing.push(error.chain()),
+            Err(error) => {
+                // The words of D-Bus are for whoever reads the log.
+                tracing::info!(error = error.chain(), "a store that cannot be used");
+                missing.push(error.to_string());
+            }
         }
     }
     chosen(Box::new(MemoryStore::new()), &missing)
 }
+
+/// What to do about a store that forgets.
+const DO_BETTER: &str = "start a keyring, or set [store] kind = \"file\": docs/OPERATING.md#stores";
 
 fn chosen(store: Box<dyn SecretStore>, missing: &[String]) -> Opened {
     let kind = store.kind().as_str();
     let durability = store.durability();
     let why = match missing {
         [] => format!("store \"{kind}\", because it answers: {durability}"),
-        _ => format!("store \"{kind}\" for lack of a better one ({}): {durability}", missing.join("; ")),
+        _ => format!("store \"{kind}\" for lack of a better one ({}): {durability}; {DO_BETTER}", missing.join("; ")),
     };
     Opened { store, why }
 }
@@ -187,5 +194,6 @@ mod tests {
     fn a_fallback_says_what_was_missing() {
         let opened = chosen(Box::new(MemoryStore::new()), &["no service".to_owned(), "no kernel".to_owned()]);
         assert!(opened.why.contains("no service; no kernel"), "{}", opened.why);
+        assert!(opened.why.contains("start a keyring, or set [store] kind"), "{}", opened.why);
     }
 }
