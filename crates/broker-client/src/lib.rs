@@ -45,6 +45,8 @@
 //! - **A restart of brokerd is survived.** A connection that ends while a caller waits is made anew within the request's
 //!   timeout. Only when nothing listens at the first try is [`ClientError::NotRunning`] returned at once.
 //! - **The server is checked.** A daemon of another user is refused before anything is said to it.
+//! - **Errors are for `Display`.** It says what happened in a line; [`ClientError::to_body`] has the hint too. `main` that returns
+//!   a `Result` prints `Debug`, which is for developers: `anyhow` and `eyre` print what a user can read.
 //! - **Old and new mix.** Unknown events and fields are ignored; a request's field that an older daemon does not know comes
 //!   back as `unsupported_field`, with the hint to restart it.
 //!

@@ -57,7 +57,8 @@ Exit codes:
   1  unexpected                     6  configuration
   2  usage                          7  no brokerd, or not yours
   3  a person must act or choose    8  the provider
-  4  refused                        9  the keyring";
+  4  refused                        9  the keyring
+                                  130  interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
