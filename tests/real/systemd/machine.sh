@@ -11,7 +11,7 @@ set -euo pipefail
 root=$1
 shift
 work=$(mktemp -d "${TMPDIR:-/tmp}/brokerd-machine.XXXXXX")
-nspawn=
+nspawn= init= group=
 cleanup() {
 	# SIGTERM asks the machine to power off; a machine that does not is killed.
 	if [[ -n $nspawn ]]; then
@@ -20,12 +20,24 @@ cleanup() {
 			kill -0 "$nspawn" 2>/dev/null || break
 			sleep 0.1
 		done
+		# Its init first: everything in the machine ends with it, and nothing does with nspawn.
+		[[ -z $init ]] || kill -KILL "$init" 2>/dev/null || true
 		kill -KILL "$nspawn" 2>/dev/null || true
 		wait "$nspawn" 2>/dev/null || true
+	fi
+	if [[ -n $group ]]; then
+		echo $$ >"$(dirname "$group")/cgroup.procs" 2>/dev/null || true
+		find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
 	fi
 	rm -rf "$work"
 }
 trap cleanup EXIT
+
+# A control group for each: two machines in one would take each other's processes for their own, and never see a session end.
+mount=$(findmnt --noheadings --first-only --output TARGET --types cgroup2)
+group=${mount%/}$(sed -n 's/^0:://p' /proc/self/cgroup)
+group=${group%/}/brokerd-$$
+if mkdir "$group" 2>/dev/null && echo $$ >"$group/cgroup.procs" 2>/dev/null; then :; else group=; fi
 
 # keyctl: the kernel's keyring is one of brokerd's stores, and nspawn's own filter forbids it.
 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$root" --volatile=overlay --boot \
