@@ -47,6 +47,8 @@ mod profiles;
 #[cfg(unix)]
 mod prompts;
 #[cfg(unix)]
+mod real_clients;
+#[cfg(unix)]
 mod real_keyring;
 #[cfg(unix)]
 mod real_msal;

@@ -15,4 +15,5 @@ pub mod fake_as;
 pub mod figures;
 pub mod processes;
 pub mod proxy;
+pub mod resource;
 pub mod rig;

@@ -32,6 +32,11 @@ impl Ca {
         pem("CERTIFICATE", self.issuer.der())
     }
 
+    /// Returns what a server for `localhost` accepts connections with.
+    pub fn acceptor(&self) -> io::Result<TlsAcceptor> {
+        Ok(TlsAcceptor::from(Arc::new(self.server()?)))
+    }
+
     fn generate() -> Result<Self, rcgen::Error> {
         let mut params = params("broker tests")?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -64,7 +69,7 @@ impl FakeAs {
     /// A server on a free loopback port that speaks TLS; its issuer is at `https://localhost:PORT`, with the path of the
     /// issuer given.
     pub async fn listen_tls(mut options: Options, ca: &Ca) -> io::Result<Self> {
-        let acceptor = TlsAcceptor::from(Arc::new(ca.server()?));
+        let acceptor = ca.acceptor()?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let path = url::Url::parse(&options.issuer).map_err(io::Error::other)?;
         let path = path.path().trim_end_matches('/');
