@@ -59,8 +59,10 @@ impl Access {
 #[non_exhaustive]
 pub enum ListenError {
     /// Another brokerd of this user listens there.
-    #[error("another brokerd is running{}: use it, or stop it first", pid.map_or_else(String::new, |pid| format!(" (process {pid})")))]
+    #[error("another brokerd is running{} at {at}: use it, or stop it first", pid.map_or_else(String::new, |pid| format!(" (process {pid})")))]
     AlreadyRunning {
+        /// The socket or pipe.
+        at: String,
         /// Its process id, if known.
         pid: Option<u32>,
     },

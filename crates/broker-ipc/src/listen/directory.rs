@@ -65,6 +65,11 @@ impl PrivateDir {
         Ok(Self { path: path.to_path_buf(), fd })
     }
 
+    /// The path of something in it, for people.
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
     /// Opens or makes a file of ours in it, 0600, without following a link.
     pub(super) fn open_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;

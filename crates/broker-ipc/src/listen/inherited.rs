@@ -47,7 +47,7 @@ impl Inherited {
             None
         } else {
             let directory = PrivateDir::open(parent, Access::Own)?;
-            Some(take_patiently(&directory, &format!("{name}.lock"))?)
+            Some(take_patiently(&directory, name)?)
         };
         Ok(Self { path, _lock: lock })
     }

@@ -13,14 +13,16 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or says who holds it.
-    pub(super) fn take(directory: &PrivateDir, name: &str) -> Result<Self, ListenError> {
+    /// Takes the lock of a socket, or says who holds it.
+    pub(super) fn take(directory: &PrivateDir, socket: &str) -> Result<Self, ListenError> {
+        let name = format!("{socket}.lock");
         let failed = || ListenError::io(format!("lock {name}"));
-        let mut file = directory.open_file(name).map_err(failed())?;
+        let mut file = directory.open_file(&name).map_err(failed())?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(ListenError::AlreadyRunning { pid: holder(&mut file) });
+                let at = directory.path_of(socket).display().to_string();
+                return Err(ListenError::AlreadyRunning { at, pid: holder(&mut file) });
             }
             Err(TryLockError::Error(error)) => return Err(failed()(error)),
         }

@@ -80,8 +80,12 @@ async fn a_second_daemon_is_told_who_is_first() {
     let _first = Listener::bind(&place.endpoint()).unwrap();
     let error = Listener::bind(&place.endpoint()).unwrap_err();
     let own = std::process::id();
-    assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid) } if pid == own));
-    assert_eq!(error.to_string(), format!("another brokerd is running (process {own}): use it, or stop it first"));
+    assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid), .. } if pid == own));
+    let at = place.socket().display().to_string();
+    assert_eq!(
+        error.to_string(),
+        format!("another brokerd is running (process {own}) at {at}: use it, or stop it first")
+    );
     assert!(place.socket().exists());
 }
 
@@ -205,7 +209,7 @@ async fn a_daemon_started_by_hand_is_told_of_the_one_that_was_activated() {
     let _activated = Listener::from_inherited(handed_over(&place, 0o600)).unwrap();
     let own = std::process::id();
     let error = Listener::bind(&place.endpoint()).unwrap_err();
-    assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid) } if pid == own), "{error}");
+    assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid), .. } if pid == own), "{error}");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ impl Listener {
             return Err(ListenError::insecure(path, "is no name for a socket"));
         };
         let directory = PrivateDir::open(parent, access)?;
-        let lock = Lock::take(&directory, &format!("{name}.lock"))?;
+        let lock = Lock::take(&directory, name)?;
         remove_stale(&directory, name, endpoint)?;
         // The name as it was given, not `path`: that one may be too long where a relative one fits.
         let inner = bind_private(&directory, name, endpoint.path(), access)?;
@@ -157,7 +157,9 @@ fn remove_stale(directory: &PrivateDir, name: &str, endpoint: &Endpoint) -> Resu
             Err(ListenError::Taken { path: endpoint.path().to_owned(), pid: pid.and_then(|pid| pid.try_into().ok()) })
         }
         // Somebody listens who has no time to accept.
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(ListenError::AlreadyRunning { pid: None }),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(ListenError::AlreadyRunning { at: endpoint.to_string(), pid: None })
+        }
         Err(_) => directory.remove(name).map_err(ListenError::io("remove the stale socket")),
     }
 }

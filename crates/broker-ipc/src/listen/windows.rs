@@ -104,9 +104,11 @@ fn not_a_pipe(endpoint: &Endpoint) -> ListenError {
 fn taken(endpoint: &Endpoint) -> ListenError {
     const PATIENCE: Duration = Duration::from_secs(1);
     match connect::blocking::connect(endpoint, Deadline::after(PATIENCE)) {
-        Ok(answered) => ListenError::AlreadyRunning { pid: pipe::server_process(answered.0.pipe()).ok() },
+        Ok(answered) => {
+            ListenError::AlreadyRunning { at: endpoint.to_string(), pid: pipe::server_process(answered.0.pipe()).ok() }
+        }
         Err(ConnectError::Forbidden { why, .. }) => ListenError::insecure(endpoint.path(), format!("is taken: {why}")),
         // It is starting, leaving, or has no time for us.
-        Err(_) => ListenError::AlreadyRunning { pid: None },
+        Err(_) => ListenError::AlreadyRunning { at: endpoint.to_string(), pid: None },
     }
 }

@@ -102,7 +102,7 @@ async fn a_second_daemon_is_refused_and_told_who_is_there() {
     let listener = Listener::bind(&endpoint).unwrap();
     let error = Listener::bind(&endpoint).unwrap_err();
     let own = std::process::id();
-    assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid) } if pid == own), "{error}");
+    assert!(matches!(error, ListenError::AlreadyRunning { pid: Some(pid), .. } if pid == own), "{error}");
     drop(listener);
     Listener::bind(&endpoint).unwrap();
 }
