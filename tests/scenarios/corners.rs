@@ -280,6 +280,20 @@ async fn an_account_that_is_not_there_is_told_beside_those_that_are() {
     assert!(refused.error_description.contains("there are: alice"), "{refused:?}");
 }
 
+/// The same, where a person may sign in: the prompt tells them before they do.
+#[tokio::test(start_paused = true)]
+async fn a_prompt_for_an_account_that_is_not_there_tells_those_that_are() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let asked = |name: &str| TokenRequest { account: Some(name.into()), force_refresh: true, ..interactive() };
+    let prompt = rig.call(&asked("alcie")).prompt().await;
+    let others = [prompt.other_accounts.as_slice(), prompt.account.as_slice()].concat();
+    assert!(others[0].starts_with("alice") && others[1] == "alcie", "{prompt:?}");
+    // Nobody is told of others where the name is right, or none was given.
+    let login = rig.login(&TokenRequest { account: Some(others[0].clone()), ..interactive() }).prompt().await;
+    assert_eq!((login.account.as_ref(), login.other_accounts.len()), (Some(&others[0]), 0), "{login:?}");
+}
+
 /// As from a shell that quotes the whole list.
 #[tokio::test(start_paused = true)]
 async fn a_list_of_scopes_in_one_is_told_how_to_be_several() {

@@ -85,7 +85,16 @@ fn remedy(code: ErrorCode) -> Option<&'static str> {
         }
         Code::BadRequest => "Correct the request; the message says where.",
         Code::UnsupportedField => "Restart brokerd after an upgrade: the client is newer.",
-        Code::NotFound => "Check the path or the prompt's id; `brokerctl prompts` lists those pending.",
+        Code::NotFound => {
+            "Check the path or the prompt's id; `brokerctl prompts` lists those pending. If brokerd itself is not found: install it \
+             beside `brokerctl`, or where `PATH` leads."
+        }
+        Code::NoServiceManager => {
+            "A container, or a session without the user's systemd, has nothing that could keep brokerd running. Run it yourself: \
+             `brokerd &` in a terminal, or as what the [container](SCRIPTS.md#containers) runs; nothing else needs a service. Where \
+             systemd runs and only the session does not reach it, as after `su`: sign in as the user, or by \
+             `machinectl shell user@`."
+        }
         Code::MethodNotAllowed => "See the [requests](PROTOCOL.md#requests).",
         Code::TooLarge => "Send less: claims of that size are no claims.",
         Code::Internal => "Look in brokerd's log, and please report it.",

@@ -199,6 +199,9 @@ pub struct DevicePrompt {
     /// The account asked for, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// Where nobody has signed in as `account`: who has, under this profile. A name that was mistyped is seen beside these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_accounts: Vec<String>,
     /// What is asked for.
     pub scopes: Vec<String>,
     /// Who asked first.

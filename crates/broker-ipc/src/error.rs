@@ -25,6 +25,11 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)* Self::Unknown => "unknown" }
             }
 
+            /// Returns whether clients alone say it: no answer of a daemon has it.
+            pub const fn is_clients_own(self) -> bool {
+                matches!(self, Self::NotRunning | Self::NoServiceManager)
+            }
+
             /// Returns the HTTP status it is sent with. `expired_token` only ever ends a stream, which began with 202.
             pub const fn status(self) -> u16 {
                 match self { $(Self::$variant => $status,)* Self::Unknown => 500 }
@@ -100,6 +105,8 @@ codes! {
     UnsupportedField = "unsupported_field", 400, 1;
     /// No such path, prompt or thing.
     NotFound = "not_found", 404, 1;
+    /// There is no service manager for `brokerctl service` to use, or none it can reach. Said by clients only.
+    NoServiceManager = "no_service_manager", 503, 1;
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", 405, 1;
     /// Head over 16 KiB or body over 64 KiB.

@@ -114,7 +114,7 @@ pub(crate) fn logs(follow: bool, lines: u32) -> Result<Command, Failure> {
 #[cfg_attr(windows, expect(dead_code, reason = "it always has its registry"))]
 fn no_manager(why: &str, plan: Option<&Plan>) -> Failure {
     let brokerd = plan.map_or_else(|| "brokerd".into(), |plan| plan.brokerd.display().to_string());
-    ErrorBody::new(ErrorCode::NotFound, why)
+    ErrorBody::new(ErrorCode::NoServiceManager, why)
         .with_hint(format!("run it without one, in the background or as what the container runs: {brokerd} &"))
         .into()
 }

@@ -155,9 +155,12 @@ fn reachable(plan: &Plan) -> Result<(), Failure> {
     if !Path::new("/run/systemd/system").is_dir() {
         return Err(no_manager("there is no service manager here: systemd does not run", Some(plan)));
     }
-    Err(ErrorBody::new(ErrorCode::NotFound, "systemd runs, but this session does not reach the user's own services")
-        .with_hint("log in as the user (ssh, machinectl shell user@); su and sudo make no such session")
-        .into())
+    Err(ErrorBody::new(
+        ErrorCode::NoServiceManager,
+        "systemd runs, but this session does not reach the user's own services",
+    )
+    .with_hint("log in as the user (ssh, machinectl shell user@); su and sudo make no such session")
+    .into())
 }
 
 /// A brokerd that somebody else started would lose its socket to systemd, and keep the store from the new one.

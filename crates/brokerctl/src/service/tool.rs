@@ -10,7 +10,7 @@ use crate::failure::Failure;
 pub(super) fn run(command: &mut Command) -> Result<String, Failure> {
     let shown = shown(command);
     let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|error| ErrorBody::new(ErrorCode::NotFound, format!("{shown}: {error}")))?;
+    let output = output.map_err(|error| ErrorBody::new(ErrorCode::NoServiceManager, format!("{shown}: {error}")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -206,3 +206,22 @@ impl Profile {
         Self::from_table(request.name.as_deref().unwrap_or("probe"), table, Path::new(""))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_far_off_is_told_by_how_much_and_what_to_do() {
+        for (seconds, ok, words) in [
+            (0, true, "within 1 s"),
+            (120, true, "within 120 s"),
+            (-121, false, "121 s behind the provider's"),
+            (3600, false, "3600 s ahead of the provider's"),
+        ] {
+            let found = clock("work", SignedDuration::from_secs(seconds));
+            assert!(found.ok == ok && found.detail.contains(words), "{found:?}");
+            assert_eq!(found.hint.is_some_and(|hint| hint.contains("timedatectl")), !ok);
+        }
+    }
+}

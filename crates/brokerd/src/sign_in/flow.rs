@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ending::{cancelled, used_up, with_provider};
 use super::resume::{COMEBACK, forget};
-use super::{Kept, Wish, kept, show};
+use super::{Bound, Kept, Wish, kept, show};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::correlation::{CorrelationId, Trail};
@@ -212,6 +212,7 @@ impl Flow<'_> {
             interval: authorization.interval.as_secs(),
             profile: self.wish.provider.profile.name.clone(),
             account: self.wish.account_name.clone(),
+            other_accounts: self.other_accounts(),
             scopes: self.wish.scopes.iter().map(str::to_owned).collect(),
             requested_by: self.wish.requested_by.clone(),
         };
@@ -225,6 +226,13 @@ impl Flow<'_> {
         );
         self.broker.events.prompt_started(prompt.clone());
         show(&self.reins.progress, Prompt::new(prompt, expires_at));
+    }
+
+    /// Who is signed in, where the name that was asked for is nobody's yet.
+    fn other_accounts(&self) -> Vec<String> {
+        let Bound::Name(_) = self.wish.bound else { return Vec::new() };
+        let cards = self.broker.accounts.find(&self.wish.provider.profile, None);
+        cards.into_iter().map(|card| card.username).collect()
     }
 
     async fn wait(&self, until: Instant) -> Result<(), Cut> {
