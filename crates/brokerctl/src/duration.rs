@@ -19,6 +19,16 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of seconds, or one with s, m or h".to_owned())
 }
 
+/// Reads how long to wait: brokerd lets nobody wait longer than a day.
+pub(crate) fn wait(text: &str) -> Result<Duration, String> {
+    let wait = parse(text)?;
+    let [least, most] = [Duration::from_secs(1), Duration::from_secs(24 * 60 * 60)];
+    if wait < least || wait > most {
+        return Err("expected 1s to 24h".to_owned());
+    }
+    Ok(wait)
+}
+
 /// Writes a number of seconds, roughly.
 pub(crate) fn rough(seconds: u64) -> String {
     match seconds {
@@ -42,6 +52,14 @@ mod tests {
         for text in ["", "s", "-1", "+1", "1.5h", "5 m", "5min", "1d", "m5", "é", &huge] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_no_time_or_for_years() {
+        for (text, good) in [("1", true), ("24h", true), ("0", false), ("86401", false), ("99999h", false)] {
+            assert_eq!(wait(text).is_ok(), good, "{text}");
+        }
+        assert!(wait("soon").unwrap_err().contains("expected a number of seconds"));
     }
 
     #[test]

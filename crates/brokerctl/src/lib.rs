@@ -17,6 +17,7 @@ mod hidden;
 mod links;
 mod locale;
 mod output;
+mod panics;
 mod prompt;
 mod rejected;
 mod service;
@@ -40,11 +41,11 @@ pub fn command() -> clap::Command {
 /// Runs `brokerctl` with the process's arguments, and returns what it ends with.
 pub fn run() -> ExitCode {
     let cli = Cli::read();
-    match obey(&cli) {
+    panics::told(cli.voice(), || match obey(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if matches!(cli.command, Command::Helper(_)) => failure.tell_line().into(),
         Err(failure) => failure.report(cli.voice()),
-    }
+    })
 }
 
 fn obey(cli: &Cli) -> Result<(), Failure> {

@@ -2,8 +2,8 @@
 //!
 //! Nothing here runs before a command has something to show that changes. The keyboard is taken only where it is ours:
 //! stderr is a terminal, it is this process's own, this process is in its foreground, and nobody else reads keys there.
-//! However it ends, the terminal is as it was: by [`Drop`], which a panic runs too, and before each signal that ends or
-//! stops the process.
+//! However it ends, the terminal is as it was: by [`Drop`], by [`give_back`] where a panic is told, which may not unwind, and
+//! before each signal that ends or stops the process.
 
 #[cfg(unix)]
 mod block;
@@ -22,5 +22,5 @@ mod text;
 pub(crate) use self::keys::Key;
 pub(crate) use self::look::Look;
 #[cfg(unix)]
-pub(crate) use self::session::{Input, Session, Waker, start_of_line};
+pub(crate) use self::session::{Input, Session, Waker, give_back, start_of_line};
 pub(crate) use self::text::{Line, Style, wrap};

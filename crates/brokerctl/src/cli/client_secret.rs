@@ -13,8 +13,15 @@ pub(crate) struct ClientSecret {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientSecretCommand {
     /// Read the secret from stdin and keep it, in the place of the one there may be
+    #[command(after_help = "\
+Examples:
+  brokerctl client-secret set google           asks for it, and does not show it
+  pass show google/client | brokerctl client-secret set google")]
     Set(ClientSecretOf),
     /// Remove the secret
+    #[command(after_help = "\
+Examples:
+  brokerctl client-secret remove google")]
     Remove(ClientSecretOf),
 }
 

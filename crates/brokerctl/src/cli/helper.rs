@@ -27,6 +27,10 @@ pub(crate) struct Whose {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Kind {
     /// Bazel's `--credential_helper`
+    #[command(after_help = "\
+Examples:
+  bazel build --credential_helper='*.pkg.example.com=/path/to/bazel-credential-brokerd' //...
+  echo '{\"uri\":\"https://a.pkg.example.com\"}' | brokerctl helper bazel get")]
     Bazel {
         #[command(flatten)]
         whose: Whose,
@@ -34,6 +38,10 @@ pub(crate) enum Kind {
         action: String,
     },
     /// A cargo credential provider
+    #[command(after_help = "\
+Examples:
+  credential-provider = [\"cargo-credential-brokerd\"]    in ~/.cargo/config.toml
+  brokerctl helper cargo --profile work --cargo-plugin")]
     Cargo {
         #[command(flatten)]
         whose: Whose,
@@ -42,6 +50,9 @@ pub(crate) enum Kind {
         cargo_plugin: bool,
     },
     /// A configuration for curl -K -, with the token in it
+    #[command(after_help = "\
+Examples:
+  brokerctl helper curl --profile work | curl --config - https://graph.microsoft.com/v1.0/me")]
     Curl {
         #[command(flatten)]
         whose: Whose,
@@ -50,6 +61,10 @@ pub(crate) enum Kind {
         url: Option<String>,
     },
     /// A Docker credential helper: also podman, skopeo, helm
+    #[command(after_help = "\
+Examples:
+  {\"credHelpers\": {\"registry.example.com\": \"brokerd\"}}    in ~/.docker/config.json
+  echo registry.example.com | brokerctl helper docker get")]
     Docker {
         #[command(flatten)]
         whose: Whose,
@@ -57,6 +72,9 @@ pub(crate) enum Kind {
         action: String,
     },
     /// An access token file for gcloud (`CLOUDSDK_AUTH_ACCESS_TOKEN_FILE`)
+    #[command(after_help = "\
+Examples:
+  brokerctl helper gcloud --profile google --file ~/.config/gcloud/brokerd-token")]
     Gcloud {
         #[command(flatten)]
         whose: Whose,
@@ -65,6 +83,10 @@ pub(crate) enum Kind {
         file: PathBuf,
     },
     /// A git credential helper
+    #[command(after_help = "\
+Examples:
+  git config --global credential.https://dev.azure.com.helper '!brokerctl helper git'
+  printf 'protocol=https\\nhost=dev.azure.com\\n\\n' | brokerctl helper git get")]
     Git {
         #[command(flatten)]
         whose: Whose,
@@ -72,6 +94,10 @@ pub(crate) enum Kind {
         action: String,
     },
     /// The keyring command, as pip and uv run it
+    #[command(after_help = "\
+Examples:
+  PIP_KEYRING_PROVIDER=subprocess pip install --index-url https://oauth2@pypi.example.com/simple/ package
+  brokerctl helper keyring get https://pypi.example.com/simple/ oauth2")]
     Keyring {
         #[command(flatten)]
         whose: Whose,
@@ -86,16 +112,29 @@ pub(crate) enum Kind {
         username: Option<String>,
     },
     /// A Kubernetes exec plugin (`ExecCredential`): kubectl, helm, client libraries
+    #[command(after_help = "\
+Examples:
+  kubectl config set-credentials me --exec-api-version client.authentication.k8s.io/v1 \\
+    --exec-command brokerctl --exec-arg helper --exec-arg kubernetes
+  brokerctl helper kubernetes --profile work")]
     Kubernetes {
         #[command(flatten)]
         whose: Whose,
     },
     /// A token helper for pnpm (tokenHelper)
+    #[command(after_help = "\
+Examples:
+  //npm.example.com/:tokenHelper=/path/to/npm-credential-brokerd    in ~/.npmrc
+  brokerctl helper npm --profile work")]
     Npm {
         #[command(flatten)]
         whose: Whose,
     },
     /// The base64 response that IMAP and SMTP clients send for SASL
+    #[command(after_help = "\
+Examples:
+  brokerctl helper sasl --profile mail
+  brokerctl helper sasl --profile mail --mechanism oauthbearer --host imap.example.com --port 993")]
     Sasl {
         #[command(flatten)]
         whose: Whose,
@@ -113,6 +152,10 @@ pub(crate) enum Kind {
         port: Option<u16>,
     },
     /// A Terraform credentials helper
+    #[command(after_help = "\
+Examples:
+  credentials_helper \"brokerd\" {}               in ~/.terraformrc
+  brokerctl helper terraform get app.terraform.io")]
     Terraform {
         #[command(flatten)]
         whose: Whose,
@@ -122,6 +165,9 @@ pub(crate) enum Kind {
         host: String,
     },
     /// A token file where WLCG tools look for it
+    #[command(after_help = "\
+Examples:
+  brokerctl helper wlcg --profile wlcg")]
     Wlcg {
         #[command(flatten)]
         whose: Whose,

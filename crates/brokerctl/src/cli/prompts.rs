@@ -18,8 +18,15 @@ pub(crate) struct Prompts {
 #[derive(Debug, Subcommand)]
 pub(crate) enum PromptsCommand {
     /// Cancel a prompt: everybody who waits for it is told
+    #[command(after_help = "\
+Examples:
+  brokerctl prompts cancel 3f9c")]
     Cancel(Cancel),
     /// Open the page of a prompt in the browser, of the only one without an id
+    #[command(after_help = "\
+Examples:
+  brokerctl prompts open                       the only one's page
+  brokerctl prompts open 3f9c")]
     Open(Open),
 }
 

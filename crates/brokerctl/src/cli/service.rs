@@ -13,12 +13,27 @@ pub(crate) struct Service {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServiceCommand {
     /// Install, enable and start it; a second time changes nothing
+    #[command(after_help = "\
+Examples:
+  brokerctl service install
+  brokerctl service install --force            over a unit that somebody edited")]
     Install(Change),
     /// Stop it and take everything back, but for configuration, state and keyring
+    #[command(after_help = "\
+Examples:
+  brokerctl service uninstall")]
     Uninstall(Change),
     /// Show whether it is installed, enabled and running; exit code 1 if it is not enabled
+    #[command(after_help = "\
+Examples:
+  brokerctl service status
+  brokerctl service status -o json | jq -r .running")]
     Status(Look),
     /// Print its log, as the service manager keeps it
+    #[command(after_help = "\
+Examples:
+  brokerctl service logs
+  brokerctl service logs --follow --lines 200")]
     Logs(Logs),
 }
 

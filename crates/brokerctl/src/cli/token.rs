@@ -34,8 +34,8 @@ pub(crate) struct Ask {
     /// A parameter for the provider that brokerd does not know, such as `prompt=login`; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
     pub(crate) params: Vec<(String, String)>,
-    /// How long to wait: 90s, 5m, 2h or seconds [default: 60s; with a prompt, the code's life]
-    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::parse)]
+    /// How long to wait, a day at most: 90s, 5m, 2h or seconds [default: 60s; with a prompt, the code's life]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::wait)]
     pub(crate) timeout: Option<Duration>,
 }
 

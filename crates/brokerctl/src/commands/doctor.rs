@@ -3,7 +3,7 @@
 mod socket;
 
 use broker_client::blocking::Client;
-use broker_client::{ClientError, Finding, Findings, Status};
+use broker_client::{ClientError, Finding, Findings};
 
 use super::status::PATIENCE;
 use crate::cli::Plain;
@@ -20,7 +20,7 @@ pub(crate) fn run(client: &Client, options: &Plain) -> Result<(), Failure> {
     let mut code = UNWELL;
     match quick.status() {
         Ok(status) => {
-            findings.push(version(&status));
+            findings.push(version(&status.version));
             let asked = client.doctor().map(|found| found.findings);
             findings.extend(asked.unwrap_or_else(|error| vec![unwell(&error)]));
         }
@@ -45,12 +45,12 @@ fn unwell(error: &ClientError) -> Finding {
 }
 
 /// A daemon that was started before an update does not know what its successor does.
-fn version(status: &Status) -> Finding {
+fn version(daemons: &str) -> Finding {
     let own = env!("CARGO_PKG_VERSION");
-    if status.version == own {
+    if daemons == own {
         return finding("version", true, &format!("brokerd and brokerctl are {own}"), None);
     }
-    let both = format!("brokerd is {}, brokerctl is {own}", status.version);
+    let both = format!("brokerd is {daemons}, brokerctl is {own}");
     finding("version", false, &both, Some("restart brokerd after an update; see which brokerctl the PATH has first"))
 }
 
@@ -76,6 +76,15 @@ pub(crate) fn list(findings: &Findings) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_update_of_one_of_the_two_is_told_with_both_versions() {
+        let found = version("0.0.9");
+        let both = format!("brokerd is 0.0.9, brokerctl is {}", env!("CARGO_PKG_VERSION"));
+        assert_eq!((found.ok, found.detail), (false, both));
+        assert!(found.hint.is_some_and(|hint| hint.contains("restart brokerd")));
+        assert!(version(env!("CARGO_PKG_VERSION")).ok);
+    }
 
     #[test]
     fn findings_line_up_with_their_hints() {

@@ -74,6 +74,9 @@ fn text(prompt: &DevicePrompt, look: &Look) -> Vec<Line> {
     if let Some(account) = &prompt.account {
         lines.extend(field("account", account, Style::Plain, look));
     }
+    if let Some(others) = plain::others(prompt) {
+        lines.extend(field("", &others, Style::Bold, look).into_iter().filter(|line| line.width() > 0));
+    }
     if !prompt.scopes.is_empty() {
         lines.extend(scopes(&prompt.scopes, look));
     }
@@ -97,11 +100,11 @@ pub(super) fn live(state: &State, left: Duration, can: Can, look: &Look) -> Vec<
     let seconds = left.as_secs();
     let left = format!("{}:{:02}", seconds / 60, seconds % 60);
     let state = match state {
-        _ if seconds == 0 => Line::styled(Style::Bad, "The code has run out."),
+        _ if seconds == 0 => Line::default().bad("The code has run out.", look),
         State::Away => Line::styled(Style::Bold, "brokerd went away. Waiting for it to come back."),
-        State::Copied => waiting(&left).and(Style::Good, " Code copied, if this terminal lets it."),
-        State::NotOpened => waiting(&left).and(Style::Bad, " No browser came up: open the page yourself."),
-        State::Opened => waiting(&left).and(Style::Good, " Page opened."),
+        State::Copied => waiting(&left).good("Code copied, if this terminal lets it.", look),
+        State::NotOpened => waiting(&left).bad("No browser came up: open the page yourself.", look),
+        State::Opened => waiting(&left).good("Page opened.", look),
         State::Waiting => waiting(&left),
     };
     let dot = look.pick(" · ", " | ");
@@ -113,8 +116,7 @@ pub(super) fn live(state: &State, left: Duration, can: Can, look: &Look) -> Vec<
 /// What stands in the place of the live lines when it has ended well.
 pub(super) fn ended(who: &str, look: &Look) -> Vec<Line> {
     let margin = margin(look);
-    let mark = look.pick("✓", "ok:");
-    vec![Line::default(), Line::styled(Style::Good, &format!("{mark} {who}")).indented(margin), Line::default()]
+    vec![Line::default(), Line::default().good(who, look).indented(margin), Line::default()]
 }
 
 fn waiting(left: &str) -> Line {

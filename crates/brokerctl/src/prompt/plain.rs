@@ -6,6 +6,9 @@ use super::Notice;
 use crate::clean::line;
 use crate::duration;
 
+/// Accounts beyond so many are not read.
+const MOST_OTHERS: usize = 3;
+
 /// Writes what there is to tell.
 pub(super) fn notice(notice: Notice<'_>) -> String {
     match notice {
@@ -20,11 +23,14 @@ fn render(prompt: &DevicePrompt) -> String {
     let asked_by = requester(prompt);
     let mut lines = vec![format!("brokerctl: {asked_by} asks to sign in to {}", line(&prompt.profile))];
     let mut put = |name: &str, value: &str| {
-        let name = format!("{name}:");
+        let name = if name.is_empty() { String::new() } else { format!("{name}:") };
         lines.push(format!("  {name:<10} {}", line(value)));
     };
     if let Some(account) = &prompt.account {
         put("account", account);
+    }
+    if let Some(others) = others(prompt) {
+        put("", &others);
     }
     if !prompt.scopes.is_empty() {
         put("scopes", &prompt.scopes.join(" "));
@@ -37,6 +43,13 @@ fn render(prompt: &DevicePrompt) -> String {
     put("time left", &duration::rough(prompt.expires_in));
     lines.push("never enter a code that somebody sent you\n".to_owned());
     lines.join("\n")
+}
+
+/// Says who is signed in, where the account that was asked for is not: its name may be mistyped.
+pub(super) fn others(prompt: &DevicePrompt) -> Option<String> {
+    let (first, rest) = prompt.other_accounts.split_at_checked(MOST_OTHERS).unwrap_or((&prompt.other_accounts, &[]));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    (!first.is_empty()).then(|| format!("nobody is signed in as that; there are: {}{more}", first.join(", ")))
 }
 
 /// Names the process that asked first. One that came through a restricted socket may speak for another machine, so that is said.
@@ -86,14 +99,28 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_may_be_mistyped_is_told_beside_those_there_are() {
+        let told = |others: &[&str]| {
+            render(&example(serde_json::json!({"account": "adda", "other_accounts": others})))
+                .lines()
+                .nth(2)
+                .map(str::to_owned)
+        };
+        let line = "             nobody is signed in as that; there are: ";
+        assert_eq!(told(&["ada"]), Some(format!("{line}ada")));
+        assert_eq!(told(&["a", "b", "c", "d", "e"]), Some(format!("{line}a, b, c and 2 more")));
+        assert_eq!(told(&[]).as_deref(), Some("  open:      https://x.test/d"));
+    }
+
+    #[test]
     fn nothing_in_a_prompt_steers_the_terminal() {
         let bad = "x\u{1b}[2J\n\u{202e}";
         let hostile = example(serde_json::json!({
             "user_code": bad, "verification_uri": bad, "verification_uri_complete": bad,
-            "profile": bad, "account": bad, "scopes": [bad], "requested_by": {"command": bad}
+            "profile": bad, "account": bad, "other_accounts": [bad], "scopes": [bad], "requested_by": {"command": bad, "via": bad}
         }));
         let text = render(&hostile);
         assert!(!text.chars().any(|char| char != '\n' && crate::clean::is_unsafe(char)), "{text:?}");
-        assert_eq!(text.lines().count(), 8);
+        assert_eq!(text.lines().count(), 9);
     }
 }

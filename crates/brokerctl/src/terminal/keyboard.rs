@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Mutex;
 
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr, ttyname,
@@ -10,6 +11,25 @@ use rustix::termios::{
 
 use super::Key;
 use super::keys;
+
+/// How the terminal was before it was held, while it is: for a panic, which [`Keyboard`] is out of reach of.
+static HELD: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Gives the terminal back as it was, and returns whether it was held. A panic anywhere may call it: it waits for nobody.
+pub(super) fn give_back() -> bool {
+    let before = HELD.try_lock().ok().and_then(|mut held| held.take());
+    let tty = File::options().read(true).write(true).open("/dev/tty");
+    let (Some(before), Ok(tty)) = (before, tty) else { return false };
+    // In the background it would be stopped for it, and whoever is in the foreground has set it since.
+    tcgetpgrp(&tty).ok() == Some(rustix::process::getpgrp()) && tcsetattr(&tty, OptionalActions::Now, &before).is_ok()
+}
+
+fn note(held: Option<&Termios>) {
+    // A lock that is poisoned was a panic's, which has given the terminal back.
+    if let Ok(mut place) = HELD.lock() {
+        *place = held.cloned();
+    }
+}
 
 /// The controlling terminal, which gives keys while it is [held](Keyboard::hold). Signals from it stay on: Ctrl-C and
 /// Ctrl-Z mean to a whole pipeline what they always do.
@@ -50,6 +70,7 @@ impl Keyboard {
         modes.special_codes[SpecialCodeIndex::VMIN] = 0;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
         // What was typed before there was anything to answer is no answer.
+        note(self.before.as_ref());
         self.held = tcsetattr(&self.tty, OptionalActions::Flush, &modes).is_ok();
         self.held
     }
@@ -62,6 +83,7 @@ impl Keyboard {
         {
             // A terminal that has gone has no modes.
             let _ = tcsetattr(&self.tty, OptionalActions::Drain, before);
+            note(None);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::block::{self, Block};
-use super::keyboard::Keyboard;
+use super::keyboard::{self, Keyboard};
 use super::signals::{self, Signal, Signals};
 use super::{Key, Line, Look, look};
 
@@ -168,6 +168,11 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+/// Gives the terminal back as it was, for a panic, and returns what goes before its lines: it erases what is drawn.
+pub(crate) fn give_back() -> &'static str {
+    if keyboard::give_back() { block::ERASE } else { "" }
 }
 
 /// Returns what goes before lines on a terminal that another process may be drawing on: it erases what stands there.

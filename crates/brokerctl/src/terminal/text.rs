@@ -5,16 +5,19 @@ use unicode_width::UnicodeWidthChar as _;
 use super::Look;
 use crate::clean;
 
-/// How a piece of a line looks. No colour here needs a dark background, or a light one.
+/// How a piece of a line looks.
+///
+/// What is to be read is in the terminal's own colours, bold or dim: those it has made readable on its background, light or
+/// dark. A colour is only for a mark ([`Line::good`], [`Line::bad`]), which says by its shape what the colour says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// What went wrong.
+    /// The mark of what went wrong.
     Bad,
     /// What matters.
     Bold,
     /// What need not be read.
     Dim,
-    /// What went well.
+    /// The mark of what went well.
     Good,
     /// Black on white whatever the terminal's colours are: a camera must see it.
     Picture,
@@ -56,6 +59,23 @@ impl Line {
     pub(crate) fn and(mut self, style: Style, text: &str) -> Self {
         self.0.push((style, clean::line(text).into_owned()));
         self
+    }
+
+    /// The same with what went well after it, behind its mark.
+    #[must_use]
+    pub(crate) fn good(self, text: &str, look: &Look) -> Self {
+        self.marked(Style::Good, look.pick("✓", "ok:")).and(Style::Plain, text)
+    }
+
+    /// The same with what went wrong after it, behind its mark.
+    #[must_use]
+    pub(crate) fn bad(self, text: &str, look: &Look) -> Self {
+        self.marked(Style::Bad, look.pick("✗", "!")).and(Style::Bold, text)
+    }
+
+    fn marked(self, style: Style, mark: &str) -> Self {
+        let gap = if self.0.is_empty() { "" } else { " " };
+        self.and(Style::Plain, gap).and(style, mark).and(Style::Plain, " ")
     }
 
     /// The same, moved to the right.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use broker_client::blocking::Client;
 use broker_client::edit::{AddProfile, AddedProfile, ConfigEdit};
-use broker_client::{ClientError, ErrorBody, ErrorCode, Findings};
+use broker_client::{ClientError, ErrorBody, ErrorCode, Findings, ProbeRequest};
 use serde::Serialize;
 
 use super::reload;
@@ -89,7 +89,14 @@ pub(crate) fn add(client: &Client, config: Option<&Path>, mut new: NewProfile) -
 
 /// Asks the provider by way of the daemon; a finding that is not well is an error.
 fn probe(client: &Client, add: &AddProfile) -> Result<Findings, Failure> {
-    let findings = client.probe(&to_probe(&add.profile, &add.settings))?;
+    let request = to_probe(&add.profile, &add.settings);
+    let findings = match client.probe(&request) {
+        // A daemon from before there were names says it without one.
+        Err(ClientError::Api(body)) if body.error == ErrorCode::UnsupportedField => {
+            client.probe(&ProbeRequest { name: None, ..request })?
+        }
+        answered => answered?,
+    };
     let Some(bad) = findings.findings.iter().find(|finding| !finding.ok) else { return Ok(findings) };
     let what = format!("nothing was written, because of the {}: {}", bad.check, bad.detail);
     let hint = bad.hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();
@@ -127,5 +134,43 @@ impl Added {
         }
         let next = if self.written.wants_client_secret { "client-secret set" } else { "login" };
         say(&format!("brokerctl: next: brokerctl {next} {name}\n"));
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use broker_client::Endpoint;
+
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_knows_no_names_is_asked_without_one() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("s");
+        let refusal = r#"{"error":"unsupported_field","error_description":"unknown field `name`"}"#;
+        let found = r#"{"ok":true,"findings":[{"check":"provider","ok":true,"detail":"answers"}]}"#;
+        let listener = UnixListener::bind(&path).unwrap();
+        let daemon = thread::spawn(move || {
+            [(400, refusal), (200, found)].map(|(status, body)| {
+                let (mut connection, _) = listener.accept().unwrap();
+                let mut request = [0; 4096];
+                let count = connection.read(&mut request).unwrap();
+                let head = "content-type: application/json\r\nconnection: close";
+                let length = body.len();
+                let answer = format!("HTTP/1.1 {status} X\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+                connection.write_all(answer.as_bytes()).unwrap();
+                String::from_utf8_lossy(&request[..count]).into_owned()
+            })
+        });
+        let client = Client::new(Endpoint::from_path(&path));
+        let add = AddProfile { profile: "sso".into(), ..AddProfile::default() };
+        assert!(probe(&client, &add).unwrap().ok);
+        let asked = daemon.join().unwrap();
+        assert!(asked[0].ends_with(r#"{"provider":"oidc","name":"sso"}"#), "{asked:?}");
+        assert!(asked[1].ends_with(r#"{"provider":"oidc"}"#), "{asked:?}");
     }
 }

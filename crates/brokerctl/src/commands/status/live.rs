@@ -47,7 +47,7 @@ pub(super) fn run(client: Client, (mut session, waker): (Session, Waker)) {
 fn lines(last: Option<&Whole>, trouble: Option<&str>, look: &Look) -> Vec<Line> {
     let table = last.map(|whole| describe::table(whole, clock::now()).render()).unwrap_or_default();
     let mut lines: Vec<_> = table.lines().map(Line::new).collect();
-    lines.extend(trouble.map(|why| Line::styled(Style::Bad, why)));
+    lines.extend(trouble.map(|why| Line::default().bad(why, look)));
     // The last row is the keys', whatever does not fit.
     lines.truncate(look.rows.saturating_sub(3));
     lines.push(Line::default());

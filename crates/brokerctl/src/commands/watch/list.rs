@@ -20,8 +20,8 @@ pub(super) struct List {
     past: VecDeque<String>,
     /// Why nothing is heard.
     pub(super) away: Option<String>,
-    /// What came of the last key.
-    pub(super) done: Option<String>,
+    /// What came of the last key, well or badly.
+    pub(super) done: Option<Result<String, String>>,
 }
 
 impl List {
@@ -85,8 +85,11 @@ impl List {
             lines.push(place.and(Style::Plain, &prompt.verification_uri));
         }
         lines.extend(self.past.iter().map(|text| Line::styled(Style::Dim, text)));
-        lines.extend(self.away.iter().map(|why| Line::styled(Style::Bad, why)));
-        lines.extend(self.done.iter().map(|what| Line::styled(Style::Good, what)));
+        lines.extend(self.away.iter().map(|why| Line::default().bad(why, look)));
+        lines.extend(self.done.iter().map(|done| match done {
+            Ok(what) => Line::default().good(what, look),
+            Err(why) => Line::default().bad(why, look),
+        }));
         // The keys are in the last row, whatever does not fit.
         lines.truncate(look.rows.saturating_sub(3));
         let dot = look.pick(" · ", " | ");

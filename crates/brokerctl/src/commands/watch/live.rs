@@ -61,26 +61,26 @@ fn act(key: Key, client: &Client, browser: Option<&Browser>, list: &mut List) {
     let done = match key {
         Key::Char('c' | 'C') => {
             Session::send(&osc52(&prompt.user_code));
-            "Code copied, if this terminal lets it.".to_owned()
+            Ok("Code copied, if this terminal lets it.".to_owned())
         }
         Key::Char('x' | 'X') => match client.cancel_prompt(&prompt.id) {
-            Ok(()) => "Cancelled.".to_owned(),
-            Err(error) => format!("Not cancelled: {error}."),
+            Ok(()) => Ok("Cancelled.".to_owned()),
+            Err(error) => Err(format!("Not cancelled: {error}.")),
         },
-        Key::Enter => open(browser, Link::of(&prompt).as_ref()).to_owned(),
+        Key::Enter => open(browser, Link::of(&prompt).as_ref()).map(str::to_owned).map_err(str::to_owned),
         _ => return,
     };
     list.done = Some(done);
 }
 
 /// Opens a page and says what came of it.
-fn open(browser: Option<&Browser>, link: Option<&Link>) -> &'static str {
+fn open(browser: Option<&Browser>, link: Option<&Link>) -> Result<&'static str, &'static str> {
     match (browser, link) {
-        (None, _) => "There is no browser here: open the page on another device.",
-        (_, None) => "There is no page to open.",
+        (None, _) => Err("There is no browser here: open the page on another device."),
+        (_, None) => Err("There is no page to open."),
         (Some(browser), Some(link)) => match browser.open(link) {
-            Ok(_) => "Page opened.",
-            Err(_) => "No browser came up: open the page yourself.",
+            Ok(_) => Ok("Page opened."),
+            Err(_) => Err("No browser came up: open the page yourself."),
         },
     }
 }

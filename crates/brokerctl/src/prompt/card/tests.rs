@@ -33,7 +33,7 @@ fn hostile() -> DevicePrompt {
     let scopes: Vec<_> = (0..200).map(|n| format!("scope{n}{bad}")).collect();
     example(json!({
         "user_code": "A".repeat(65536), "verification_uri": "javascript:alert(1)",
-        "verification_uri_complete": format!("https://x.test/{bad}"), "profile": bad, "account": bad,
+        "verification_uri_complete": format!("https://x.test/{bad}"), "profile": bad, "account": bad, "other_accounts": [bad, bad, bad, bad],
         "scopes": scopes, "requested_by": {"pid": 1, "command": bad}
     }))
 }
@@ -60,6 +60,10 @@ fn page() -> String {
         put("a page with the code in it", &look, &card(&complete(), &look));
     }
     let wide = look(80, 24, true);
+    let mistyped = json!({"account": "adda@contoso.com", "other_accounts": ["ada@contoso.com", "bob@contoso.com"]});
+    for look in [wide, look(20, 40, false)] {
+        put("a name that may be mistyped", &look, &card(&example(mistyped.clone()), &look));
+    }
     put("next to nothing known", &wide, &card(&example(json!({})), &wide));
     for look in [wide, look(20, 24, false)] {
         put("a hostile server", &look, &card(&hostile(), &look));
@@ -69,10 +73,10 @@ fn page() -> String {
         put(&format!("{state:?}"), &wide, &live(&state, left, EVERYTHING, &wide));
     }
     put("no browser here", &wide, &live(&State::Waiting, Duration::from_secs(59), OVER_SSH, &wide));
-    put("the code has run out", &wide, &live(&State::Waiting, Duration::ZERO, EVERYTHING, &wide));
     let narrow = look(20, 24, false);
     put("waiting", &narrow, &live(&State::Waiting, left, EVERYTHING, &narrow));
     for look in [wide, narrow] {
+        put("the code has run out", &look, &live(&State::Waiting, Duration::ZERO, EVERYTHING, &look));
         put("ended", &look, &ended("signed in as ada@contoso.com (work)", &look));
     }
     page
@@ -108,6 +112,25 @@ fn nothing_a_server_sends_gets_out_of_its_place() {
             }
         }
     }
+}
+
+/// On a light background as on a dark one: what is to be read is in the terminal's own colours, bold or dim. Colours are for
+/// marks, and the picture brings its own background.
+#[test]
+fn nothing_that_is_to_be_read_needs_a_background() {
+    let page = page();
+    let mut seen = std::collections::BTreeSet::new();
+    for piece in page.split("\\e[").skip(1) {
+        let (sgr, text) = piece.split_once('m').unwrap();
+        seen.insert(sgr);
+        match sgr {
+            "0" | "1" | "2" => {}
+            "32" | "1;31" => assert!(["✓", "ok:", "✗", "!"].contains(&text), "{text:?} is in colour {sgr}"),
+            "30;107" => assert!(!text.chars().any(char::is_alphanumeric), "{text:?} is in the picture's colours"),
+            other => panic!("{other} may vanish: {text:?}"),
+        }
+    }
+    assert_eq!(Vec::from_iter(seen), ["0", "1", "1;31", "2", "30;107", "32"], "every style is in the page");
 }
 
 /// A camera must find it: as many light rows and columns around as modules were asked for, all rows of one width.
