@@ -1,18 +1,15 @@
-//! Do the documents lead somewhere: their links to files and headings, their commands to something that is one?
+//! Do the documents lead somewhere: their links to files and headings?
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[cfg(unix)]
-use support::processes::{Home, binaries};
-
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The documents for readers: the README, `docs/`, and what stands beside them.
-fn documents() -> Vec<PathBuf> {
+pub(crate) fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for directory in [root(), root().join("docs"), root().join("docs/decisions")] {
         let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
@@ -24,7 +21,7 @@ fn documents() -> Vec<PathBuf> {
 }
 
 /// Returns a document without its blocks of code, where nothing is a link.
-fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let mut inside = false;
     let mut kept = Vec::new();
     for line in text.lines() {
@@ -38,7 +35,7 @@ fn prose(text: &str) -> String {
 }
 
 /// Returns the anchors of a document as GitHub makes them of headings.
-fn anchors(text: &str) -> BTreeSet<String> {
+pub(crate) fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text);
     let headings =
         headings.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
@@ -73,41 +70,29 @@ fn every_link_in_the_documents_leads_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The commands that tell usage from everything else without a daemon, and change nothing.
-#[cfg(unix)]
-const COMMANDS: &[&str] =
-    &["accounts", "client-secret", "doctor", "get-token", "login", "logout", "prompts", "reload", "status", "watch"];
-
-/// Every such command in a shell block is one that brokerctl takes: without a daemon it fails, but not for its usage.
-#[cfg(unix)]
+/// Each complaint has an answer, and each answer a test of that name.
 #[test]
-fn every_command_in_the_documents_is_one() {
-    let home = Home::new();
-    let mut tried = BTreeSet::new();
-    for document in documents() {
-        let text = fs::read_to_string(&document).expect("a document");
-        for line in text.split("```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next()).flat_map(str::lines) {
-            for rest in line.split("brokerctl ").skip(1) {
-                let command = rest.split(['|', ';', '&', ')', '>', '<', '#', '"', '`']).next().unwrap_or_default();
-                // Two spaces begin an explanation.
-                let command = command.split("  ").next().unwrap_or_default().trim().to_owned();
-                if COMMANDS.iter().any(|known| command.split(' ').next() == Some(known)) {
-                    tried.insert((document.clone(), command));
-                }
+fn every_answer_to_a_complaint_is_tested() {
+    fn sources(directory: &Path, all: &mut String) {
+        for path in fs::read_dir(directory).expect("a directory").filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.is_dir() && !path.ends_with("node_modules") && !path.ends_with("venv") {
+                sources(&path, all);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                *all += &fs::read_to_string(&path).expect("a source");
             }
         }
     }
-    assert!(tried.len() >= 15, "only {} commands found", tried.len());
-    for (document, command) in tried {
-        let mut run = home.command(&binaries().brokerctl).into_std();
-        run.env("BROKERD_SOCKET", home.path().join("none")).args(command.split_whitespace());
-        let output = run.stdin(std::process::Stdio::null()).output().expect("brokerctl");
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_ne!(output.status.code(), Some(2), "{}: brokerctl {command}\n{told}", document.display());
-        // Whatever went wrong, there is a page about it.
-        if let Some(page) = told.lines().find_map(|line| line.strip_prefix("see: docs/ERRORS.md#")) {
-            let errors = fs::read_to_string(root().join("docs/ERRORS.md")).expect("the page");
-            assert!(anchors(&errors).contains(page), "{page}");
-        }
+    let mut all = String::new();
+    sources(&root().join("crates"), &mut all);
+    sources(&root().join("tests"), &mut all);
+    let page = fs::read_to_string(root().join("docs/ANSWERS.md")).expect("the page");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).skip(2).collect();
+    assert_eq!(rows.len(), 20);
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, complaint, _, answer, test] = cells.as_slice() else { panic!("{row}") };
+        let test = test.trim_matches('`');
+        assert!(all.contains(&format!("fn {test}()")), "{complaint} has no test {test}");
+        assert!(answer.contains("](") || answer.contains('`'), "{answer} leads nowhere");
     }
 }

@@ -17,6 +17,9 @@ mod curl;
 mod doctor_way;
 #[cfg(test)]
 mod documents;
+#[cfg(unix)]
+#[cfg(test)]
+mod documents_commands;
 #[cfg(test)]
 mod documents_links;
 #[cfg(unix)]
@@ -65,6 +68,8 @@ mod real_systemd;
 mod real_terminal;
 #[cfg(unix)]
 mod schema;
+#[cfg(unix)]
+mod small_clients;
 #[cfg(unix)]
 mod sockets;
 mod stage;

@@ -17,11 +17,20 @@ use crate::stage::{Stage, prompted};
 const WRITE: &str = "BROKERD_WRITE_PICTURES";
 
 /// A block of the QR code is as high as a line, and white on black is too hard on the eyes.
-const LOOK: [(&str, &str); 3] = [
+const DARK: Look = [
     ("font: 14px", "font: 15.4px"),
     (".fg { fill: #AAAAAA }", ".fg { fill: #D8DBE2 }"),
     (".bg { fill: #000000 }", ".bg { fill: #1D2026 }"),
 ];
+/// The same screen on a light background: the programs do not know which it is.
+const LIGHT: Look = [
+    ("font: 14px", "font: 15.4px"),
+    (".fg { fill: #AAAAAA }", ".fg { fill: #24292E }"),
+    (".bg { fill: #000000 }", ".bg { fill: #F1EFE7 }"),
+];
+
+/// What the drawing has, and what is put there.
+type Look = [(&'static str, &'static str); 3];
 
 #[tokio::test]
 async fn pictures_show_what_the_terminal_shows() -> Result<()> {
@@ -34,6 +43,7 @@ async fn pictures_show_what_the_terminal_shows() -> Result<()> {
     let screen = terminal.until(|screen| code(screen).is_some() && screen.contains("Waiting for you, 14:5")).await;
     let code = code(&screen).context("just seen")?;
     album.take("prompt")?;
+    album.draw("prompt-light", &LIGHT)?;
 
     stage.server.approve(&code, "alice");
     terminal.until(|screen| screen.contains("signed in as ")).await;
@@ -77,13 +87,17 @@ impl Album<'_> {
         Ok(screen.replace(&home, "/home/alice").replace(port, "18443"))
     }
 
-    /// Draws what is on the screen, and writes that or holds it against the picture there is.
     fn take(&self, name: &str) -> Result<()> {
+        self.draw(name, &DARK)
+    }
+
+    /// Draws what is on the screen, and writes that or holds it against the picture there is.
+    fn draw(&self, name: &str, look: &Look) -> Result<()> {
         let screen = self.neutral(&self.terminal.screen_in_colour()?)?;
         let plain = self.neutral(&self.terminal.screen()?)?;
         let widest = plain.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default();
         let mut picture = Term::new().min_width_px(940.max(20 + widest * 93 / 10)).render_svg(screen.trim_end());
-        for (drawn, wanted) in LOOK {
+        for (drawn, wanted) in look {
             assert!(picture.contains(drawn), "{drawn}");
             picture = picture.replace(drawn, wanted);
         }

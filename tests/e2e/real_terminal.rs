@@ -1,5 +1,7 @@
 //! Is the prompt at home on a real terminal, and is that terminal as it was afterwards?
 
+#[cfg(test)]
+mod restored;
 pub(crate) mod tmux;
 
 use anyhow::Result;

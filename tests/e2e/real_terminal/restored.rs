@@ -1,0 +1,102 @@
+//! Is the terminal as it was, however the prompt ends: by a panic, by any signal, stopped by others and killed?
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use super::asked;
+use super::tmux::Terminal;
+use crate::stage::{Stage, prompted};
+
+#[tokio::test]
+async fn a_panic_gives_the_terminal_back_and_says_so_in_three_lines() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("a_panic", &stage.home, 100, 40).await? else { return Ok(()) };
+    let clock = stage.home.path().join("broken_clock.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/real_terminal/broken_clock.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&clock).arg(source).status()?;
+    ensure!(built.success(), "the preloaded clock");
+    let broken = stage.home.path().join("broken");
+    let command = format!("LD_PRELOAD={} BROKEN_CLOCK={} brokerctl get-token", clock.display(), broken.display());
+
+    // The thread that draws: who waits goes on waiting, on a terminal that is the user's again.
+    let daemon = stage.daemon().await;
+    terminal.line(&format!("clear; {command} >token; echo exit $?"))?;
+    let code = asked(&terminal).await;
+    std::fs::write(broken.with_extension("other"), "")?;
+    let screen = terminal.until(|screen| screen.contains("see: docs/ERRORS.md#internal")).await;
+    ensure!(screen.contains("brokerctl: a mistake in brokerctl at ") && screen.contains("hint: "), "{screen}");
+    ensure!(!screen.contains("Waiting for you") && !screen.contains("panicked"), "{screen}");
+    terminal.key("x")?;
+    terminal.until(|screen| screen.trim_end().ends_with('x')).await; // it is shown: echo is on again
+    stage.server.approve(&code, "alice");
+    terminal.until(|screen| screen.contains("exit 0")).await;
+    terminal.key("C-u")?;
+    terminal.assert_restored().await?;
+    std::fs::remove_file(broken.with_extension("other"))?;
+
+    // The one that waits: it ends as any other failure does.
+    stage.ok("logout").await;
+    terminal.line(&format!("clear; {command}; echo exit $?"))?;
+    asked(&terminal).await;
+    std::fs::write(broken.with_extension("main"), "")?;
+    daemon.kill9().await;
+    let screen = terminal.until(|screen| screen.contains("exit 1\n")).await;
+    ensure!(screen.contains("brokerctl: a mistake in brokerctl at ") && !screen.contains("panicked"), "{screen}");
+    terminal.assert_restored().await
+}
+
+#[tokio::test]
+async fn any_signal_that_ends_the_prompt_leaves_the_terminal_as_it_was() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("any_signal", &stage.home, 80, 24).await? else { return Ok(()) };
+    let _daemon = stage.daemon().await;
+    let mut staying = stage.spawn("get-token");
+    let code = prompted(&mut staying).await;
+    // A shell that mends the terminal itself, as bash does, would show nothing: `stty` of a plain sh is asked.
+    for (signal, status) in [("INT", 130), ("QUIT", 131), ("HUP", 129), ("TERM", 143)] {
+        terminal.line("clear; sh -c 'brokerctl get-token; echo exit $?; stty -a | grep -c -w -e -icanon -e -echo'")?;
+        assert_eq!(asked(&terminal).await, code, "everybody sees the same");
+        signalled(&descendant(&terminal.running()?)?, signal)?;
+        terminal.until(|screen| screen.contains(&format!("\nexit {status}\n0\n"))).await;
+        terminal.assert_restored().await?;
+    }
+    stage.server.approve(&code, "alice");
+    assert_eq!(staying.finish().await.code, Some(0), "who stayed is served");
+    Ok(())
+}
+
+/// SIGSTOP asks nobody; whoever sends it has the terminal as it is, and SIGCONT has the prompt again.
+#[tokio::test]
+async fn stopped_by_others_and_continued_it_goes_on() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("stopped_by_others", &stage.home, 80, 24).await? else { return Ok(()) };
+    let _daemon = stage.daemon().await;
+    terminal.line("clear; brokerctl get-token >token")?;
+    let code = asked(&terminal).await;
+    for stop in ["STOP", "TSTP"] {
+        signalled(&terminal.running()?, stop)?;
+        terminal.until(|screen| screen.contains("Stopped")).await;
+        terminal.assert_restored().await?;
+        terminal.resize(if stop == "STOP" { 60 } else { 80 }, 24)?;
+        terminal.line("clear; fg")?;
+        terminal.until(|screen| screen.contains("Waiting for you, ")).await;
+        terminal.key("c")?;
+        terminal.until(|screen| screen.contains("Code copied")).await;
+    }
+    stage.server.approve(&code, "alice");
+    terminal.until(|screen| screen.contains("signed in as alice@example.com")).await;
+    terminal.assert_restored().await
+}
+
+fn signalled(pid: &str, signal: &str) -> Result<()> {
+    let sent = Command::new("kill").args([&format!("-{signal}"), pid]).status()?;
+    ensure!(sent.success(), "kill -{signal} {pid}");
+    Ok(())
+}
+
+/// The only child of a process.
+fn descendant(pid: &str) -> Result<String> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    Ok(children.trim().to_owned())
+}
