@@ -90,6 +90,8 @@ async fn each_tool_gets_its_words() {
     assert_eq!(output.stdout, format!("username=token\npassword={token}\npassword_expiry_utc={on}\n"));
     let output = ask(&stage.home, "helper keyring --mode creds get https://pkg.example.com/", "").await;
     assert_eq!(output.stdout, format!("token\n{token}\n"));
+    let output = ask(&stage.home, "helper keyring --mode=creds --output=json get https://pkg.example.com/", "").await;
+    assert_eq!(json(&output.stdout), json!({"username": "token", "password": token}));
     let output = ask(&stage.home, "get-token -o azure-cli", "").await;
     let azure = json(&output.stdout);
     assert_eq!((&azure["accessToken"], &azure["expires_on"]), (&json!(token), &json!(on)));

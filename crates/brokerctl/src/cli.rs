@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::accounts::Logout;
 pub(crate) use self::client_secret::{ClientSecret, ClientSecretCommand};
 pub(crate) use self::exec::Exec;
-pub(crate) use self::helper::{Helper, KeyringMode, Kind, Mechanism, Whose};
+pub(crate) use self::helper::{Helper, KeyringMode, KeyringOutput, Kind, Mechanism, Whose};
 pub(crate) use self::profile::{Profile, ProfileAdd, ProfileCommand, ProfileRemove};
 pub(crate) use self::prompts::{Prompts, PromptsCommand};
 pub(crate) use self::service::{Service, ServiceCommand};

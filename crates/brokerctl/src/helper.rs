@@ -47,8 +47,10 @@ pub(crate) fn run(client: &Client, prompt: Mode, kind: &Kind) -> Result<(), Fail
         Kind::Docker { whose, action } => docker::run(&asker(whose), action),
         Kind::Gcloud { whose, file } => files::gcloud(&asker(whose), file),
         Kind::Git { whose, action } => git::run(&asker(whose), action),
-        Kind::Keyring { whose, mode, action, service, username } => {
-            keyring::run(&asker(whose), *mode, action, service, username.as_deref())
+        Kind::Keyring { whose, mode, output, action, service, username } => {
+            let question =
+                keyring::Question { mode: *mode, output: *output, action, service, username: username.as_deref() };
+            keyring::run(&asker(whose), &question)
         }
         Kind::Kubernetes { whose } => kubernetes::run(asker(whose)),
         Kind::Npm { whose } => npm::run(&asker(whose)),

@@ -57,7 +57,7 @@ mod tests {
             "cargo-credential-brokerd --cargo-plugin",
             "docker-credential-brokerd get",
             "git-credential-brokerd get",
-            "keyring --mode creds get https://x.test",
+            "keyring --mode=creds --output=json get https://x.test ada",
             "kubectl-credential-brokerd",
             "npm-credential-brokerd",
             "terraform-credentials-brokerd get app.terraform.io",

@@ -104,6 +104,9 @@ Examples:
         /// What to print: a password, or a user name and a password
         #[arg(long, value_enum, default_value_t = KeyringMode::Password)]
         mode: KeyringMode,
+        /// As what to print it
+        #[arg(long, value_enum, default_value_t = KeyringOutput::Plain)]
+        output: KeyringOutput,
         /// What is asked: get
         action: String,
         /// A URL or a host
@@ -183,6 +186,14 @@ pub(crate) enum KeyringMode {
     Password,
     /// The user name and the password, on two lines
     Creds,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyringOutput {
+    /// Lines
+    Plain,
+    /// An object
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
