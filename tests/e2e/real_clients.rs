@@ -2,7 +2,14 @@
 //!
 //! `docs/HELPERS.md` lists what was seen here. A program that the machine does not have is on record as skipped.
 
+mod azure;
+mod cargo;
+mod containers;
 mod git;
+mod kubernetes;
+mod mail;
+mod python;
+mod ssh;
 
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
@@ -88,4 +95,9 @@ async fn finish(stage: &Stage, mut command: Command) -> Output {
     stage.home.canary().check("stdout", &ended.stdout, &["access_token", "id_token"]);
     stage.home.canary().check("stderr", &ended.stderr, &["user_code"]);
     Output { code: ended.status.code(), stdout: text(ended.stdout), stderr: text(ended.stderr) }
+}
+
+/// Returns a program of `tests/real/python`.
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("real/python").join(name)
 }

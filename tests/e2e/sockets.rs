@@ -9,15 +9,15 @@ use support::processes::{Daemon, Output, binaries};
 use crate::stage::{PATIENCE, Stage, prompted};
 use crate::strangers::{can_become_another, open_copy};
 
-struct Restricted {
-    stage: Stage,
-    daemon: Daemon,
-    socket: PathBuf,
+pub(crate) struct Restricted {
+    pub(crate) stage: Stage,
+    pub(crate) daemon: Daemon,
+    pub(crate) socket: PathBuf,
 }
 
 impl Restricted {
     /// With a socket for the profile `work`, and a profile `other` that is not for it.
-    async fn new(more: &str) -> Self {
+    pub(crate) async fn new(more: &str) -> Self {
         let stage = Stage::new().await;
         let socket = stage.home.path().join("r/s");
         let path = socket.display().to_string();
@@ -31,7 +31,7 @@ impl Restricted {
         Self { stage, daemon, socket }
     }
 
-    async fn sign_in(&self) -> String {
+    pub(crate) async fn sign_in(&self) -> String {
         let mut asked = self.stage.spawn("get-token work");
         let code = prompted(&mut asked).await;
         self.stage.server.approve(&code, "alice");
