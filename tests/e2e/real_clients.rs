@@ -7,6 +7,7 @@ mod cargo;
 mod containers;
 mod git;
 mod kubernetes;
+mod languages;
 mod mail;
 mod python;
 mod ssh;
