@@ -5,7 +5,6 @@ use support::processes::binaries;
 use crate::stage::Stage;
 
 #[tokio::test]
-#[cfg(target_os = "linux")]
 async fn a_line_names_who_got_the_token() {
     let stage = Stage::new().await;
     let daemon = stage.daemon().await;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use support::fake_as::Options;
 use support::processes::Daemon;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
+#[cfg(target_os = "linux")]
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::time;
 
@@ -38,6 +40,7 @@ async fn fifty_callers_with_an_expired_token_cost_one_refresh() {
 }
 
 /// Sends these bytes, and more and more of `filler` if there is any, and returns what came back before the end.
+#[cfg(target_os = "linux")]
 async fn misbehave(daemon: &Daemon, bytes: &[u8], filler: usize) -> io::Result<String> {
     let stream = UnixStream::connect(daemon.socket()).await?;
     let (mut from, mut to) = stream.into_split();
@@ -74,6 +77,7 @@ async fn misbehave(daemon: &Daemon, bytes: &[u8], filler: usize) -> io::Result<S
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
+#[cfg(target_os = "linux")]
 fn peak_memory_kib(daemon: &Daemon) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid().expect("it runs"))).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");

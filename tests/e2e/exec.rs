@@ -6,6 +6,7 @@ use serde_json::Value;
 use support::processes::Output;
 
 use crate::stage::{Stage, prompted};
+#[cfg(target_os = "linux")]
 use crate::strangers::can_become_another;
 
 async fn sh(stage: &Stage, options: &str, script: &str) -> Output {

@@ -1,9 +1,10 @@
 //! End to end: real processes, and with them real parts where the machine has them (`tests/run`).
-#![cfg_attr(test, expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests and their helpers"))]
+#![cfg_attr(test, expect(clippy::expect_used, clippy::panic, reason = "tests and their helpers"))]
+#![cfg_attr(all(test, unix), expect(clippy::unwrap_used, reason = "tests"))]
 
 #[cfg(unix)]
 mod addresses;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod audit;
 #[cfg(unix)]
 mod ca_file;

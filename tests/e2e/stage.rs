@@ -1,5 +1,6 @@
 //! What most of the tests here stand on: the project's authorization server, a home with a sealed file in it, a daemon.
 
+#[cfg(unix)]
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -117,6 +118,7 @@ impl Stage {
     }
 
     /// Waits until a token has ended, by the server's clock and a little more.
+    #[cfg(unix)]
     pub(crate) async fn until_expired(&self, token: &str) {
         let ended = async {
             while self.server.access_token(token).is_some() {
@@ -132,6 +134,7 @@ impl Stage {
     }
 
     /// Where the sealed file is.
+    #[cfg(unix)]
     pub(crate) fn sealed_file(&self) -> PathBuf {
         self.home.state().join("brokerd").join("grants.sealed")
     }

@@ -69,6 +69,7 @@ impl ClientError {
                 Some("restart brokerd: it is older than this client")
             }
             Self::Api(body) => body.hint.as_deref(),
+            Self::Endpoint(error) => error.hint(),
             Self::Timeout => Some("it is very busy, or hangs: see its log, and restart it if that does not help"),
             Self::Gone => Some("start brokerd and ask again; a prompt whose code still lives goes on if that is soon"),
             _ => None,
@@ -155,6 +156,14 @@ mod tests {
             assert_eq!((error.code().as_str(), error.exit_code()), (code, exit), "{error}");
             assert_eq!(error.to_body().error.as_str(), code);
         }
+    }
+
+    #[test]
+    fn a_path_with_no_room_in_a_socket_says_what_to_set() {
+        let error = EndpointError::TooLong { path: "/x".into(), limit: 107 };
+        let body = ClientError::from(error).to_body();
+        assert_eq!(body.error, ErrorCode::Configuration);
+        assert!(body.hint.is_some_and(|hint| hint.contains("BROKERD_SOCKET")));
     }
 
     #[test]

@@ -112,6 +112,16 @@ pub enum EndpointError {
     NoUser,
 }
 
+impl EndpointError {
+    /// Returns one line of what to do about it, where its message does not say so already.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong { .. } => Some("set BROKERD_SOCKET to a shorter path, for brokerd as for its clients"),
+            Self::NotAPipe { .. } | Self::NoDirectory | Self::NoUser => None,
+        }
+    }
+}
+
 /// Which rule applies.
 #[cfg_attr(not(all(test, unix)), expect(dead_code, reason = "each platform makes one of them; the tests make all"))]
 enum Platform<'a> {

@@ -21,6 +21,7 @@ mod panics;
 mod prompt;
 mod rejected;
 mod service;
+#[cfg(unix)]
 mod terminal;
 
 use std::process::ExitCode;

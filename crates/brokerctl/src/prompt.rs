@@ -4,6 +4,7 @@
 //! JSON, one event a line, for programs. Nothing of it exists before a person is needed: most answers are silent.
 
 mod browser;
+#[cfg(unix)]
 mod card;
 #[cfg(unix)]
 mod code;
@@ -12,6 +13,7 @@ mod link;
 #[cfg(unix)]
 mod live;
 mod plain;
+#[cfg(unix)]
 mod qr;
 
 use std::io::{self, IsTerminal as _};

@@ -3,12 +3,13 @@
 //! The files are those of the repository's `systemd/` and `launchd/`, which packages install as well; only the path of the programs
 //! is another.
 
+#[cfg(unix)]
 mod files;
 #[cfg(any(target_os = "macos", all(test, unix)))]
 mod launchd;
 #[cfg(any(windows, test))]
 mod run_key;
-#[cfg(any(target_os = "linux", all(test, unix)))]
+#[cfg(target_os = "linux")]
 mod systemd;
 mod tool;
 
@@ -34,6 +35,7 @@ pub(crate) struct Plan {
     /// The daemon.
     pub(crate) brokerd: PathBuf,
     /// This command.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only a unit names it"))]
     pub(crate) brokerctl: PathBuf,
     /// Whether files that somebody edited may be replaced or removed.
     pub(crate) force: bool,
@@ -111,7 +113,7 @@ pub(crate) fn logs(follow: bool, lines: u32) -> Result<Command, Failure> {
 }
 
 /// What cannot be done for lack of a service manager, and what to do instead.
-#[cfg_attr(windows, expect(dead_code, reason = "it always has its registry"))]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere there always is one"))]
 fn no_manager(why: &str, plan: Option<&Plan>) -> Failure {
     let brokerd = plan.map_or_else(|| "brokerd".into(), |plan| plan.brokerd.display().to_string());
     ErrorBody::new(ErrorCode::NoServiceManager, why)

@@ -5,22 +5,15 @@
 //! However it ends, the terminal is as it was: by [`Drop`], by [`give_back`] where a panic is told, which may not unwind, and
 //! before each signal that ends or stops the process.
 
-#[cfg(unix)]
 mod block;
-#[cfg(unix)]
 mod keyboard;
-#[cfg(unix)]
 mod keys;
 mod look;
-#[cfg(unix)]
 mod session;
-#[cfg(unix)]
 mod signals;
 mod text;
 
-#[cfg(unix)]
 pub(crate) use self::keys::Key;
 pub(crate) use self::look::Look;
-#[cfg(unix)]
 pub(crate) use self::session::{Input, Session, Waker, give_back, start_of_line};
 pub(crate) use self::text::{Line, Style, wrap};

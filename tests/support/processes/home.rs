@@ -131,6 +131,7 @@ fn private(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
 fn private(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
 }

@@ -32,9 +32,8 @@ fn replace(mut command: Command) -> std::io::Result<()> {
 
 #[cfg(not(unix))]
 fn replace(mut command: Command) -> std::io::Result<()> {
-    use std::io::{Error, ErrorKind};
     let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(Error::new(ErrorKind::Other, format!("it ended with {status}"))) }
+    if status.success() { Ok(()) } else { Err(std::io::Error::other(format!("it ended with {status}"))) }
 }
 
 /// The first one in `PATH` that is not this program under another name.

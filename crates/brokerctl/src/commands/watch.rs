@@ -14,6 +14,7 @@ use crate::prompt::Mode;
 use crate::{clean, output, prompt};
 
 /// `brokerctl watch`
+#[cfg_attr(not(unix), expect(clippy::needless_pass_by_value, reason = "what draws keeps it"))]
 pub(crate) fn run(client: Client, mode: Mode, options: &Plain) -> Result<(), Failure> {
     #[cfg(unix)]
     if mode.may_draw()

@@ -37,16 +37,15 @@ pub(super) fn install(client: &Client, plan: &Plan) -> Result<Done, Failure> {
             done.push(format!("wrote {KEY}\\{VALUE}: {wanted}"));
         }
     }
-    match crate::editor::running(client)? {
-        Some(status) => unchanged.push(format!("brokerd {} runs, as process {}", status.version, status.pid)),
-        None => {
-            // A shell that reads what this command prints is not to wait for brokerd's end.
-            broker_windows::process::keep_standard_handles();
-            let mut program = Command::new(windowless(&plan.brokerd));
-            let spawned = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-            spawned.map_err(|error| ErrorBody::new(ErrorCode::Internal, format!("brokerd does not start: {error}")))?;
-            done.push("started brokerd".into());
-        }
+    if let Some(status) = crate::editor::running(client)? {
+        unchanged.push(format!("brokerd {} runs, as process {}", status.version, status.pid));
+    } else {
+        // A shell that reads what this command prints is not to wait for brokerd's end.
+        broker_windows::process::keep_standard_handles();
+        let mut program = Command::new(windowless(&plan.brokerd));
+        let spawned = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        spawned.map_err(|error| ErrorBody::new(ErrorCode::Internal, format!("brokerd does not start: {error}")))?;
+        done.push("started brokerd".into());
     }
     Ok(Done { manager: MANAGER, steps: done, unchanged })
 }

@@ -13,7 +13,6 @@ pub(crate) struct Look {
 
 impl Look {
     /// Looks at the terminal that stderr is, by its size and the environment.
-    #[cfg(unix)]
     pub(crate) fn of_stderr() -> Self {
         let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
         // A serial line may not know: what terminals have had since they were made of glass.
