@@ -6,19 +6,16 @@ use broker_client::{ErrorBody, ErrorCode};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::failure::{Failure, say};
+use crate::failure::Failure;
+#[cfg(unix)]
+use crate::failure::say;
 
 /// No secret comes near it.
 const LONGEST: u64 = 16 * 1024;
 
 /// Reads a secret, asking for it with these words where somebody can be asked. The hint is for whoever gives none.
 pub(crate) fn secret(asking: &str, hint: &str) -> Result<SecretString, Failure> {
-    let secret = if io::stdin().is_terminal() {
-        say(asking);
-        line()?
-    } else {
-        piped(io::stdin().lock())?
-    };
+    let secret = if io::stdin().is_terminal() { line(asking)? } else { piped(io::stdin().lock())? };
     let bare = secret.expose_secret().trim_end_matches(['\r', '\n']);
     if bare.is_empty() {
         let body = ErrorBody::new(ErrorCode::BadRequest, "there is no secret on stdin");
@@ -45,12 +42,14 @@ fn unreadable(error: &io::Error) -> Failure {
     ErrorBody::new(ErrorCode::BadRequest, format!("the secret cannot be read from stdin: {}", error.kind())).into()
 }
 
-/// Reads a line from stdin, a terminal.
+/// Asks, and reads a line from stdin, a terminal.
+///
+/// Asks once nothing typed is shown: whoever answers at once, as a program does, is heard and not seen.
 ///
 /// Signals from the keyboard are off meanwhile, because one that ended the process would leave the terminal without its echo;
 /// Ctrl-C ends the line instead, and is seen in it.
 #[cfg(unix)]
-fn line() -> Result<SecretString, Failure> {
+fn line(asking: &str) -> Result<SecretString, Failure> {
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
     /// What Ctrl-C types, and the exit code of whoever it interrupts.
@@ -64,11 +63,12 @@ fn line() -> Result<SecretString, Failure> {
     quiet.local_modes -= LocalModes::ECHO | LocalModes::ISIG;
     quiet.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
     tcsetattr(&terminal, OptionalActions::Flush, &quiet).map_err(failed)?;
+    say(asking);
     // A terminal gives a line at a time, of at most 4095 bytes.
     let mut typed = Zeroizing::new([0_u8; 4096]);
     let count = rustix::io::read(&terminal, &mut *typed);
     let restored = tcsetattr(&terminal, OptionalActions::Flush, &before);
-    crate::failure::say("\n");
+    say("\n");
     let count = count.and_then(|count| restored.map(|()| count)).map_err(failed)?;
     let typed = &typed[..count];
     if typed.contains(&CTRL_C) {
@@ -80,7 +80,7 @@ fn line() -> Result<SecretString, Failure> {
 
 /// A console's echo cannot be switched off without unsafe code.
 #[cfg(not(unix))]
-fn line() -> Result<SecretString, Failure> {
+fn line(_asking: &str) -> Result<SecretString, Failure> {
     let body = ErrorBody::new(ErrorCode::BadRequest, "the console would show the secret while it is typed");
     Err(body.with_hint("pipe it in").into())
 }
