@@ -8,8 +8,11 @@ use tempfile::TempDir;
 use super::*;
 use crate::real_parts::part;
 
-/// Makes one from the programs under test, by the same metadata as the real one; or skips the test.
+/// The one that `BROKERD_TEST_DEB` names; else makes one from the programs under test, by the same metadata; or skips the test.
 fn deb(test: &str, directory: &TempDir) -> Result<Option<PathBuf>> {
+    if let Some(ready) = std::env::var_os("BROKERD_TEST_DEB") {
+        return Ok(Some(ready.into()));
+    }
     let Some(cargo_deb) = part("BROKERD_TEST_CARGO_DEB", test)? else { return Ok(None) };
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     support::processes::binaries();
