@@ -9,10 +9,12 @@ macos=aarch64-apple-darwin
 macos_intel=x86_64-apple-darwin
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 root=$(readlink -f "$here/../..")
+# What is built from the checkout stays in it: cargo takes what another checkout built for its own when that is younger.
+built=$root/target/cross
 
 # cross_target TARGET: where cargo puts what it builds for it.
 cross_target() {
-	echo "${BROKERD_CROSS_TARGET_DIR:-$cross/target}/$1"
+	echo "${BROKERD_CROSS_TARGET_DIR:-$built}/$1"
 }
 
 # cross_cargo ARGUMENT…: the cargo of that toolchain, whatever rustup and the caller's environment say. What it
@@ -21,7 +23,7 @@ cross_target() {
 cross_cargo() {
 	env -u RUSTUP_TOOLCHAIN -u RUSTC -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER -u CARGO -u CARGO_BUILD_TARGET \
 		-u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS CARGO_PROFILE_DEV_DEBUG=none CARGO_INCREMENTAL=0 \
-		PATH="$toolchain/bin:$PATH" CARGO_TARGET_DIR="${BROKERD_CROSS_TARGET_DIR:-$cross/target}" \
+		PATH="$toolchain/bin:$PATH" CARGO_TARGET_DIR="${BROKERD_CROSS_TARGET_DIR:-$built}" \
 		"$toolchain/bin/cargo" "$@"
 }
 

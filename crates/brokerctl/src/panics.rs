@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use broker_client::{ErrorBody, ErrorCode};
 
-use crate::failure::{Failure, Voice, say};
+use crate::failure::{Failure, Voice};
 
 /// Runs `work`; a panic on any thread is told in one voice with other failures, and one on this thread ends it so too.
 pub(crate) fn told(voice: Voice, work: impl FnOnce() -> ExitCode) -> ExitCode {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         #[cfg(unix)]
-        say(crate::terminal::give_back());
+        crate::failure::say(crate::terminal::give_back());
         // Who wants a backtrace has said so.
         if std::env::var_os("RUST_BACKTRACE").is_some() {
             usual(panic);

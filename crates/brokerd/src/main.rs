@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use broker_ipc::endpoint::Endpoint;
+use broker_ipc::endpoint::{Endpoint, EndpointError};
 use brokerd::arguments::Arguments;
 use brokerd::broker::{Broker, Parts};
 use brokerd::chance::Chance;
@@ -47,7 +47,8 @@ fn main() -> ExitCode {
     match run(&arguments, config_file) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            let hint = error.downcast_ref::<EndpointError>().and_then(EndpointError::hint);
+            tracing::error!("{error:#}{}", hint.map_or_else(String::new, |hint| format!(": {hint}")));
             if error.chain().any(supervision::is_to_be_changed) { EXIT_CONFIGURATION.into() } else { ExitCode::FAILURE }
         }
     }

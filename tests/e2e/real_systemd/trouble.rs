@@ -120,7 +120,8 @@ async fn what_is_missing_or_too_long_is_said_in_a_line_and_nothing_hangs() -> Re
     let long = format!("timeout 20 brokerd --socket /home/ada/{}", "x".repeat(120));
     let long = machine.run(&long).await?;
     ensure!(
-        long.code == Some(6) && long.stderr.contains("longer than the 107 bytes a socket may have: set BROKERD_SOCKET"),
+        long.code == Some(6)
+            && long.stderr.contains("longer than the 107 bytes a socket may have: set BROKERD_SOCKET to"),
         "{long:?}"
     );
 
