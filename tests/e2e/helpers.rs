@@ -18,12 +18,14 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("helper cargo --cargo-plugin", CARGO),
     ("helper curl --url https://pkg.example.com/", ""),
     ("helper docker get", "https://pkg.example.com/v2/\n"),
+    ("helper gcloud --file token", ""),
     ("helper git get", GIT),
     ("helper keyring get https://pkg.example.com/simple/ ada", ""),
     ("helper kubernetes", ""),
     ("helper npm", ""),
     ("helper sasl", ""),
     ("helper terraform get pkg.example.com", ""),
+    ("helper wlcg", ""),
     ("az account get-access-token --output json --resource https://x.test", ""),
     ("azd auth token --output json --no-prompt --scope https://x.test/.default", ""),
 ];
@@ -169,12 +171,41 @@ async fn what_makes_no_sense_is_an_error_that_repeats_nothing() {
         ("helper git get", format!("protocol=http\nhost=x.test\npassword={SECRET}\n")),
         ("helper git erase", format!("password={SECRET}\n")),
         ("helper git get", format!("password={SECRET}{}\n", "x".repeat(300_000))),
+        // What has no stdin is asked by its arguments, in which a tool may pass on a URL with a password.
+        ("helper curl --url ftp://ada:{}@x.test/", String::new()),
+        ("helper curl --url http://ada:{}@x.test/", String::new()),
+        ("helper keyring get ftp://ada:{}@x.test/ ada", String::new()),
+        ("helper keyring set x.test ada", SECRET.to_owned()),
+        ("helper terraform get ada:{}@/", String::new()),
+        ("helper terraform store x.test", format!("{{\"token\":\"{SECRET}\"}}")),
     ];
     for (question, stdin) in questions {
-        let output = ask(&home, question, &stdin).await;
+        let output = ask(&home, &question.replace("{}", SECRET), &stdin).await;
         assert!(!format!("{output:?}").contains(SECRET), "{question}: {output:?}");
         assert_ne!(output.code, Some(0), "{question}: {output:?}");
         assert_eq!(output.stderr.lines().count(), 1, "{question}: {output:?}");
         assert!(!output.stderr.contains("not running"), "{question}: nobody is to be asked: {output:?}");
+    }
+}
+
+/// Bytes that are no text, and text that is not what was asked for.
+#[tokio::test]
+async fn no_helper_that_reads_stdin_takes_garbage() {
+    let home = Home::new();
+    for question in ["helper bazel get", "helper cargo --cargo-plugin", "helper docker get", "helper git get"] {
+        for garbage in [&b"\xff\xfe\0hunter2"[..], b"\n", b"[]", b"\0"] {
+            let ctl = Ctl::new(&home).limit(PATIENCE).stdin(garbage);
+            let output = ctl.run(question.split_whitespace()).await;
+            assert_ne!(output.code, Some(0), "{question}: {output:?}");
+            assert_eq!(output.stderr.lines().count(), 1, "{question}: {garbage:?}: {output:?}");
+            assert!(!format!("{output:?}").contains("hunter2"), "{question}: {output:?}");
+        }
+    }
+    // kubectl's request is in its environment.
+    for info in ["{", "[]", r#"{"apiVersion":"hunter2"}"#, r#"{"apiVersion":7}"#] {
+        let ctl = Ctl::new(&home).limit(PATIENCE).env("KUBERNETES_EXEC_INFO", info);
+        let output = ctl.run(["helper", "kubernetes"]).await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{info}: {output:?}");
+        assert!(output.stderr.lines().count() == 1 && !output.stderr.contains("hunter2"), "{info}: {output:?}");
     }
 }
