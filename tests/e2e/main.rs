@@ -24,6 +24,8 @@ mod documents_commands;
 #[cfg(test)]
 mod documents_links;
 #[cfg(unix)]
+mod elsewhere;
+#[cfg(unix)]
 mod environment;
 #[cfg(unix)]
 mod exec;

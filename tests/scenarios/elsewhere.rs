@@ -1,6 +1,7 @@
 //! A caller that cannot show a prompt is answered at once, and the prompt is raised where somebody sees it.
 
 use broker_client::{Event, Interaction, TokenRequest};
+use support::fake_as::{Endpoint, Fault, Grant};
 use support::rig::{Rig, exposed, interactive, never, s};
 
 fn elsewhere() -> TokenRequest {
@@ -61,6 +62,33 @@ async fn who_declined_is_left_alone_for_a_while() {
         assert!(rig.client.prompts().await.expect("prompts").prompts.is_empty(), "not so soon");
     }
     rig.pass(s(600)).await;
+    rig.refused(&elsewhere()).await;
+    rig.pass(s(1)).await;
+    assert_eq!(rig.client.prompts().await.expect("prompts").prompts.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_time_is_over_is_waited_for() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let _events = rig.new_client().events().await.expect("a reader");
+    rig.expire().await;
+    let gate = rig.fake.hold(Grant::RefreshToken);
+    assert_eq!(rig.refused(&elsewhere()).await.error.as_str(), "timeout");
+    rig.fake.revoke_user("alice");
+    gate.open();
+    rig.pass(s(1)).await;
+    assert_eq!(rig.client.prompts().await.expect("prompts").prompts.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_nobody_saw_is_no_reason_to_be_quiet() {
+    let rig = Rig::start();
+    let _events = rig.new_client().events().await.expect("a reader");
+    rig.fake.script(Endpoint::DeviceAuthorization, Fault::status(503));
+    rig.refused(&elsewhere()).await;
+    rig.pass(s(60)).await;
+    assert!(rig.client.prompts().await.expect("prompts").prompts.is_empty(), "the provider gave none");
     rig.refused(&elsewhere()).await;
     rig.pass(s(1)).await;
     assert_eq!(rig.client.prompts().await.expect("prompts").prompts.len(), 1);

@@ -96,6 +96,7 @@ pub struct Client {
 }
 
 struct Process {
+    command: Option<String>,
     executable: Option<String>,
     unit: Option<String>,
 }
@@ -115,8 +116,18 @@ impl Client {
         self.socket.as_ref().map(|socket| socket.path.display().to_string())
     }
 
+    /// Returns the base name of its executable, as it was when somebody first wanted to know: a caller that is not waited for
+    /// may be gone when a prompt names it.
+    pub(crate) fn command(&self) -> Option<&str> {
+        self.process().command.as_deref()
+    }
+
     fn process(&self) -> &Process {
-        self.process.get_or_init(|| Process { executable: self.peer.executable(), unit: self.peer.unit() })
+        self.process.get_or_init(|| Process {
+            command: self.peer.command(),
+            executable: self.peer.executable(),
+            unit: self.peer.unit(),
+        })
     }
 }
 

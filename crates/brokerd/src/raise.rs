@@ -5,6 +5,9 @@
 //! 3. The prompt is in `GET /v1/prompts` and `/v1/events`; a `brokerctl login` joins it; and the configuration's
 //!    `[prompt] command` is run: fixed arguments, the values in its environment, ten seconds, never a token.
 //! 4. If it ends without a sign-in, none is raised for a while: a build that tries again every minute must not nag.
+//!
+//! A caller whose time is over before it is known whether a person is needed is waited for as well: the prompt, if there must be
+//! one, is raised when its caller has left.
 
 mod hook;
 
@@ -43,10 +46,16 @@ pub(crate) async fn token(
     request: TokenRequest,
     client: &Arc<Client>,
 ) -> Result<Acquired, ErrorBody> {
+    // It leaves with its answer, and the prompt is to name it.
+    client.command();
     let silent = TokenRequest { interaction: Some(Interaction::Never), ..request.clone() };
     let refusal = match Acquisition::new(broker, silent, Goal::Token, client).next().await {
         Told::Done(outcome) => match *outcome {
             Err(body) if body.error == ErrorCode::InteractionRequired => body,
+            Err(body) if body.error == ErrorCode::Timeout => {
+                raise(broker, request, client);
+                return Err(body);
+            }
             outcome => return outcome,
         },
         Told::Prompt(_) => return Err(crate::explain::Refusal::internal().body),
@@ -78,6 +87,7 @@ fn raise(broker: &Arc<Broker>, request: TokenRequest, client: &Arc<Client>) -> b
 
 /// Waits for the sign-in.
 async fn wait(broker: Arc<Broker>, mut acquisition: Acquisition, command: Vec<String>, key: Key) {
+    let mut was_seen = false;
     let signed_in = loop {
         let told = tokio::select! {
             told = acquisition.next() => told,
@@ -85,12 +95,17 @@ async fn wait(broker: Arc<Broker>, mut acquisition: Acquisition, command: Vec<St
         };
         match told {
             Told::Done(outcome) => break outcome.is_ok(),
-            Told::Prompt(_) if command.is_empty() => {}
-            // Beside the wait: a hook that hangs must not hide that the prompt has ended.
-            Told::Prompt(prompt) => drop(broker.tasks.spawn(hook::run(command.clone(), *prompt))),
+            Told::Prompt(prompt) => {
+                was_seen = true;
+                if !command.is_empty() {
+                    // Beside the wait: a hook that hangs must not hide that the prompt has ended.
+                    drop(broker.tasks.spawn(hook::run(command.clone(), *prompt)));
+                }
+            }
         }
     };
-    broker.raised.leave(key, signed_in);
+    // What no provider gave a code for has nagged nobody.
+    broker.raised.leave(key, signed_in || !was_seen);
 }
 
 impl Raised {
@@ -114,9 +129,9 @@ impl Raised {
         matches!(self.lock().get(key), Some(State::Waiting))
     }
 
-    fn leave(&self, key: Key, signed_in: bool) {
+    fn leave(&self, key: Key, may_return: bool) {
         let mut raised = self.lock();
-        if signed_in {
+        if may_return {
             raised.remove(&key);
         } else {
             raised.insert(key, State::Quiet(Instant::now() + QUIET));

@@ -16,7 +16,7 @@ impl Client {
     pub(crate) fn requester(&self) -> Requester {
         Requester {
             pid: self.peer.pid,
-            command: self.peer.command(),
+            command: self.command().map(str::to_owned),
             via: self.socket.as_ref().map(|socket| socket.path.display().to_string()),
         }
     }

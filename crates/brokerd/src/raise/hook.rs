@@ -12,6 +12,10 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Runs the command. Its arguments are the configuration's, whatever a provider or a caller sent; the values are in its
 /// environment. It hears nothing, and nothing it says is read. Dropping the future kills it.
 pub(super) async fn run(command: Vec<String>, prompt: DevicePrompt) {
+    run_until(command, prompt, tokio::time::sleep(LIMIT)).await;
+}
+
+async fn run_until(command: Vec<String>, prompt: DevicePrompt, limit: impl Future<Output = ()>) {
     let Some((program, arguments)) = command.split_first() else { return };
     let mut hook = Command::new(program);
     hook.args(arguments)
@@ -27,14 +31,17 @@ pub(super) async fn run(command: Vec<String>, prompt: DevicePrompt) {
         Ok(child) => child,
         Err(error) => return tracing::warn!(program, %error, "[prompt] command cannot be started"),
     };
-    match tokio::time::timeout(LIMIT, child.wait()).await {
-        Ok(Ok(status)) if status.success() => tracing::debug!(program, "[prompt] command ran"),
-        Ok(Ok(status)) => tracing::warn!(program, %status, "[prompt] command failed"),
-        Ok(Err(error)) => tracing::warn!(program, %error, "[prompt] command was lost"),
-        Err(_) => {
+    let ended = tokio::select! {
+        ended = child.wait() => ended,
+        () = limit => {
             tracing::warn!(program, "[prompt] command did not end in ten seconds and is killed");
-            end(&mut child).await;
+            return end(&mut child).await;
         }
+    };
+    match ended {
+        Ok(status) if status.success() => tracing::debug!(program, "[prompt] command ran"),
+        Ok(status) => tracing::warn!(program, %status, "[prompt] command failed"),
+        Err(error) => tracing::warn!(program, %error, "[prompt] command was lost"),
     }
 }
 
@@ -70,4 +77,41 @@ async fn end(child: &mut tokio::process::Child) {
 #[cfg(not(unix))]
 async fn end(child: &mut tokio::process::Child) {
     child.kill().await.ok();
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether a process is there and has not ended.
+    fn runs(pid: &str) -> bool {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+    }
+
+    async fn until(wanted: impl Fn() -> bool) {
+        while !wanted() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_that_does_not_end_is_killed_with_what_it_started() {
+        let prompt = serde_json::json!({
+            "id": "p", "user_code": "AB-CD", "verification_uri": "https://x.test", "expires_at": "2026-01-01T00:00:00Z",
+            "expires_in": 1, "interval": 5, "profile": "work", "scopes": [], "requested_by": {},
+        });
+        let prompt: DevicePrompt = serde_json::from_value(prompt).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let told = directory.path().join("told");
+        let script = format!("sleep 600 & echo $$ $! >{0}.new; mv {0}.new {0}; wait", told.display());
+        let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
+        run_until(command, prompt, until(|| told.exists())).await;
+        let pids = std::fs::read_to_string(&told).unwrap();
+        let pids: Vec<_> = pids.split_whitespace().collect();
+        assert_eq!(pids.len(), 2);
+        let gone = until(|| pids.iter().all(|pid| !runs(pid)));
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("both have ended");
+    }
 }
