@@ -219,6 +219,22 @@ async fn a_store_that_takes_nothing_is_9_before_anybody_is_asked() {
     assert_eq!(stage.server.count(Endpoint::DeviceAuthorization), 0);
 }
 
+/// As in a container: what there is to do instead has a page of its own.
+#[tokio::test]
+async fn no_service_manager_is_1_and_says_what_to_do_without() -> anyhow::Result<()> {
+    let test = "exit_codes::no_service_manager_is_1";
+    if std::path::Path::new("/run/systemd/system").exists() || !cfg!(target_os = "linux") {
+        return crate::real_parts::skip(test, "there is a service manager here");
+    }
+    let stage = Stage::new().await;
+    for command in ["service install", "service status", "service uninstall"] {
+        let output = stage.run(command).await;
+        failed(&output, 1, &["there is no service manager here", "hint: run it without one", "brokerd &"]);
+        assert!(output.stderr.ends_with("see: docs/ERRORS.md#no_service_manager\n"), "{}", output.stderr);
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn wrong_usage_is_2() {
     let stage = Stage::new().await;

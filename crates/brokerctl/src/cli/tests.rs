@@ -121,7 +121,11 @@ fn a_negative_duration_is_told_what_a_duration_is() {
 }
 
 #[test]
-fn a_misspelt_command_is_suggested() {
+fn a_misspelt_command_or_option_is_suggested() {
     let error = Cli::try_parse_from(["brokerctl", "get-tokn"]).unwrap_err().to_string();
     assert!(error.contains("'get-token'"), "{error}");
+    for (option, near) in [("--acount", "'--account'"), ("--no-promt", "'--no-prompt'"), ("--scopes", "'--scope'")] {
+        let error = Cli::try_parse_from(["brokerctl", "get-token", option, "x"]).unwrap_err().to_string();
+        assert!(error.contains(near), "{error}");
+    }
 }
