@@ -74,16 +74,33 @@ async fn stopped_by_others_and_continued_it_goes_on() -> Result<()> {
     let _daemon = stage.daemon().await;
     terminal.line("clear; brokerctl get-token >token")?;
     let code = asked(&terminal).await;
-    for stop in ["STOP", "TSTP"] {
-        signalled(&terminal.running()?, stop)?;
-        terminal.until(|screen| screen.contains("Stopped")).await;
-        terminal.assert_restored().await?;
-        terminal.resize(if stop == "STOP" { 60 } else { 80 }, 24)?;
-        terminal.line("clear; fg")?;
-        terminal.until(|screen| screen.contains("Waiting for you, ")).await;
-        terminal.key("c")?;
-        terminal.until(|screen| screen.contains("Code copied")).await;
-    }
+    signalled(&terminal.running()?, "STOP")?;
+    terminal.until(|screen| screen.contains("Stopped")).await;
+    terminal.resize(60, 24)?;
+    terminal.line("clear; fg")?;
+    terminal.until(|screen| screen.contains("Waiting for you, ")).await;
+    terminal.key("c")?;
+    terminal.until(|screen| screen.contains("Code copied")).await;
+    stage.server.approve(&code, "alice");
+    terminal.until(|screen| screen.contains("signed in as alice@example.com")).await;
+    terminal.assert_restored().await
+}
+
+/// A shell without line editing leaves the terminal as what it stopped has left it.
+#[tokio::test]
+async fn stopped_by_ctrl_z_it_leaves_the_terminal_as_it_was() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("stopped_by_ctrl_z", &stage.home, 80, 24).await? else { return Ok(()) };
+    let _daemon = stage.daemon().await;
+    terminal.line("PS1='$ ' exec sh -i")?;
+    terminal.line("clear; brokerctl get-token >token")?;
+    let code = asked(&terminal).await;
+    terminal.key("C-z")?;
+    let screen = terminal.until(|screen| screen.contains("Stopped")).await;
+    ensure!(!screen.contains("Waiting for you"), "what it drew has gone:\n{screen}");
+    terminal.assert_restored().await?;
+    terminal.line("fg")?;
+    terminal.until(|screen| screen.contains("Waiting for you, ")).await;
     stage.server.approve(&code, "alice");
     terminal.until(|screen| screen.contains("signed in as alice@example.com")).await;
     terminal.assert_restored().await
