@@ -243,6 +243,12 @@ async fn a_first_login_makes_its_profile() {
     assert_eq!(output.code, Some(6), "{output:?}");
     assert!(output.stderr.contains("--provider NAME and --client-id ID"), "who cannot be asked is told: {output:?}");
     let issuer = stage.server.issuer();
+    // A client id that was mistyped is found out by the sign-in, when the profile is there already.
+    let output = stage.run(&format!("login sso --issuer {issuer} --client-id lci")).await;
+    assert_eq!(output.code, Some(6), "{output:?}");
+    assert!(output.stderr.contains("client_id lci"), "{output:?}");
+    assert!(output.stderr.contains("or begin again: brokerctl profile remove sso, then brokerctl login"), "{output:?}");
+    stage.ok("profile remove sso").await;
     let mut asked = stage.spawn(&format!("login sso --issuer {issuer} --client-id cli"));
     let code = prompted(&mut asked).await;
     stage.server.approve(&code, "alice");

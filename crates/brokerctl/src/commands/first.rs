@@ -50,6 +50,17 @@ pub(super) fn profile(client: &Client, options: &Login) -> Result<String, Failur
     Ok(name)
 }
 
+/// Adds to a refusal of the profile that was just made how to begin again: a client id is easily mistyped.
+pub(super) fn or_begin_again(failure: Failure, profile: &str) -> Failure {
+    match failure {
+        Failure::Client(ClientError::Api(mut body)) if body.error == ErrorCode::Configuration => {
+            let hint = body.hint.take().map(|hint| format!("{hint}; or begin again: ")).unwrap_or_default();
+            (*body).with_hint(format!("{hint}brokerctl profile remove {profile}, then brokerctl login")).into()
+        }
+        other => other,
+    }
+}
+
 /// Asks, and reads a line without the spaces around it; nothing where stdin has ended.
 fn answer(question: &str, from: impl BufRead) -> Result<Option<String>, Failure> {
     say(question);

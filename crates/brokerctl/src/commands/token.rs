@@ -36,8 +36,9 @@ pub(crate) fn login(client: &Client, prompter: &mut Prompter, options: &Login) -
         Err(Some(failure)) if !first::is_wanted(client, &failure) => return Err(failure),
         Err(_) => {
             // The tenant is the new profile's own.
-            let profile = Some(first::profile(client, options)?);
-            sign_in(client, prompter, &TokenRequest { profile, tenant: None, ..request })?
+            let profile = first::profile(client, options)?;
+            let request = TokenRequest { profile: Some(profile.clone()), tenant: None, ..request };
+            sign_in(client, prompter, &request).map_err(|failure| first::or_begin_again(failure, &profile))?
         }
     };
     prompter.signed_in(&account, &profile);

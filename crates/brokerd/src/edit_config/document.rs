@@ -52,7 +52,7 @@ impl EditError {
             Self::Syntax(_) if let Err(error) = Config::parse(path, text) => refused(error),
             Self::Unknown(name) => unknown_profile(name, path),
             Self::Exists(_) => ErrorBody::new(ErrorCode::Configuration, format!("{self} in {}", path.display()))
-                .with_hint("give the new one another name, or add --replace; what is not named then is gone"),
+                .with_hint("give the new one another name, or replace it: brokerctl profile add --replace; what is not named then is gone"),
             Self::Value(_) => ErrorBody::new(ErrorCode::BadRequest, self.to_string()),
             Self::Syntax(_) | Self::NoTable => {
                 ErrorBody::new(ErrorCode::Configuration, format!("{}: {self}", path.display()))

@@ -5,6 +5,7 @@ use broker_client::{ErrorBody, ErrorCode};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
+use crate::prompt::Link;
 
 /// What can be chosen, and what is asked then. The last is any provider by its issuer.
 const PROVIDERS: [(&str, &str, Place); 8] = [
@@ -150,6 +151,9 @@ fn is_word(text: &str) -> Result<(), &'static str> {
 
 fn is_url(text: &str) -> Result<(), &'static str> {
     is_word(text)?;
+    if text.starts_with("http://") && Link::parse(text).is_none() {
+        return Err("Plain http is for this machine only: it begins with https://.");
+    }
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/')) {
         return Ok(());
@@ -220,6 +224,7 @@ mod tests {
             "8",
             "not a url",
             "sso.example.com",
+            "http://sso.example.com",
             "",
             "https://i",
             "",

@@ -101,7 +101,7 @@ fn probe(client: &Client, add: &AddProfile) -> Result<Findings, Failure> {
     let what = format!("nothing was written, because of the {}: {}", bad.check, bad.detail);
     let hint = bad.hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();
     Err(ErrorBody::new(bad.error.unwrap_or(ErrorCode::Configuration), what)
-        .with_hint(format!("{hint}--no-check writes it all the same"))
+        .with_hint(format!("{hint}brokerctl profile add --no-check writes it all the same"))
         .into())
 }
 
