@@ -6,11 +6,14 @@ mod azure;
 mod cargo;
 mod containers;
 mod git;
+mod google;
 mod kubernetes;
 mod languages;
 mod mail;
+mod npm;
 mod python;
 mod ssh;
+mod terraform;
 
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
@@ -101,4 +104,18 @@ async fn finish(stage: &Stage, mut command: Command) -> Output {
 /// Returns a program of `tests/real/python`.
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("real/python").join(name)
+}
+
+/// What is pinned is what the document says was seen.
+#[test]
+fn the_document_names_the_versions_that_are_pinned() {
+    let pinned = std::fs::read_to_string(script("requirements.txt")).expect("the lock file");
+    let document = script("../../../docs/HELPERS.md");
+    let document = std::fs::read_to_string(document).expect("the document");
+    for name in ["azure-identity", "google-auth", "kubernetes", "pip", "uv"] {
+        let version = pinned.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
+        let version = version.and_then(|version| version.split(' ').next()).expect("it is pinned");
+        let row = document.lines().find(|line| line.starts_with(&format!("| {name} ")));
+        assert!(row.is_some_and(|row| row.contains(&format!("| {version} |"))), "{name} is {version} now: {row:?}");
+    }
 }

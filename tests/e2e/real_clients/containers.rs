@@ -1,12 +1,16 @@
-//! skopeo, and with it what shares its library (podman, buildah), looking a credential up for a registry.
+//! Docker's command, and skopeo, which shares its library with podman and buildah, looking a credential up for a registry.
+
+use std::future::{Ready, ready};
+use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use support::fake_as::Ca;
 use support::processes::Output;
 use support::resource::{Answer, Asked, Resource, answer, unauthorized};
 
 use super::{Desk, command, daemon, finish, host, link};
-use crate::real_parts::part;
+use crate::real_parts::{part, skip};
 use crate::stage::Stage;
 
 /// How the registry wants the credential.
@@ -18,15 +22,13 @@ enum Way {
     TokenServer,
 }
 
-/// A registry with one image, which is for those with a good token as their password.
-async fn registry(stage: &Stage, way: Way) -> Resource {
+/// What a registry with one image answers, which is for those with a good token as their password.
+fn registry(stage: &Stage, way: Way) -> impl Fn(Asked) -> Ready<Answer> + Clone + Send + Sync + 'static {
     let tokens = stage.server.clone();
-    let registry = Resource::http(move |asked: Asked| {
-        let welcome =
-            asked.basic().is_some_and(|(user, password)| user == "token" && tokens.access_token(&password).is_some());
-        async move { serve(&asked, way, welcome) }
-    });
-    registry.await.expect("a server")
+    move |asked: Asked| {
+        let good = |(user, password): (String, String)| user == "token" && tokens.access_token(&password).is_some();
+        ready(serve(&asked, way, asked.basic().is_some_and(good)))
+    }
 }
 
 fn serve(asked: &Asked, way: Way, welcome: bool) -> Answer {
@@ -45,6 +47,7 @@ fn serve(asked: &Asked, way: Way, welcome: bool) -> Answer {
         _ if !inside => unauthorized(&[&challenge]),
         "/v2/" => json(&json!({})),
         "/v2/tools/image/manifests/latest" => answer(200, MANIFEST, MANIFEST_TEXT),
+        path if path.starts_with("/v2/tools/image/blobs/") => answer(200, "application/octet-stream", "{}"),
         _ => answer(404, "text/plain", "no\n"),
     }
 }
@@ -72,7 +75,7 @@ async fn skopeo_has_its_credential_from_the_helper() -> Result<()> {
     }
     for way in [Way::Basic, Way::TokenServer] {
         let stage = Stage::new().await;
-        let registry = registry(&stage, way).await;
+        let registry = Resource::http(registry(&stage, way)).await?;
         let desk = Desk::at(stage, &host(&registry)).await;
         let output = inspect(&desk.stage, &registry).await;
         assert_eq!((output.code, output.stdout.as_str()), (Some(0), MANIFEST_TEXT), "{way:?}: {output:?}");
@@ -89,7 +92,7 @@ async fn without_brokerd_it_goes_on_as_nobody() -> Result<()> {
         return Ok(());
     }
     let stage = Stage::new().await;
-    let registry = registry(&stage, Way::Basic).await;
+    let registry = Resource::http(registry(&stage, Way::Basic)).await?;
     link(&stage);
     let away = inspect(&stage, &registry).await;
     let _daemon = daemon(&stage, &host(&registry)).await;
@@ -104,5 +107,36 @@ async fn without_brokerd_it_goes_on_as_nobody() -> Result<()> {
     // It is then nobody, with no password, by name.
     let nothing = |asked: &Asked| asked.basic().is_none_or(|pair| pair == (String::new(), String::new()));
     assert!(registry.log().iter().all(nothing), "{:?}", registry.log());
+    Ok(())
+}
+
+/// The one command of Docker's that asks a registry itself; the others have an engine do it, with the same lookup.
+#[tokio::test]
+async fn docker_has_its_credential_from_the_helper_and_none_without() -> Result<()> {
+    let test = "real_clients::containers::docker_has_its_credential_from_the_helper_and_none_without";
+    let docker = ["/usr/local/bin/docker", "/usr/bin/docker"].into_iter().find(|path| Path::new(path).exists());
+    let Some(docker) = docker else { return skip(test, "there is no docker here") };
+    let stage = Stage::new().await;
+    let registry = Resource::https(&Ca::new(), registry(&stage, Way::Basic)).await?;
+    let host = format!("127.0.0.1:{}", registry.port());
+    let config = json!({"credHelpers": {&host: "brokerd"}}).to_string();
+    std::fs::create_dir(stage.home.path().join(".docker"))?;
+    stage.home.write(".docker/config.json", config.as_bytes())?;
+    link(&stage);
+    let inspect = async || {
+        let mut docker = command(&stage, docker);
+        docker.args(["manifest", "inspect", "--insecure", &format!("{host}/tools/image:latest")]);
+        finish(&stage, docker).await
+    };
+    let away = inspect().await;
+    let _daemon = daemon(&stage, &super::host(&registry)).await;
+    let nobody = inspect().await;
+    assert!(away.code != Some(0) && nobody.code != Some(0), "{away:?} {nobody:?}");
+    assert!(registry.log().iter().all(|asked| asked.basic().is_none()), "{:?}", registry.log());
+
+    let token = stage.sign_in("alice").await;
+    let output = inspect().await;
+    assert!(output.code == Some(0) && output.stdout.contains("sha256:44136fa355b3"), "{output:?}");
+    assert!(registry.log().iter().any(|asked| asked.basic() == Some(("token".into(), token.clone()))), "{output:?}");
     Ok(())
 }
