@@ -16,6 +16,8 @@ mod footprint;
 #[cfg(target_os = "linux")]
 mod growth;
 #[cfg(target_os = "linux")]
+mod instructions;
+#[cfg(target_os = "linux")]
 mod limit;
 #[cfg(target_os = "linux")]
 mod machine;
@@ -92,6 +94,9 @@ fn bench(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants("refresh") {
         refresh::measure(&runtime, options, &mut report)?;
+    }
+    if options.wants("instructions") {
+        instructions::measure(&runtime, options, &mut report)?;
     }
     report.end(options)
 }

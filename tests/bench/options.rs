@@ -9,7 +9,7 @@ pub(crate) const HELP: &str = "\
 bench DIRECTORY [--dynamic DIRECTORY] [--only GROUP]… [--quick] [--write]
 
 DIRECTORY has the brokerd and brokerctl to measure; --dynamic names one with a brokerctl that is linked
-as cargo does it. The groups are commands, sockets, growth, footprint and refresh. --quick makes a tenth
+as cargo does it. The groups are commands, sockets, growth, footprint, refresh and instructions. --quick makes a tenth
 of the rounds. --write writes docs/PERFORMANCE.md and its plots; without it the figures are printed.
 BROKERD_BENCH_PIZAUTH names a pizauth to measure beside.
 ";

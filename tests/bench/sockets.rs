@@ -74,8 +74,10 @@ impl Drop for Limit {
     }
 }
 
-const REQUEST: &[u8] = b"POST /v1/token HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\ncontent-length: 23\r\n\r\n{\"interaction\":\"never\"}";
-const LAST_REQUEST: &[u8] = b"POST /v1/token HTTP/1.1\r\nhost: brokerd\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 23\r\n\r\n{\"interaction\":\"never\"}";
+/// A request.
+pub(crate) const REQUEST: &[u8] = b"POST /v1/token HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\ncontent-length: 23\r\n\r\n{\"interaction\":\"never\"}";
+/// The only one of its connection.
+pub(crate) const LAST_REQUEST: &[u8] = b"POST /v1/token HTTP/1.1\r\nhost: brokerd\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 23\r\n\r\n{\"interaction\":\"never\"}";
 
 /// The request of all of these.
 pub(crate) fn request() -> TokenRequest {
