@@ -112,10 +112,16 @@ fn the_document_names_the_versions_that_are_pinned() {
     let pinned = std::fs::read_to_string(script("requirements.txt")).expect("the lock file");
     let document = script("../../../docs/HELPERS.md");
     let document = std::fs::read_to_string(document).expect("the document");
+    let seen = |name: &str, version: &str| {
+        let row = document.lines().find(|line| line.starts_with(&format!("| {name} ")));
+        assert!(row.is_some_and(|row| row.contains(&format!("| {version} |"))), "{name} is {version} now: {row:?}");
+    };
+    let pnpm = std::fs::read(script("../pnpm/package.json")).expect("the manifest");
+    let pnpm: serde_json::Value = serde_json::from_slice(&pnpm).expect("JSON");
+    seen("pnpm", pnpm["dependencies"]["pnpm"].as_str().expect("a version"));
     for name in ["azure-identity", "google-auth", "kubernetes", "pip", "uv"] {
         let version = pinned.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
         let version = version.and_then(|version| version.split(' ').next()).expect("it is pinned");
-        let row = document.lines().find(|line| line.starts_with(&format!("| {name} ")));
-        assert!(row.is_some_and(|row| row.contains(&format!("| {version} |"))), "{name} is {version} now: {row:?}");
+        seen(name, version);
     }
 }
