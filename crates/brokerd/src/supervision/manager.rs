@@ -174,12 +174,12 @@ impl Socket {
 
 #[cfg(test)]
 #[cfg(target_os = "linux")]
-mod tests {
+pub(super) mod tests {
     use std::os::unix::net::UnixDatagram;
 
     use super::*;
 
-    fn manager() -> (tempfile::TempDir, UnixDatagram, Manager) {
+    pub(in crate::supervision) fn manager() -> (tempfile::TempDir, UnixDatagram, Manager) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
@@ -188,7 +188,7 @@ mod tests {
         (directory, socket, manager)
     }
 
-    fn heard(socket: &UnixDatagram) -> String {
+    pub(in crate::supervision) fn heard(socket: &UnixDatagram) -> String {
         let mut message = [0; 512];
         match socket.recv(&mut message) {
             Ok(length) => String::from_utf8(message[..length].to_vec()).unwrap(),

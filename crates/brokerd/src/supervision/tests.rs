@@ -17,6 +17,10 @@ use crate::vault::Vault;
 const SHORT: Duration = Duration::from_millis(300);
 
 fn broker(vault: Vault) -> Arc<Broker> {
+    broker_of(Manager::default(), vault)
+}
+
+fn broker_of(manager: Manager, vault: Vault) -> Arc<Broker> {
     Broker::start(Parts {
         clock: Clock::system(),
         chance: Chance::system(),
@@ -26,7 +30,7 @@ fn broker(vault: Vault) -> Arc<Broker> {
         config: Ok(Config::default()),
         store_is_fixed: true,
         state_dir: None,
-        manager: Manager::default(),
+        manager,
     })
 }
 
@@ -73,6 +77,25 @@ async fn a_vault_that_stands_still_outside_of_a_call_is_not_alive() {
     drop(broker.vault.open().await);
     assert_eq!(feel_while_accepting(&broker).await, Err("the vault"));
     drop(release);
+}
+
+/// Not by a timer beside them: by the parts themselves.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_watchdog_is_fed_by_a_daemon_that_is_alive_and_by_no_other() {
+    let (_directory, told, manager) = manager::tests::manager();
+    let opened = MemoryStore::new();
+    let vault = Vault::spawn_with(StoreKind::Memory, move || {
+        Ok(Opened { store: Box::new(opened.clone()), why: "a test".to_owned() })
+    });
+    let broker = broker_of(manager, vault.unwrap());
+    feed(&broker, SHORT).await;
+    assert_eq!(manager::tests::heard(&told), "", "nobody accepts");
+    tokio::select! {
+        () = go_round(&broker) => {}
+        () = feed(&broker, SHORT) => {}
+    }
+    assert_eq!(manager::tests::heard(&told), "WATCHDOG=1\n");
 }
 
 /// A store that stops the thread where no call is under way.
