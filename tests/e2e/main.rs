@@ -23,6 +23,8 @@ mod documents;
 mod documents_commands;
 #[cfg(test)]
 mod documents_links;
+#[cfg(test)]
+mod documents_openapi;
 #[cfg(unix)]
 mod elsewhere;
 #[cfg(unix)]
