@@ -45,8 +45,7 @@ dist *args:
 deb *args:
     packaging/deb {{args}}
 
-# What a token costs, beside the machine's limit and the other brokers; --write writes docs/PERFORMANCE.md
-bench *args:
-    RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target "$(rustc -vV | sed -n 's/^host: //p')" --package brokerctl --package brokerd
+# What a token costs, beside the machine's limit and the other brokers, by what `just dist` makes; --write writes docs/PERFORMANCE.md
+bench *args: dist
     cargo build --release --locked --package brokerctl
-    cargo run --profile bench --locked --package broker-tests --bin bench -- "target/$(rustc -vV | sed -n 's/^host: //p')/release" --dynamic target/release {{args}}
+    cargo run --profile bench --locked --package broker-tests --bin bench -- target/dist/brokerd-*-"$(rustc -vV | sed -n 's/^host: //p')"/bin --dynamic target/release {{args}}

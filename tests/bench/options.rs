@@ -41,7 +41,7 @@ impl Options {
             match word.as_str() {
                 "--dynamic" => {
                     let directory = words.next().ok_or("--dynamic which directory?")?;
-                    options.dynamic = Some(binaries(Path::new(&directory))?.brokerctl);
+                    options.dynamic = Some(found(Path::new(&directory), "brokerctl")?);
                 }
                 "--only" => options.only.push(words.next().ok_or("--only which group?")?),
                 "--quick" => options.rounds /= 10,
@@ -59,8 +59,9 @@ impl Options {
 }
 
 fn binaries(directory: &Path) -> Result<Binaries, String> {
-    let found = |name: &str| {
-        directory.join(name).canonicalize().map_err(|error| format!("{name} in {}: {error}", directory.display()))
-    };
-    Ok(Binaries { brokerd: found("brokerd")?, brokerctl: found("brokerctl")? })
+    Ok(Binaries { brokerd: found(directory, "brokerd")?, brokerctl: found(directory, "brokerctl")? })
+}
+
+fn found(directory: &Path, name: &str) -> Result<PathBuf, String> {
+    directory.join(name).canonicalize().map_err(|error| format!("{name} in {}: {error}", directory.display()))
 }
