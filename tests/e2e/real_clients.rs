@@ -6,6 +6,7 @@ mod azure;
 mod cargo;
 mod containers;
 mod git;
+#[cfg(target_os = "linux")]
 mod google;
 mod kubernetes;
 mod languages;

@@ -8,7 +8,6 @@ use super::{Desk, command, finish, script};
 use crate::real_parts::part;
 use crate::stage::Stage;
 
-#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn its_default_credential_is_the_commands() -> Result<()> {
     let test = "real_clients::google::its_default_credential_is_the_commands";
