@@ -1,9 +1,20 @@
-//! Would a leak be found? The check stands in the teardown of every daemon here; this is the check of the check.
+//! Would a leak be found? The check stands in the teardown of every daemon here; this is the check of the check, and a
+//! whole life in which there is none.
 
-use support::fake_as::Issued;
-use support::processes::{Canary, Daemon};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::time::Duration;
 
-use crate::stage::Stage;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rustix::process::Signal;
+use support::fake_as::{Client, Endpoint, Issued, Options};
+use support::processes::{Binaries, Canary, Daemon, Home, binaries};
+use tokio::time;
+
+use crate::real_parts::skip;
+use crate::stage::{PATIENCE, Stage, options};
 
 fn watching_for(value: &str) -> Canary {
     let canary = Canary::default();
@@ -23,6 +34,104 @@ fn a_secret_is_found_wherever_it_stands_in_a_text() {
     }
     assert!(canary.found(b"rt-a_b.c", &["refresh_token"]).is_none(), "where it belongs");
     assert!(!Canary::default().is_awake());
+}
+
+/// Values whose encodings are special somewhere: base64's two letters that differ, what a form must escape, every length.
+const PLANTED: &[&str] = &[
+    "rt-a_b.c~d+e/f",
+    "s3cret, with spaces & more?",
+    "~~~???>>>",
+    "0123456789ab",
+    "0123456789abc",
+    "rt-\u{e9}\u{20ac}",
+];
+
+#[test]
+fn a_secret_is_found_in_every_encoding() {
+    for value in PLANTED {
+        let canary = watching_for(value);
+        let each = |written: fn(u8) -> String| value.bytes().map(written).collect::<String>().into_bytes();
+        let mut texts: Vec<(&str, Vec<u8>)> = vec![(
+            "a query",
+            url::form_urlencoded::Serializer::new(String::from("a=1")).append_pair("c", value).finish().into_bytes(),
+        )];
+        texts.push(("hex", each(|byte| format!("{byte:02x}"))));
+        texts.push(("HEX", each(|byte| format!("{byte:02X}"))));
+        texts.push(("every byte escaped", each(|byte| format!("%{byte:02X}"))));
+        texts.push(("UTF-16 LE", value.encode_utf16().flat_map(u16::to_le_bytes).collect()));
+        texts.push(("UTF-16 BE", value.encode_utf16().flat_map(u16::to_be_bytes).collect()));
+        let escaped: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        texts.push(("HTTP Basic", STANDARD.encode(format!("cli:{escaped}")).into()));
+        for before in ["", "c", "cl", "cli:", "client:", "https"] {
+            for after in ["", "\n", "&x=1"] {
+                let whole = format!("{before}{value}{after}");
+                texts.push(("base64", STANDARD.encode(&whole).into()));
+                texts.push(("base64url", URL_SAFE_NO_PAD.encode(&whole).into()));
+            }
+        }
+        for (encoding, mut text) in texts {
+            assert!(canary.found(&text, &[]).is_some(), "{value} in {encoding}");
+            text.splice(0..0, *b"DEBUG \0\xff sent=");
+            text.extend_from_slice(b"\xfe at=1");
+            assert!(canary.found(&text, &[]).is_some(), "{value} in {encoding}, in the middle");
+            assert!(watching_for("rt-another-one").found(&text, &[]).is_none(), "{value} in {encoding}");
+        }
+    }
+}
+
+/// A stage whose client has a secret, and the daemon in which it is set.
+async fn confidential() -> (Stage, Daemon) {
+    const SECRET: &str = "s3cret of cli+/~";
+    let clients = vec![Client::confidential("cli", SECRET)];
+    let stage = Stage::with(Options { clients, access_token_lifetime: Duration::from_secs(3), ..options() }).await;
+    let script = format!("#!/bin/sh\nulimit -c \"$(ulimit -H -c)\"\nexec '{}' \"$@\"\n", binaries().brokerd.display());
+    let brokerd = stage.home.write("with-core-dumps", script.as_bytes()).expect("a script");
+    std::fs::set_permissions(&brokerd, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+    let config = stage.config() + "client_secret = \"keyring\"\n";
+    let dumping = Binaries { brokerd, ..binaries().clone() };
+    let daemon = Daemon::launch(&stage.home).config(&config).try_start(&dumping).await.expect("a daemon");
+    let set = stage.ctl().stdin(SECRET).run(["client-secret", "set", "work"]).await;
+    assert_eq!(set.code, Some(0), "{set:?}");
+    (stage, daemon)
+}
+
+#[tokio::test]
+async fn a_whole_life_leaves_no_secret_anywhere_in_any_encoding() {
+    let (stage, daemon) = confidential().await;
+    let first = stage.sign_in("alice").await;
+    stage.until_expired(&first).await;
+    stage.ok("get-token --no-prompt").await;
+    stage.ok("get-token --force-refresh").await;
+    stage.ok("accounts -o json").await;
+    stage.ok("status -o json").await;
+    stage.ok("logout --all").await;
+    let count = |endpoint: Endpoint| stage.server.count(endpoint);
+    assert!(stage.refreshes() >= 2 && count(Endpoint::Revocation) >= 1, "it was a whole life");
+    assert!(daemon.sigterm().await.success());
+    // The client's secret, the tokens and the device code are on neither side of the socket, nor in any file of the home.
+    stage.home.canary().check_directory(stage.home.path());
+}
+
+/// Whether a process that aborts in this directory leaves a core.
+async fn cores_are_written(home: &Home) -> bool {
+    let mut shell = home.command("/bin/sh".as_ref());
+    shell.args(["-c", "ulimit -c \"$(ulimit -H -c)\"; kill -ABRT $$"]).stdin(Stdio::null()).stderr(Stdio::null());
+    time::timeout(PATIENCE, shell.status()).await.expect("in time").expect("a process").core_dumped()
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_aborted_leaves_no_core() {
+    if !cores_are_written(&Home::new()).await {
+        skip("leaks::a_daemon_that_is_aborted_leaves_no_core", "this machine writes no core of anything")
+            .expect("a record");
+        return;
+    }
+    let (stage, mut daemon) = confidential().await;
+    stage.sign_in("alice").await;
+    daemon.signal(Signal::ABORT);
+    let ended = daemon.exited().await;
+    assert!(ended.signal() == Some(Signal::ABORT.as_raw()) && !ended.core_dumped(), "{ended:?}");
+    stage.home.canary().check_directory(stage.home.path());
 }
 
 #[tokio::test]

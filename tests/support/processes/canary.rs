@@ -1,10 +1,16 @@
-//! Looks for what must not be seen where it must not be: secrets in logs, on terminals, in `/proc`, in clear on disk.
+//! Looks for what must not be seen where it must not be: secrets in logs, on terminals, in `/proc`, on disk; in clear
+//! or encoded.
+
+mod forms;
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use aho_corasick::AhoCorasick;
+
+use self::forms::forms;
 use crate::fake_as::{FakeAs, Issued};
 
 /// What is secret in one home. A home that watches for something makes its daemons log everything.
@@ -63,18 +69,18 @@ impl Canary {
         }
     }
 
-    /// Returns the first secret that stands in a text.
+    /// Returns the first secret that stands in a text, as it is or encoded.
     pub fn found(&self, text: &[u8], spared: &[&str]) -> Option<Issued> {
-        let secrets = self.sources().iter().flat_map(|source| source()).collect::<Vec<_>>();
-        // One pass for each would take minutes over the logs of a crowd: look the words of the text up instead.
-        let words: std::collections::HashSet<&[u8]> = text.split(|byte| !is_of_a_secret(*byte)).collect();
-        let stands = |value: &str| {
-            let value = value.as_bytes();
-            words.contains(value)
-                || words.iter().any(|word| word.len() > value.len() && word.windows(value.len()).any(|at| at == value))
-        };
-        let mut secrets = secrets.into_iter().filter(|secret| !spared.contains(&secret.kind));
-        secrets.find(|secret| !secret.value.is_empty() && stands(&secret.value))
+        if text.is_empty() {
+            return None;
+        }
+        let mut secrets = self.sources().iter().flat_map(|source| source()).collect::<Vec<_>>();
+        secrets.retain(|secret| !spared.contains(&secret.kind));
+        let forms = secrets.iter().flat_map(|secret| forms(&secret.value).into_iter().map(move |form| (secret, form)));
+        let (of, forms): (Vec<_>, Vec<_>) = forms.unzip();
+        // One pass for each would take minutes over the logs of a crowd: this is one for all.
+        let all = AhoCorasick::new(forms).unwrap_or_else(|error| panic!("what to look for: {error}"));
+        all.find(text).map(|found| of[found.pattern()].clone())
     }
 
     fn sources(&self) -> MutexGuard<'_, Vec<Source>> {
@@ -86,11 +92,6 @@ impl fmt::Debug for Canary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Canary").field("awake", &self.is_awake()).finish()
     }
-}
-
-/// The characters that tokens and codes are made of (RFC 6749 §A, b64token, JWT).
-fn is_of_a_secret(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'/')
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
