@@ -80,5 +80,7 @@ mod sockets;
 mod stage;
 #[cfg(unix)]
 mod strangers;
+#[cfg(unix)]
+mod tls_faults;
 #[cfg(windows)]
 mod windows;

@@ -43,7 +43,7 @@ pub use self::journal::{AccessToken, Family, Issued, Request, Revoked};
 pub use self::options::{Client, Discovery, ENTRA_CLIENT_ID, Options, RefreshTokens, Rotation, Tenant, User};
 pub use self::raw::{Piece, Raw};
 use self::state::State;
-pub use self::tls::Ca;
+pub use self::tls::{Ca, Handshake, Leaf};
 
 /// A running authorization server; clones are handles to the same one.
 #[derive(Clone)]
@@ -136,6 +136,11 @@ impl FakeAs {
     /// Refuses new connections, or takes them again.
     pub fn refuse_connections(&self, refuse: bool) {
         self.with(|state| state.connections.refused = refuse);
+    }
+
+    /// Meets those who connect by TLS from now on like this; with none, as it should.
+    pub fn meet_with(&self, handshake: Option<Handshake>) {
+        self.with(|state| state.connections.handshake = handshake);
     }
 
     /// Ends every open connection, answered or not.

@@ -38,6 +38,8 @@ pub(super) struct Connections {
     pub(super) count: usize,
     /// Ends those that are open.
     pub(super) drop: CancellationToken,
+    /// How TLS begins, if not as it should.
+    pub(super) handshake: Option<super::Handshake>,
 }
 
 pub(super) struct RefreshToken {

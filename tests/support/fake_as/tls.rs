@@ -11,7 +11,8 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::{FakeAs, Options, http};
@@ -21,10 +22,37 @@ pub struct Ca {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
+/// How a server meets those who connect.
+#[derive(Clone)]
+pub enum Handshake {
+    /// With a certificate, which the client may find wanting.
+    Accepted(TlsAcceptor),
+    /// With these bytes in answer to the first message, and the end of the connection.
+    Answered(&'static [u8]),
+}
+
+/// What a server's certificate is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaf {
+    /// As it should be.
+    Good,
+    /// It ended an hour ago.
+    Expired,
+    /// It begins in an hour.
+    NotYetValid,
+    /// It is for `elsewhere.test` alone.
+    OtherName,
+}
+
 impl Ca {
     /// Makes one. It is good for a day, and its certificates for `localhost` and for `as.test`, which only a test's proxy knows.
     pub fn new() -> Self {
-        Self::generate().unwrap_or_else(|error| panic!("a certificate authority: {error}"))
+        Self::named("broker tests")
+    }
+
+    /// Makes one of another name.
+    pub fn named(name: &str) -> Self {
+        Self::generate(name).unwrap_or_else(|error| panic!("a certificate authority: {error}"))
     }
 
     /// Returns its certificate as PEM.
@@ -34,20 +62,25 @@ impl Ca {
 
     /// Returns what a server for `localhost` accepts connections with.
     pub fn acceptor(&self) -> io::Result<TlsAcceptor> {
-        Ok(TlsAcceptor::from(Arc::new(self.server()?)))
+        self.acceptor_for(Leaf::Good)
     }
 
-    fn generate() -> Result<Self, rcgen::Error> {
-        let mut params = params("broker tests")?;
+    /// The same with a certificate like this.
+    pub fn acceptor_for(&self, leaf: Leaf) -> io::Result<TlsAcceptor> {
+        Ok(TlsAcceptor::from(Arc::new(self.server(leaf)?)))
+    }
+
+    fn generate(name: &str) -> Result<Self, rcgen::Error> {
+        let mut params = params(name, Leaf::Good)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
     }
 
     /// Returns a server's configuration, with a key of its own.
-    fn server(&self) -> io::Result<rustls::ServerConfig> {
+    fn server(&self, leaf: Leaf) -> io::Result<rustls::ServerConfig> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let mut params = params("localhost").map_err(io::Error::other)?;
+        let mut params = params("localhost", leaf).map_err(io::Error::other)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
@@ -88,8 +121,14 @@ impl FakeAs {
             if self.with(|state| state.connections.refused) {
                 continue;
             }
+            let handshake = self.with(|state| state.connections.handshake.clone());
             let (server, acceptor) = (self.clone(), acceptor.clone());
             self.inner.tasks.spawn(async move {
+                let acceptor = match handshake {
+                    None => acceptor,
+                    Some(Handshake::Accepted(other)) => other,
+                    Some(Handshake::Answered(bytes)) => return drop(answer_once(stream, bytes).await),
+                };
                 // A client that does not trust us leaves here: no request, and none in the log.
                 if let Ok(stream) = acceptor.accept(stream).await {
                     http::serve(server, stream, true).await;
@@ -99,14 +138,29 @@ impl FakeAs {
     }
 }
 
+/// Reads once, for what was not read would end the connection by a reset, before what is sent here arrives.
+async fn answer_once(mut stream: TcpStream, bytes: &[u8]) -> io::Result<()> {
+    let mut hello = Vec::with_capacity(16 * 1024);
+    stream.read_buf(&mut hello).await?;
+    stream.write_all(bytes).await?;
+    stream.shutdown().await
+}
+
 /// What both certificates have in common.
 #[expect(clippy::disallowed_methods, reason = "a certificate is good by the wall clock of whoever looks at it")]
-fn params(name: &str) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::new(["localhost", "127.0.0.1", "as.test"].map(str::to_owned))?;
+fn params(name: &str, leaf: Leaf) -> Result<CertificateParams, rcgen::Error> {
+    let names: &[&str] =
+        if leaf == Leaf::OtherName { &["elsewhere.test"] } else { &["localhost", "127.0.0.1", "as.test"] };
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
     params.distinguished_name.push(DnType::CommonName, name);
     let now = SystemTime::now();
-    params.not_before = (now - HALF_A_DAY).into();
-    params.not_after = (now + HALF_A_DAY).into();
+    let (begin, end) = match leaf {
+        Leaf::Good | Leaf::OtherName => (now - HALF_A_DAY, now + HALF_A_DAY),
+        Leaf::Expired => (now - HALF_A_DAY, now - HOUR),
+        Leaf::NotYetValid => (now + HOUR, now + HALF_A_DAY),
+    };
+    params.not_before = begin.into();
+    params.not_after = end.into();
     Ok(params)
 }
 
@@ -116,4 +170,5 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}-----END {label}-----\n", lines.collect::<String>())
 }
 
+const HOUR: Duration = Duration::from_secs(3600);
 const HALF_A_DAY: Duration = Duration::from_secs(12 * 3600);

@@ -14,6 +14,10 @@ const TRUST: Hint =
 const CLOCK: Hint =
     "check this machine's clock; else the provider must renew it (ca_file is for another authority only)";
 const NAME: Hint = "check the host in the profile; ca_file cannot help, another server answers under this name";
+const NOT_TLS: Hint =
+    "check the port and the scheme in the profile; a proxy or a captive portal may answer in its place";
+const OLD: Hint = "brokerd speaks TLS 1.2 and 1.3; an older server, or a proxy that opens TLS, must learn one of them";
+const CUT: Hint = "try again; if it stays, a firewall or a proxy on the way does not let this host through";
 
 /// What the caller is told of an error below HTTP or of HTTP itself.
 pub(super) fn unreachable(error: &(dyn Error + 'static)) -> OutboundError {
@@ -22,9 +26,11 @@ pub(super) fn unreachable(error: &(dyn Error + 'static)) -> OutboundError {
         if let Some(tunnel) = cause.downcast_ref::<TunnelError>() {
             return Unreachable { why: clean(&tunnel.to_string()), hint: Some(tunnel.hint()) }.into();
         }
-        if let Some(rustls::Error::InvalidCertificate(wrong)) = cause.downcast_ref() {
-            let (what, hint) = certificate(wrong);
+        if let Some((what, hint)) = cause.downcast_ref().and_then(handshake) {
             return Unreachable { why: clean(&what), hint: Some(hint) }.into();
+        }
+        if cause.to_string() == CUT_OFF {
+            return Unreachable { why: "it ended the connection in the TLS handshake".into(), hint: Some(CUT) }.into();
         }
         next = inner(cause);
     }
@@ -54,6 +60,16 @@ fn inner<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'stati
     }
 }
 
+/// What went wrong before the first request, where more can be said than TLS itself says.
+fn handshake(wrong: &rustls::Error) -> Option<(String, Hint)> {
+    match wrong {
+        rustls::Error::InvalidCertificate(wrong) => Some(certificate(wrong)),
+        rustls::Error::InvalidMessage(_) => Some(("what answers there does not speak TLS".into(), NOT_TLS)),
+        rustls::Error::AlertReceived(alert) => Some((format!("it refused the TLS handshake: {alert:?}"), OLD)),
+        _ => None,
+    }
+}
+
 /// What is wrong with a certificate.
 fn certificate(wrong: &CertificateError) -> (String, Hint) {
     match wrong {
@@ -76,6 +92,9 @@ fn certificate(wrong: &CertificateError) -> (String, Hint) {
         other => (format!("the provider's certificate is not good: {other}"), TRUST),
     }
 }
+
+/// As tokio-rustls says it, without a type of its own.
+const CUT_OFF: &str = "tls handshake eof";
 
 #[cfg(test)]
 mod tests {
