@@ -87,6 +87,7 @@ async fn leaving_by_ctrl_c_or_a_signal_leaves_alone() -> Result<()> {
             assert!(std::process::Command::new("kill").args([&format!("-{leave}"), &pid]).status()?.success());
         }
         // Bash runs nothing more of a line that an interrupt has ended.
+        terminal.prompted().await;
         terminal.line("echo exit $?")?;
         terminal.until(|screen| screen.contains(&format!("\nexit {status}"))).await;
         terminal.assert_restored().await?;
@@ -126,10 +127,13 @@ async fn stopping_resizing_and_the_background_do_no_harm() -> Result<()> {
     // In the background it neither draws nor is stopped for drawing.
     terminal.key("C-z")?;
     terminal.until(|screen| screen.contains("Stopped")).await;
+    terminal.prompted().await;
     terminal.line("clear; bg; echo here")?;
     terminal.until(|screen| screen.contains("\nhere")).await;
     stage.server.approve(&code, "alice");
     terminal.until(|screen| screen.contains("signed in as alice@example.com")).await;
+    // What came in the background stands where the prompt was.
+    terminal.key("Enter")?;
     terminal.assert_restored().await
 }
 
@@ -164,6 +168,7 @@ async fn plain_lines_are_plain() -> Result<()> {
         let shown = &sent[sent.find("asks to sign in").expect("a prompt")..];
         assert!(!shown.contains('\u{1b}') && shown.is_ascii(), "{command}: {shown:?}");
         terminal.key("C-c")?;
+        terminal.prompted().await;
         terminal.line("echo exit $?")?;
         terminal.until(|_| terminal.sent()[before..].contains("exit 130")).await;
     }

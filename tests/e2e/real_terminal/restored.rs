@@ -77,6 +77,7 @@ async fn stopped_by_others_and_continued_it_goes_on() -> Result<()> {
     signalled(&terminal.running()?, "STOP")?;
     terminal.until(|screen| screen.contains("Stopped")).await;
     terminal.resize(60, 24)?;
+    terminal.prompted().await;
     terminal.line("clear; fg")?;
     terminal.until(|screen| screen.contains("Waiting for you, ")).await;
     terminal.key("c")?;
@@ -93,6 +94,7 @@ async fn stopped_by_ctrl_z_it_leaves_the_terminal_as_it_was() -> Result<()> {
     let Some(terminal) = Terminal::open("stopped_by_ctrl_z", &stage.home, 80, 24).await? else { return Ok(()) };
     let _daemon = stage.daemon().await;
     terminal.line("PS1='$ ' exec sh -i")?;
+    terminal.prompted().await;
     terminal.line("clear; brokerctl get-token >token")?;
     let code = asked(&terminal).await;
     terminal.key("C-z")?;

@@ -100,10 +100,19 @@ impl Terminal {
         found.unwrap_or_else(|elapsed| panic!("{elapsed}: it is not:\n{}", self.screen().unwrap_or_default()))
     }
 
+    /// Waits for the shell's prompt. What is typed before it may go to whatever leaves, and be thrown away.
+    pub(crate) async fn prompted(&self) {
+        self.until(|screen| screen.trim_end().ends_with('$')).await;
+    }
+
     /// Checks that the terminal gives lines and shows what is typed, as it did before.
     pub(crate) async fn assert_restored(&self) -> Result<()> {
+        self.prompted().await;
         self.line("clear; echo modes: $(stty -a | grep -ow -e -icanon -e icanon -e -echo -e echo | tr '\\n' ' ').")?;
-        let screen = self.until(|screen| screen.contains("modes: ") && screen.contains(" .")).await;
+        // To the next prompt: what is typed before it may be lost to a shell that is not yet reading.
+        let told =
+            |screen: &str| screen.contains("modes: ") && screen.contains(" .") && screen.trim_end().ends_with('$');
+        let screen = self.until(told).await;
         ensure!(screen.contains("modes: icanon echo ."), "{screen}");
         Ok(())
     }
