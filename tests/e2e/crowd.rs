@@ -125,7 +125,7 @@ async fn misbehaviour_costs_nobody_else_anything() {
 }
 
 /// As many as this user may have: 1024 is what a shell starts with, and this test alone has a thousand.
-fn more_descriptors() {
+pub(crate) fn more_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let most = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).expect("up to its own limit");

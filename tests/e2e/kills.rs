@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use support::fake_as::{Options, Rotation};
-use support::figures::{Set, crowd, kills};
+use support::figures::{Set, kills};
 use support::processes::binaries;
 
 /// Of each kind of provider; `BROKERD_KILLS` asks for another number.
@@ -42,10 +42,4 @@ async fn no_kill_loses_a_sign_in_where_refresh_tokens_do_not_rotate() {
 #[tokio::test]
 async fn a_strict_provider_ends_a_sign_in_only_by_a_token_that_was_sent() {
     assert_eq!(kill(Rotation::Strict).await.avoidable, 0);
-}
-
-#[tokio::test]
-async fn a_crowd_on_one_refresh_costs_one_request() {
-    let set = Set::new(binaries(), Options::default()).await.unwrap();
-    assert_eq!(crowd::wait_for_one_refresh(&set, 500).await.unwrap(), 1);
 }

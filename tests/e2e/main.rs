@@ -45,6 +45,8 @@ mod launchd;
 mod leaks;
 #[cfg(unix)]
 mod life;
+#[cfg(target_os = "linux")]
+mod load;
 mod main_job;
 #[cfg(target_os = "linux")]
 mod packages;

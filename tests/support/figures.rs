@@ -3,6 +3,7 @@
 
 pub mod crowd;
 pub mod kills;
+pub mod load;
 
 use std::time::Duration;
 
@@ -80,5 +81,26 @@ impl Set {
     /// Connects.
     pub async fn connect(&self) -> anyhow::Result<crowd::Kept> {
         crowd::Kept::connect(&self.home.socket()).await
+    }
+
+    fn socket(&self) -> std::path::PathBuf {
+        self.home.socket()
+    }
+
+    /// The daemon's resident memory, in KiB.
+    fn memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(self.of_process("status")?)?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// How many descriptors it has open.
+    fn descriptors(&self) -> anyhow::Result<usize> {
+        Ok(std::fs::read_dir(self.of_process("fd")?).context("its descriptors, which needs root")?.count())
+    }
+
+    fn of_process(&self, file: &str) -> anyhow::Result<String> {
+        let pid = self.daemon.as_ref().and_then(Daemon::pid).context("no daemon runs")?;
+        Ok(format!("/proc/{pid}/{file}"))
     }
 }

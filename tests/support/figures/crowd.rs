@@ -42,6 +42,11 @@ impl Kept {
         Ok(self.stream.write_all(if new { FORCE } else { ASK }).await?)
     }
 
+    /// Sends half a request.
+    pub(super) async fn begin(&mut self) -> anyhow::Result<()> {
+        Ok(self.stream.write_all(&ASK[..ASK.len() - 4]).await?)
+    }
+
     /// Reads an answer, and returns its status.
     pub async fn receive(&mut self) -> anyhow::Result<u16> {
         self.buffer.clear();
