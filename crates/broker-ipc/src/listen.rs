@@ -83,7 +83,7 @@ pub enum ListenError {
         why: String,
     },
     /// The path does not fit a socket's name.
-    #[error("socket path {} is longer than the {limit} bytes a socket may have: set BROKERD_SOCKET to a shorter one", path.display())]
+    #[error("socket path {} is longer than the {limit} bytes a socket may have", path.display())]
     TooLong {
         /// The path.
         path: PathBuf,

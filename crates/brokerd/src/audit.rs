@@ -4,6 +4,7 @@
 //! A line names a token by a keyed fingerprint. The key is made at each start and told to nobody, so that whoever has only
 //! the log can tell one token from another, and cannot find out whether a token is one of them.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use broker_ipc::api::TokenRequest;
@@ -123,10 +124,14 @@ impl Client {
     }
 
     fn process(&self) -> &Process {
-        self.process.get_or_init(|| Process {
-            command: self.peer.command(),
-            executable: self.peer.executable(),
-            unit: self.peer.unit(),
+        self.process.get_or_init(|| {
+            let executable = self.peer.executable();
+            // Where the path is known, so is the name: it is somebody's token that waits.
+            let command = match &executable {
+                Some(path) => Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()),
+                None => self.peer.command(),
+            };
+            Process { command, executable, unit: self.peer.unit() }
         })
     }
 }
