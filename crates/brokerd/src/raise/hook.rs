@@ -81,20 +81,14 @@ async fn end(child: &mut tokio::process::Child) {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::fs::File;
+    use std::io::{BufRead as _, BufReader, Read as _};
     use std::time::Duration;
 
+    use rustix::fs::{FileType, Mode};
+    use tokio::sync::oneshot;
+
     use super::*;
-
-    /// Whether a process is there and has not ended.
-    fn runs(pid: &str) -> bool {
-        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
-    }
-
-    async fn until(wanted: impl Fn() -> bool) {
-        while !wanted() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
 
     #[tokio::test]
     async fn a_command_that_does_not_end_is_killed_with_what_it_started() {
@@ -104,14 +98,22 @@ mod tests {
         });
         let prompt: DevicePrompt = serde_json::from_value(prompt).unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let told = directory.path().join("told");
-        let script = format!("sleep 600 & echo $$ $! >{0}.new; mv {0}.new {0}; wait", told.display());
-        let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
-        run_until(command, prompt, until(|| told.exists())).await;
-        let pids = std::fs::read_to_string(&told).unwrap();
-        let pids: Vec<_> = pids.split_whitespace().collect();
-        assert_eq!(pids.len(), 2);
-        let gone = until(|| pids.iter().all(|pid| !runs(pid)));
-        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("both have ended");
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        // Both have the pipe open as long as they live: it ends with the second of them.
+        let script = format!("exec 3>{}; sleep 600 & echo both run >&3; wait", pipe.display());
+        let (begun, begins) = oneshot::channel();
+        let (gone, ends) = oneshot::channel();
+        std::thread::spawn(move || {
+            let mut pipe = BufReader::new(File::open(pipe).unwrap());
+            let mut said = String::new();
+            pipe.read_line(&mut said).unwrap();
+            begun.send(said).unwrap();
+            gone.send(pipe.read_to_end(&mut Vec::new()).unwrap()).unwrap();
+        });
+        let limit = async { assert_eq!(begins.await.unwrap(), "both run\n") };
+        run_until(["sh", "-c", &script].map(str::to_owned).to_vec(), prompt, limit).await;
+        let said_later = tokio::time::timeout(Duration::from_secs(10), ends).await.expect("both have ended");
+        assert_eq!(said_later, Ok(0));
     }
 }
