@@ -3,17 +3,6 @@
 
 # After the provider, which sees to Node.js.
 set_up_pnpm() {
-	if ! have npm; then
-		reason='there is no npm'
-		return 1
-	fi
-	local pnpm=$PWD/tests/real/pnpm
-	if [[ ! $pnpm/node_modules/.package-lock.json -nt $pnpm/package-lock.json ]]; then
-		echo 'npm ci in tests/real/pnpm'
-		if ! (cd "$pnpm" && npm ci --loglevel=error) >"$work/npm.log" 2>&1 </dev/null; then
-			reason="npm ci failed: $(first_error -i error "$work/npm.log")"
-			return 1
-		fi
-	fi
-	export BROKERD_TEST_PNPM=$pnpm/node_modules/.bin/pnpm
+	npm_ci tests/real/pnpm || return 1
+	export BROKERD_TEST_PNPM=$PWD/tests/real/pnpm/node_modules/.bin/pnpm
 }

@@ -16,13 +16,6 @@ set_up_provider() {
 			return 1
 		fi
 	fi
-	local idp=$PWD/tests/real/idp
-	if [[ ! $idp/node_modules/.package-lock.json -nt $idp/package-lock.json ]]; then
-		echo 'npm ci in tests/real/idp'
-		if ! (cd "$idp" && npm ci --loglevel=error) >"$work/npm.log" 2>&1 </dev/null; then
-			reason="npm ci failed: $(first_error -i error "$work/npm.log")"
-			return 1
-		fi
-	fi
-	export BROKERD_TEST_OIDC_PROVIDER=$idp
+	npm_ci tests/real/idp || return 1
+	export BROKERD_TEST_OIDC_PROVIDER=$PWD/tests/real/idp
 }
