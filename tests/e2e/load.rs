@@ -5,6 +5,7 @@ use support::figures::{Set, crowd, load};
 use support::processes::binaries;
 
 use crate::crowd::more_descriptors;
+use crate::real_parts::skip;
 
 /// A number in the short form, or in the long one.
 fn number(short: usize, long: usize) -> usize {
@@ -38,7 +39,12 @@ async fn clients_who_are_held_take_bounded_memory() {
 async fn cached_requests_leave_nothing_behind() {
     let (set, requests) = (set().await, number(50_000, 1_000_000));
     let load::Left { memory, descriptors } = load::ask(&set, requests).await.expect("a token for each");
-    println!("load: after {requests} requests {memory} KiB and {descriptors} descriptors more");
-    assert_eq!(descriptors, 0);
     assert!(memory <= 1024, "{memory} KiB");
+    if let Some(descriptors) = descriptors {
+        println!("load: after {requests} requests {memory} KiB and {descriptors} descriptors more");
+        assert_eq!(descriptors, 0);
+    } else {
+        let why = "counting the descriptors of a process that hides its memory needs root; its memory was looked at";
+        skip("load::cached_requests_leave_nothing_behind", why).expect("the record of skips");
+    }
 }

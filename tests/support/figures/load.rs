@@ -27,8 +27,8 @@ pub struct Held {
 pub struct Left {
     /// Growth of resident memory since a tenth of them was answered, in KiB.
     pub memory: u64,
-    /// Growth of open descriptors.
-    pub descriptors: usize,
+    /// Growth of open descriptors; `None` for whoever may not count them.
+    pub descriptors: Option<usize>,
 }
 
 /// Holds so many connections that were served once, and so many clients who never finish a request and come again when they
@@ -75,15 +75,13 @@ pub async fn ask(set: &Set, requests: usize) -> anyhow::Result<Left> {
     many(set, requests / 10).await?;
     let (memory, descriptors) = (set.memory()?, set.descriptors()?);
     many(set, requests - requests / 10).await?;
-    // The daemon closes what its clients closed as soon as it sees that.
+    // The daemon closes what its clients closed as soon as it sees that, and tells nobody.
     let closed = Instant::now() + Duration::from_secs(10);
     while set.descriptors()? > descriptors && Instant::now() < closed {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Ok(Left {
-        memory: set.memory()?.saturating_sub(memory),
-        descriptors: set.descriptors()?.saturating_sub(descriptors),
-    })
+    let more = |now: usize| Some(now.saturating_sub(descriptors?));
+    Ok(Left { memory: set.memory()?.saturating_sub(memory), descriptors: set.descriptors()?.and_then(more) })
 }
 
 async fn many(set: &Set, requests: usize) -> anyhow::Result<()> {
