@@ -69,6 +69,8 @@ mod real_parts;
 mod real_parts_selftest;
 #[cfg(unix)]
 mod real_provider;
+#[cfg(unix)]
+mod real_schemathesis;
 #[cfg(target_os = "linux")]
 mod real_systemd;
 #[cfg(target_os = "linux")]

@@ -109,6 +109,7 @@ async fn every_path_has_its_methods_and_no_others() {
         for method in ["GET", "POST", "DELETE", "PUT"].into_iter().filter(|method| !methods.contains(method)) {
             let answer = rig.raw(&format!("{method} {path} HTTP/1.1\r\nhost: brokerd\r\n\r\n")).await;
             assert_eq!((answer.status, answer.error().as_str()), (405, "method_not_allowed"), "{method} {path}");
+            assert!(answer.has(&format!("allow: {}", methods.join(", ").to_lowercase())), "{answer:?}");
             assert!(answer.body.contains(methods[0]), "{answer:?}");
         }
     }

@@ -95,7 +95,7 @@ async fn route(
             let Nothing {} = parse(body)?;
             broker.reload().map(|reloaded| Reply::json(&reloaded))
         }
-        _ => Err(nowhere(method, &segments)),
+        _ => Ok(nowhere(method, &segments)),
     }
 }
 
@@ -107,20 +107,21 @@ fn cancel(broker: &Broker, id: &str) -> Result<Reply, ErrorBody> {
 }
 
 /// Whether it is the path or the method that does not exist.
-fn nowhere(method: &Method, segments: &[&str]) -> ErrorBody {
+fn nowhere(method: &Method, segments: &[&str]) -> Reply {
     let is_here = |pattern: &str| {
         let pattern: Vec<&str> = pattern[1..].split('/').collect();
         pattern.len() == segments.len()
             && pattern.iter().zip(segments).all(|(part, segment)| part.starts_with('{') || part == segment)
     };
     match ROUTES.iter().find(|(pattern, _)| is_here(pattern)) {
-        Some((pattern, methods)) => {
-            ErrorBody::new(ErrorCode::MethodNotAllowed, format!("{method} is not for {pattern}"))
-                .with_hint(format!("use {}", methods.join(" or ")))
-        }
-        None => {
-            ErrorBody::new(ErrorCode::NotFound, "there is no such path").with_hint("docs/PROTOCOL.md has every path")
-        }
+        Some((pattern, methods)) => Reply::error(
+            &ErrorBody::new(ErrorCode::MethodNotAllowed, format!("{method} is not for {pattern}"))
+                .with_hint(format!("use {}", methods.join(" or "))),
+        )
+        .and_allow(methods),
+        None => Reply::error(
+            &ErrorBody::new(ErrorCode::NotFound, "there is no such path").with_hint("docs/PROTOCOL.md has every path"),
+        ),
     }
 }
 

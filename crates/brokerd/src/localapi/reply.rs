@@ -9,7 +9,7 @@ use broker_ipc::error::ErrorBody;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt as _};
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use serde::Serialize;
@@ -22,6 +22,7 @@ pub(super) struct Reply {
     status: StatusCode,
     kind: &'static str,
     content: Content,
+    allow: Option<HeaderValue>,
     close: bool,
 }
 
@@ -33,24 +34,34 @@ enum Content {
 impl Reply {
     /// 200 with one object.
     pub(super) fn json<T: Serialize>(value: &T) -> Self {
-        Self { status: StatusCode::OK, kind: JSON, content: Content::Whole(encode(value)), close: false }
+        Self::new(StatusCode::OK, JSON, Content::Whole(encode(value)))
     }
 
     /// 204.
     pub(super) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, kind: JSON, content: Content::Whole(Bytes::new()), close: false }
+        Self::new(StatusCode::NO_CONTENT, JSON, Content::Whole(Bytes::new()))
     }
 
     /// A failure.
     pub(super) fn error(body: &ErrorBody) -> Self {
         let status = StatusCode::from_u16(body.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, kind: JSON, content: Content::Whole(encode(body)), close: false }
+        Self::new(status, JSON, Content::Whole(encode(body)))
     }
 
     /// A stream, one event a line.
     pub(super) fn events<T: Serialize>(status: StatusCode, events: impl Stream<Item = T> + Send + 'static) -> Self {
         let lines = events.map(|event| encode(&event)).boxed();
-        Self { status, kind: NDJSON, content: Content::Events(lines), close: false }
+        Self::new(status, NDJSON, Content::Events(lines))
+    }
+
+    fn new(status: StatusCode, kind: &'static str, content: Content) -> Self {
+        Self { status, kind, content, allow: None, close: false }
+    }
+
+    /// The same, naming the methods that there are instead (RFC 9110 §15.5.6).
+    pub(super) fn and_allow(mut self, methods: &[&str]) -> Self {
+        self.allow = HeaderValue::try_from(methods.join(", ")).ok();
+        self
     }
 
     /// The same, and the connection ends with it.
@@ -70,6 +81,9 @@ impl Reply {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(VERSION_HEADER, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, methods);
+        }
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
