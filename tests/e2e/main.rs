@@ -25,6 +25,8 @@ mod documents_commands;
 mod documents_links;
 #[cfg(test)]
 mod documents_openapi;
+#[cfg(test)]
+mod documents_unsafe;
 #[cfg(unix)]
 mod elsewhere;
 #[cfg(unix)]

@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod fake_as;
 #[cfg(unix)]
 pub mod figures;
+pub mod fuzz;
 pub mod processes;
 pub mod proxy;
 pub mod resource;

@@ -1,0 +1,31 @@
+//! What must hold whatever bytes come: a function for each parser, which panics where it does not.
+//!
+//! `tests/fuzz` gives them seeds and mutations of these.
+
+mod pipes;
+mod rules;
+mod seeds;
+
+/// A parser, what is held of it, and inputs to begin with.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: &'static str,
+    /// Gives it these bytes; panics where it does what it must not.
+    pub run: fn(&[u8]),
+    /// Inputs that it knows.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Mutations in the short form; those that start a daemon for each are few.
+    pub rounds: usize,
+}
+
+/// Every parser.
+pub const TARGETS: [Target; 7] = [
+    Target { name: "answer", run: pipes::answer, seeds: seeds::answers, rounds: 1000 },
+    Target { name: "config", run: rules::config, seeds: seeds::configs, rounds: 3000 },
+    Target { name: "metadata", run: rules::metadata, seeds: seeds::metadata, rounds: 10_000 },
+    Target { name: "record", run: rules::record, seeds: seeds::records, rounds: 10_000 },
+    Target { name: "request", run: pipes::request, seeds: seeds::requests, rounds: 300 },
+    Target { name: "text", run: rules::text, seeds: seeds::texts, rounds: 10_000 },
+    Target { name: "token", run: rules::token, seeds: seeds::tokens, rounds: 10_000 },
+];

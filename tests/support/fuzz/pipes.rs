@@ -1,0 +1,70 @@
+//! Parsers behind a connection, on a paused clock: the daemon's of a request, the client's of an answer.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_client::{Client, TokenRequest};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::task::TaskTracker;
+
+use crate::rig::Rig;
+
+/// On the paused clock, longer than anything has a right to.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn paused(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future);
+}
+
+/// Bytes on a connection to the daemon, and then its end: answered in HTTP or not at all, in time, and others are served.
+pub(super) fn request(bytes: &[u8]) {
+    paused(async {
+        let rig = Rig::start();
+        let mut wire = rig.wire().await;
+        if wire.try_send(bytes).await {
+            wire.half_close().await;
+        }
+        let (text, _) = wire.end().await;
+        assert!(text.is_empty() || text.starts_with("HTTP/1."), "{text:?}");
+        let ours = text.contains("\r\ncache-control: no-store\r\n") && text.contains("\r\nbrokerd-version: ");
+        assert!(text.is_empty() || ours || text.contains("\r\ncontent-length: 0\r\n"), "{text:?}");
+        assert_eq!(rig.raw("GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n").await.status, 200);
+    });
+}
+
+/// Bytes in answer to a client's request; the first chooses which. Whatever comes, the call ends.
+pub(super) fn answer(bytes: &[u8]) {
+    let Some((choice, answer)) = bytes.split_first() else { return };
+    let (tasks, answer) = (TaskTracker::new(), Arc::<[u8]>::from(answer));
+    let client = Client::with_connector(move || {
+        let (here, mut there) = tokio::io::duplex(64 * 1024);
+        let answer = Arc::clone(&answer);
+        tasks.spawn(async move {
+            // The request fits; a client that has had enough leaves.
+            drop(there.read(&mut [0; 16 * 1024]).await);
+            drop(there.write_all(&answer).await);
+        });
+        async move { Ok::<_, std::io::Error>(here) }
+    });
+    let choice = choice % 4;
+    paused(async move {
+        let call = async {
+            match choice {
+                0 => drop(client.status().await),
+                1 => drop(client.accounts().await),
+                2 => {
+                    let mut events = client.token(&TokenRequest { timeout: Some(30), ..TokenRequest::default() });
+                    while events.next().await.is_some() {}
+                }
+                _ => {
+                    if let Ok(mut events) = client.events().await {
+                        while let Some(Ok(_)) = events.next().await {}
+                    }
+                }
+            }
+        };
+        assert!(tokio::time::timeout(DAY, call).await.is_ok(), "the call does not end");
+    });
+}

@@ -1,0 +1,108 @@
+//! Parsers that are functions.
+
+use std::path::Path;
+
+use broker_oauth::device::authorization_response;
+use broker_oauth::dialect::Provider;
+use broker_oauth::metadata::endpoints;
+use broker_oauth::scope::ScopeSet;
+use broker_oauth::token::{Target, refresh_response, token_response};
+use broker_oauth::wire::ProviderResponse;
+use broker_oauth::{failure::Failure, text};
+use brokerd::config::Config;
+use brokerd::store::frame;
+use jiff::Timestamp;
+
+/// The members whose values are secrets (RFC 6749 §5.1, RFC 8628 §3.2).
+const SECRET: [&str; 4] = ["access_token", "refresh_token", "id_token", "device_code"];
+/// A shorter one is found in any text.
+const LEAST: usize = 12;
+const ISSUER: &str = "https://a.example";
+
+/// An answer of the token or the device authorization endpoint; the first byte chooses provider, status and type.
+pub(super) fn token(bytes: &[u8]) {
+    let Some((choice, body)) = bytes.split_first() else { return };
+    let status = [200, 400, 401, 500][usize::from(choice >> 5) % 4];
+    let response =
+        ProviderResponse { status, retry_after: None, is_form: choice & 0x10 != 0, body: body.to_vec().into() };
+    let providers = ["oidc", "entra", "github", "google", "okta", "auth0", "keycloak", "gitlab", "adfs"];
+    let provider = Provider::named(providers[usize::from(choice & 0x0f) % providers.len()]).expect("a provider");
+    let (asked, target, now) = (ScopeSet::parse("a b"), Target::default(), Timestamp::UNIX_EPOCH);
+    for read in [token_response, refresh_response] {
+        tell(&response, read(provider.dialect(), &response, &asked, &target, now));
+    }
+    tell(&response, authorization_response(&response));
+}
+
+/// Whatever came of it, its `Debug` shows no secret, and what a failure says is fit to be shown.
+fn tell<T: std::fmt::Debug>(response: &ProviderResponse, outcome: Result<T, Failure>) {
+    let told = format!("{outcome:?}");
+    let object = response.object().filter(|_| outcome.is_ok());
+    for (_, value) in object.iter().flatten().filter(|(name, _)| SECRET.contains(&name.as_str())) {
+        let secret = value.as_str().unwrap_or_default();
+        let elsewhere = object.iter().flatten().filter(|(_, other)| other.to_string().contains(secret)).count() > 1;
+        assert!(secret.len() < LEAST || elsewhere || !told.contains(secret), "{secret:?} in {told}");
+    }
+    if let Err(failure) = outcome {
+        let _verdicts = (failure.verdict(), failure.poll_verdict(), failure.retry_after());
+        assert!(!failure.to_string().chars().any(is_treacherous), "{failure}");
+    }
+}
+
+/// A metadata document: what is taken of it is `https` or loopback, what is told of it is fit to be shown.
+pub(super) fn metadata(bytes: &[u8]) {
+    let Ok(document) = serde_json::from_slice(bytes) else { return };
+    match endpoints(ISSUER, &document) {
+        Ok(found) => {
+            let others = [found.device_authorization, found.revocation, found.userinfo];
+            for url in others.iter().flatten().chain([&found.token]) {
+                assert!(text::is_https_or_loopback(url), "{url}");
+            }
+        }
+        Err(error) => assert!(!error.to_string().chars().any(is_treacherous), "{error}"),
+    }
+}
+
+/// Moves or hides what is around it, by Unicode's own lists (`Bidi_Control`, `Default_Ignorable_Code_Point`): some of each.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// What is shown of a server's text: visible, bounded, and the same when cleaned again.
+pub(super) fn text(bytes: &[u8]) {
+    let raw = String::from_utf8_lossy(bytes);
+    let clean = text::clean(&raw);
+    assert!(!clean.chars().any(is_treacherous) && clean.chars().count() <= 1200, "{clean:?}");
+    assert_eq!(text::clean(&clean), clean);
+    if let Some(uri) = text::verification_uri(&raw) {
+        assert!(!uri.chars().any(is_treacherous), "{uri:?}");
+        assert!(text::is_https_or_loopback(&url::Url::parse(&uri).expect("a URL")), "{uri:?}");
+    }
+    if let Some(code) = text::user_code(&raw) {
+        assert!(!code.trim().is_empty() && !code.chars().any(is_treacherous), "{code:?}");
+    }
+}
+
+/// A configuration: in force, or refused with a line and a hint.
+pub(super) fn config(bytes: &[u8]) {
+    let Ok(toml) = std::str::from_utf8(bytes) else { return };
+    if let Err(error) = Config::parse(Path::new("/etc/brokerd/config.toml"), toml) {
+        assert!(!error.message.is_empty() && !error.hint.is_empty(), "{error:?}");
+        assert!(error.line.is_none_or(|line| (1..=toml.lines().count().max(1)).contains(&line)), "{error:?}");
+    }
+}
+
+/// A stored record: damaged, newer, or exactly what was written.
+pub(super) fn record(bytes: &[u8]) {
+    if let Ok(payload) = frame::decode(bytes) {
+        assert_eq!(frame::encode(&payload).as_bytes(), bytes);
+    }
+    if let Ok(payload) = std::str::from_utf8(bytes) {
+        let mut record = frame::encode(payload);
+        assert_eq!(frame::decode(record.as_bytes()).expect("it was just written").as_str(), payload);
+        record.push('x');
+        assert!(frame::decode(record.as_bytes()).is_err(), "a record with a byte too many");
+    }
+}
