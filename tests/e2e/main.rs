@@ -41,6 +41,8 @@ mod helpers;
 mod kernel_quota;
 #[cfg(unix)]
 mod kills;
+#[cfg(target_os = "linux")]
+mod kills_at_calls;
 #[cfg(test)]
 mod launchd;
 #[cfg(unix)]

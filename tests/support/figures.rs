@@ -5,10 +5,12 @@ pub mod crowd;
 pub mod kills;
 pub mod load;
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use broker_client::{TokenEvent, TokenRequest};
+use broker_client::{Client, TokenEvent, TokenRequest};
 use broker_ipc::endpoint::Endpoint;
 
 use crate::fake_as::{FakeAs, Options};
@@ -57,6 +59,19 @@ impl Set {
         Ok(())
     }
 
+    /// Starts the daemon under `strace` with these arguments, which writes to `output`; returns when it answers. The process
+    /// is the daemon's own, and `strace` ends with it.
+    async fn start_under_strace(&mut self, arguments: &[String], output: &Path) -> anyhow::Result<()> {
+        let arguments = arguments.join("' '");
+        let (output, brokerd) = (output.display(), self.binaries.brokerd.display());
+        let script = format!("#!/bin/sh\nexec strace -D -q -o '{output}' -f '{arguments}' '{brokerd}' \"$@\"\n");
+        let script = self.home.write("brokerd-under-strace", script.as_bytes())?;
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700))?;
+        let binaries = Binaries { brokerd: script, ..self.binaries.clone() };
+        self.daemon = Some(Daemon::launch(&self.home).try_start(&binaries).await?);
+        Ok(())
+    }
+
     /// Kills the daemon as `kill -9` does.
     pub async fn kill(&mut self) {
         if let Some(daemon) = self.daemon.take() {
@@ -66,16 +81,7 @@ impl Set {
 
     /// Signs alice in, by a person who consents at once.
     pub async fn sign_in(&self) -> anyhow::Result<()> {
-        let client = broker_client::Client::new(Endpoint::resolve(Some(&self.home.socket()))?);
-        let mut events = client.login(&TokenRequest::default());
-        while let Some(event) = events.next().await {
-            match event? {
-                TokenEvent::DevicePrompt(prompt) => self.server.approve(&prompt.user_code, "alice"),
-                TokenEvent::SignedIn { .. } => return Ok(()),
-                other => anyhow::bail!("{other:?}"),
-            }
-        }
-        anyhow::bail!("the sign-in had no end")
+        sign_in(&self.client()?, &self.server).await
     }
 
     /// Connects.
@@ -85,6 +91,14 @@ impl Set {
 
     fn socket(&self) -> std::path::PathBuf {
         self.home.socket()
+    }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(Endpoint::resolve(Some(&self.home.socket()))?))
+    }
+
+    fn pid(&self) -> anyhow::Result<u32> {
+        self.daemon.as_ref().and_then(Daemon::pid).context("no daemon runs")
     }
 
     /// The daemon's resident memory, in KiB.
@@ -104,7 +118,23 @@ impl Set {
     }
 
     fn of_process(&self, file: &str) -> anyhow::Result<String> {
-        let pid = self.daemon.as_ref().and_then(Daemon::pid).context("no daemon runs")?;
-        Ok(format!("/proc/{pid}/{file}"))
+        Ok(format!("/proc/{}/{file}", self.pid()?))
     }
+}
+
+/// Signs alice in, by a person who consents at once.
+async fn sign_in(client: &Client, server: &FakeAs) -> anyhow::Result<()> {
+    let mut events = client.login(&TokenRequest::default());
+    while let Some(event) = events.next().await {
+        match event? {
+            // A prompt that outlived its daemon may have been seen to already.
+            TokenEvent::DevicePrompt(prompt) if server.pending_user_codes().contains(&prompt.user_code) => {
+                server.approve(&prompt.user_code, "alice");
+            }
+            TokenEvent::DevicePrompt(_) => {}
+            TokenEvent::SignedIn { .. } => return Ok(()),
+            other => anyhow::bail!("{other:?}"),
+        }
+    }
+    anyhow::bail!("the sign-in had no end")
 }

@@ -26,6 +26,7 @@ pub mod outbound;
 pub mod paths;
 pub(crate) mod provider;
 pub(crate) mod raise;
+pub(crate) mod replace;
 pub(crate) mod restricted;
 pub mod server;
 pub(crate) mod sign_in;

@@ -1,9 +1,7 @@
 //! Where this user's files are. The endpoint's own rule is in `broker_ipc::endpoint`: both ends need that one.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use serde::Serialize;
 
 /// The configuration file: `BROKERD_CONFIG`, else the platform's configuration directory.
 pub fn config_file() -> PathBuf {
@@ -16,18 +14,6 @@ pub fn config_file() -> PathBuf {
 /// The directory of what the daemon keeps beside its secrets: the index, the sealed file.
 pub fn state_dir() -> PathBuf {
     directory("XDG_STATE_HOME", ".local/state", "LOCALAPPDATA").join("brokerd")
-}
-
-/// Replaces a file of the state directory, making the directory if need be; both are the user's alone. It is written whole
-/// and not synced: after a power cut it may be an older one or none.
-pub(crate) fn replace(directory: &Path, name: &str, contents: &impl Serialize) -> io::Result<()> {
-    make_private(directory)?;
-    // A temporary file of that crate is 0600 from the start.
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    serde_json::to_writer_pretty(&mut file, contents)?;
-    file.flush()?;
-    file.persist(directory.join(name))?;
-    Ok(())
 }
 
 /// Makes a directory for the user alone, with those above it, if it is not there.

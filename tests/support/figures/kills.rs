@@ -1,54 +1,158 @@
-//! `kill -9` at random moments of a refresh and of the start that follows it.
+//! `kill -9`: at random moments of what a daemon does and of the start that follows, and at each of its system calls.
 
+mod calls;
+mod deed;
+mod left;
+
+use std::future::pending;
+use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::Context as _;
 use fastrand::Rng;
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 
+pub use self::calls::Call;
+use self::calls::{Strace, Trace};
+pub use self::deed::Deed;
 use super::Set;
-use crate::fake_as::Grant;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Killed {
     /// Daemons killed.
     pub kills: usize,
-    /// Rounds in which a daemon that was killed had sent the refresh token.
+    /// Rounds in which the provider had been asked when the daemon was killed.
     pub in_the_air: usize,
-    /// Sign-ins that were gone.
+    /// Sign-ins that were gone, or, of one that was under way, had to be done again.
     pub lost: usize,
-    /// Of them, those whose refresh token no killed daemon had sent.
+    /// Of them, those of which the provider had not answered a thing that the daemon had not saved.
     pub avoidable: usize,
 }
 
-/// Kills so many daemons in the middle of a refresh, every third successor as it starts, and looks each time whether
-/// the sign-in is good. One that is lost is made anew.
-pub async fn during_refresh(set: &mut Set, kills: usize, rng: &mut Rng) -> anyhow::Result<Killed> {
+impl std::ops::AddAssign for Killed {
+    fn add_assign(&mut self, other: Self) {
+        self.kills += other.kills;
+        self.in_the_air += other.in_the_air;
+        self.lost += other.lost;
+        self.avoidable += other.avoidable;
+    }
+}
+
+/// When the daemon is killed.
+enum Blow<'c> {
+    /// So long after the deed began.
+    After(Duration),
+    /// As it enters this call.
+    At(&'c Call),
+}
+
+/// Kills so many daemons at random moments of a deed, every third successor as it starts, and looks each time what is left.
+pub async fn at_random(set: &mut Set, deed: Deed, kills: usize, rng: &mut Rng) -> anyhow::Result<Killed> {
     let mut killed = Killed::default();
+    deed.prepare(set).await?;
     let begin = Instant::now();
-    ensure!(set.connect().await?.ask(true).await? == 200, "a refresh");
+    deed.begin(set)?.await?;
     // Long enough that some kills come after the end.
-    let span = u64::try_from(begin.elapsed().mul_f64(1.5).as_micros())?.clamp(2_000, 200_000);
+    let span = begin.elapsed().mul_f64(1.5).clamp(Duration::from_millis(2), Duration::from_secs(2));
     while killed.kills < kills {
-        let before = set.server.count(Grant::RefreshToken);
-        let mut client = set.connect().await?;
-        client.send(true).await?;
-        tokio::time::sleep(Duration::from_micros(rng.u64(0..span))).await;
-        set.kill().await;
-        killed.kills += 1;
-        if rng.u8(0..3) == 0 {
-            set.start_and_kill(Duration::from_micros(rng.u64(0..4 * span))).await?;
-            killed.kills += 1;
-        }
-        let was_sent = set.server.count(Grant::RefreshToken) > before;
-        killed.in_the_air += usize::from(was_sent);
-        set.start().await?;
-        if set.connect().await?.ask(false).await? != 200 {
-            killed.lost += 1;
-            killed.avoidable += usize::from(!was_sent);
-            set.sign_in().await?;
-        }
+        let successor = (rng.u8(0..3) == 0).then(|| random(rng, Duration::from_millis(400)));
+        killed += round(set, deed, Blow::After(random(rng, span)), successor).await?;
     }
     Ok(killed)
 }
+
+/// Kills a daemon as it enters each of these calls of a deed, and looks each time what is left.
+pub async fn at_calls(set: &mut Set, deed: Deed, calls: &[Call]) -> anyhow::Result<Killed> {
+    let mut killed = Killed::default();
+    for call in calls {
+        killed += round(set, deed, Blow::At(call), None).await.with_context(|| format!("{deed:?} {call}"))?;
+    }
+    Ok(killed)
+}
+
+/// The calls of a deed that somebody outside can see.
+pub async fn calls(set: &mut Set, deed: Deed) -> anyhow::Result<Vec<Call>> {
+    deed.prepare(set).await?;
+    if deed == Deed::Start {
+        let written = tempfile::NamedTempFile::new()?;
+        set.start_under_strace(&calls::traced(), written.path()).await?;
+        deed.begin(set)?.await?;
+        set.kill().await;
+        let calls = calls::of_killed(written.path()).await;
+        set.start().await?;
+        return calls;
+    }
+    let trace = Trace::begin(set.pid()?).await?;
+    deed.begin(set)?.await?;
+    left::is_tidy(set).await?;
+    trace.end().await
+}
+
+/// One deed cut off, and perhaps the start after it, so long after it began.
+async fn round(set: &mut Set, deed: Deed, blow: Blow<'_>, successor: Option<Duration>) -> anyhow::Result<Killed> {
+    deed.prepare(set).await?;
+    let (asked, answered) = (deed.asked(set), deed.answered(set));
+    let mut doing = pin!(deed.begin(set)?);
+    let mut outcome = None;
+    match blow {
+        Blow::After(after) if deed == Deed::Start => set.start_and_kill(after).await?,
+        Blow::At(call) if deed == Deed::Start => {
+            if set.start_under_strace(&call.injection(), Path::new("/dev/null")).await.is_ok() {
+                outcome = Some((&mut doing).await);
+            }
+        }
+        Blow::After(after) => tokio::select! {
+            done = &mut doing => outcome = Some(done),
+            () = time::sleep(after) => {}
+        },
+        Blow::At(call) => {
+            let mut strace = Strace::kill_at(set.pid()?, call).await?;
+            let ended = async {
+                match &mut strace {
+                    Some(strace) => strace.ended().await,
+                    None => pending().await,
+                }
+            };
+            let mut ended = pin!(ended);
+            tokio::select! {
+                done = &mut doing => {
+                    outcome = Some(done);
+                    // What is done behind the answer.
+                    drop(time::timeout(BEHIND, ended).await);
+                }
+                () = &mut ended => {}
+            }
+        }
+    }
+    set.kill().await;
+    let mut killed = Killed { kills: 1, ..Killed::default() };
+    if let Some(after) = successor {
+        set.start_and_kill(after).await?;
+        killed.kills += 1;
+    }
+    killed.in_the_air = usize::from(deed.asked(set) > asked);
+    set.start().await?;
+    let outcome = match outcome {
+        Some(outcome) => outcome,
+        None => time::timeout(PATIENCE, doing).await.context("the client was left waiting")?,
+    };
+    let whole = deed.is_whole(set, outcome.is_ok()).await?;
+    left::is_tidy(set).await?;
+    if deed != Deed::SignOut && !whole {
+        killed.lost = 1;
+        killed.avoidable = usize::from(outcome.is_ok() || deed.answered(set) == answered);
+        set.sign_in().await.context("the sign-in done again")?;
+    }
+    Ok(killed)
+}
+
+fn random(rng: &mut Rng, below: Duration) -> Duration {
+    below.mul_f64(rng.f64())
+}
+
+/// How long a daemon may work on behind its answer.
+const BEHIND: Duration = Duration::from_millis(300);
+/// How long a client may wait for its answer.
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Card;
+use crate::replace;
 
 const FILE: &str = "accounts.json";
 
@@ -23,6 +24,9 @@ pub(super) struct Index {
 impl Index {
     /// Reads it. One that cannot be read counts as lost.
     pub(super) fn open(directory: Option<PathBuf>) -> (Self, Vec<Card>, Option<String>) {
+        if let Some(directory) = &directory {
+            replace::remove_leftovers(directory, &directory.join(FILE));
+        }
         let (cards, complaint) = match directory.as_deref().map(read) {
             None => (Vec::new(), None),
             Some(Ok(cards)) => (cards, None),
@@ -44,7 +48,7 @@ impl Index {
     pub(super) fn write(&mut self, cards: &[&Card]) {
         let Some(directory) = &self.directory else { return };
         let contents = Contents { version: 1, accounts: cards.to_vec() };
-        self.complaint = crate::paths::replace(directory, FILE, &contents).err().map(|error| {
+        self.complaint = replace::quickly(directory, FILE, &contents).err().map(|error| {
             let path = directory.join(FILE);
             tracing::warn!(path = %path.display(), %error, "the index of accounts cannot be written");
             format!("the index of accounts cannot be written to {}: {error}", path.display())

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::replace;
+
 const FILE: &str = "prompts.json";
 
 /// How far a prompt's polling has come.
@@ -47,6 +49,9 @@ pub(crate) struct Marks {
 impl Marks {
     /// Reads them from `directory`; `None` keeps them in memory. A file that cannot be read has none.
     pub(crate) fn open(directory: Option<PathBuf>) -> Self {
+        if let Some(directory) = &directory {
+            replace::remove_leftovers(directory, &directory.join(FILE));
+        }
         let text = directory.as_ref().and_then(|directory| std::fs::read(directory.join(FILE)).ok());
         let contents: Contents = text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
         Self { directory, prompts: Mutex::new(contents.prompts) }
@@ -106,7 +111,7 @@ impl Marks {
         change(&mut prompts);
         let Some(directory) = &self.directory else { return false };
         let contents = Contents { version: 1, prompts: prompts.clone() };
-        let written = crate::paths::replace(directory, FILE, &contents);
+        let written = replace::quickly(directory, FILE, &contents);
         if let Err(error) = &written {
             tracing::warn!(path = %directory.join(FILE).display(), %error, "pending prompts cannot be noted");
         }

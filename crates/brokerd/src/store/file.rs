@@ -7,7 +7,7 @@ mod passphrase;
 mod sealed;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use self::sealed::{Items, Key, Unsealed};
 use super::{SecretStore, StoreConfig, StoreError, StoreKind};
+use crate::replace;
 
 /// The sealed file, held open for this process alone.
 pub struct FileStore {
@@ -78,7 +79,8 @@ impl FileStore {
 
         let key = key(&directory)?;
         let store = Self { directory, key, _lock: lock, path };
-        store.remove_leftovers();
+        // What a crash left is ciphertext, but it would pile up.
+        replace::remove_leftovers(&store.directory, &store.path);
         store.read()?;
         Ok(store)
     }
@@ -102,7 +104,7 @@ impl FileStore {
     fn write(&self, items: &Items) -> Result<(), StoreError> {
         let sealed = sealed::seal(&self.key, items)
             .ok_or_else(|| StoreError::unavailable("the file cannot be sealed: no random bytes"))?;
-        self.replace(&sealed).map_err(|error| match error.kind() {
+        replace::durably(&self.directory, &self.path, &sealed).map_err(|error| match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => StoreError::Full {
                 what: format!("no space to write {}; the previous contents are still there", self.path.display()),
                 source: Some(error.into()),
@@ -111,52 +113,14 @@ impl FileStore {
         })
     }
 
-    fn replace(&self, sealed: &[u8]) -> io::Result<()> {
-        write_durably(&self.directory, &self.path, sealed)
-    }
-
-    /// What a crash left beside the file is ciphertext, but it would pile up. The lock is ours: nobody is writing one now.
-    fn remove_leftovers(&self) {
-        let prefix = temporary_prefix(&self.path);
-        let Ok(entries) = fs::read_dir(&self.directory) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with(&prefix) && name.ends_with(TEMPORARY_SUFFIX) && fs::remove_file(entry.path()).is_err() {
-                tracing::debug!(path = %entry.path().display(), "a leftover of the sealed file stays behind");
-            }
-        }
-    }
-
     fn unavailable(&self, what: &str, error: io::Error) -> StoreError {
         StoreError::unavailable_because(format!("{} {what}", self.path.display()), error)
     }
 }
 
-const TEMPORARY_SUFFIX: &str = ".tmp";
-
 /// Where the configured file is.
 fn place(config: &StoreConfig) -> Result<PathBuf, StoreError> {
     config.path.clone().map_or_else(default_path, Ok)
-}
-
-/// Replaces a file of the directory, 0600: it is the old one or the new one, whenever the power goes.
-fn write_durably(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file =
-        tempfile::Builder::new().prefix(&temporary_prefix(path)).suffix(TEMPORARY_SUFFIX).tempfile_in(directory)?; // 0600 from its creation
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    // The rename itself is durable only when the directory is.
-    #[cfg(unix)]
-    File::open(directory)?.sync_all()?;
-    Ok(())
-}
-
-fn temporary_prefix(path: &Path) -> String {
-    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 impl SecretStore for FileStore {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::sealed::{KEY_LENGTH, Key};
-use super::write_durably;
+use crate::replace;
 use crate::store::StoreError;
 
 /// RFC 9106 §4, the second recommended option, with one lane: this runs on one thread.
@@ -68,7 +68,7 @@ pub(super) fn choose(directory: &Path, path: &Path, passphrase: &SecretString) -
             .map_err(|error| StoreError::unavailable_because("the system gives no random bytes", error))?;
     }
     let text = lock(&key, passphrase, &salt, &nonce, COST)?;
-    write_durably(directory, path, &text)
+    replace::durably(directory, path, &text)
         .map_err(|error| StoreError::unavailable_because(format!("{} cannot be written", path.display()), error))?;
     Ok(key)
 }

@@ -1,0 +1,73 @@
+//! Files that are replaced whole, for the user alone: the old one or the new one is there, whenever the daemon dies.
+//!
+//! A daemon that dies in between leaves a temporary file, which the next one removes.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+/// Replaces a file of the state directory, making the directory if need be. It is not synced: after a power cut it may be an
+/// older one or none.
+pub(crate) fn quickly(directory: &Path, name: &str, contents: &impl Serialize) -> io::Result<()> {
+    crate::paths::make_private(directory)?;
+    let path = directory.join(name);
+    written(directory, &path, &serde_json::to_vec_pretty(contents)?)?.persist(path)?;
+    Ok(())
+}
+
+/// Replaces a file of the directory: it is the old one or the new one when the power goes, too.
+pub(crate) fn durably(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = written(directory, path, bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The rename itself is durable only when the directory is.
+    #[cfg(unix)]
+    fs::File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+/// Removes what a crash has left beside a file. Only for whoever is alone with it: nobody is writing one now.
+pub(crate) fn remove_leftovers(directory: &Path, path: &Path) {
+    let prefix = prefix(path);
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(&prefix) && name.ends_with(SUFFIX) && fs::remove_file(entry.path()).is_err() {
+            tracing::debug!(path = %entry.path().display(), "a leftover stays behind");
+        }
+    }
+}
+
+const SUFFIX: &str = ".tmp";
+
+/// A temporary file of that crate is 0600 from its creation.
+fn written(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(&prefix(path)).suffix(SUFFIX).tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+fn prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_leftovers_of_the_file_itself_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        quickly(directory.path(), "a.json", &1).unwrap();
+        let left = written(directory.path(), &file("a.json"), b"half").unwrap().keep().unwrap().1;
+        let other = written(directory.path(), &file("b.json"), b"half").unwrap().keep().unwrap().1;
+        remove_leftovers(directory.path(), &file("a.json"));
+        assert!(!left.exists() && other.exists());
+        assert_eq!(fs::read(file("a.json")).unwrap(), b"1");
+    }
+}
