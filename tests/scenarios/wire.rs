@@ -1,5 +1,7 @@
 //! What no good client sends, and what it gets.
 
+use std::time::Duration;
+
 use broker_client::TokenRequest;
 use support::fake_as::Grant;
 use support::rig::{Rig, interactive, never, s};
@@ -60,6 +62,38 @@ async fn an_idle_connection_is_closed_after_sixty_seconds() {
     wire.send("GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n").await;
     assert_eq!(wire.answer().await.status, 200);
     assert_eq!(wire.end().await.1, s(60), "a request begins the minute anew");
+}
+
+/// A connection comes to rest between requests, and to life again with a request's first byte.
+#[tokio::test(start_paused = true)]
+async fn a_kept_connection_serves_after_any_pause() {
+    let rig = Rig::start();
+    let mut wire = rig.wire().await;
+    for pause in [0, 1, 9, 10, 11, 500, 59_999].map(Duration::from_millis) {
+        rig.pass(pause).await;
+        wire.send("G").await;
+        rig.pass(pause.min(s(2))).await;
+        wire.send(format!("ET /v1/status HTTP/1.1\r\nhost: brokerd\r\nx: {}\r\n", "x".repeat(1000))).await;
+        rig.pass(pause.min(s(2))).await;
+        wire.send("\r\n").await;
+        assert_eq!(wire.answer().await.status, 200, "after {pause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_read_late_arrives_whole() {
+    let rig = Rig::start();
+    let mut wire = rig.narrow_wire(64).await;
+    for late in [0, 20, 59_000].map(Duration::from_millis) {
+        wire.send("GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n").await;
+        rig.pass(late).await;
+        let answer = wire.answer().await;
+        assert!(answer.json()["version"].is_string(), "{late:?} late: {answer:?}");
+    }
+    wire.send("GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n").await;
+    rig.pass(s(61)).await;
+    let (cut, took) = wire.end().await;
+    assert!(cut.len() <= 64 && took == s(0), "whoever does not read for a minute has left: {cut}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -218,13 +218,16 @@ fn connecting(door: &Arc<Mutex<Option<mpsc::Sender<DuplexStream>>>>) -> Client {
     let door = Arc::clone(door);
     Client::with_connector(move || {
         let door = door.lock().expect("nobody panicked").clone();
-        async move { connect(door).await }
+        async move { connect(door, ROOM).await }
     })
 }
 
-async fn connect(door: Option<mpsc::Sender<DuplexStream>>) -> io::Result<DuplexStream> {
+/// What a socket holds for whoever does not read, as a rule.
+const ROOM: usize = 64 * 1024;
+
+async fn connect(door: Option<mpsc::Sender<DuplexStream>>, room: usize) -> io::Result<DuplexStream> {
     let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-    let (here, there) = tokio::io::duplex(64 * 1024);
+    let (here, there) = tokio::io::duplex(room);
     door.ok_or_else(refused)?.send(there).await.map_err(|_| refused())?;
     Ok(here)
 }

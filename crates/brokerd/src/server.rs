@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use self::connection::Served;
 pub use self::connection::State;
 use crate::audit::Client;
 use crate::broker::Broker;
@@ -160,12 +161,9 @@ impl Connections {
         let (state, close) = (Arc::new(State::new()), self.close.child_token());
         let id = self.enter(Arc::clone(&state), close.clone());
         let connections = Arc::clone(self);
-        let serving = connection::serve(Arc::clone(broker), stream, client, state, limits);
+        let served = Served { broker: Arc::clone(broker), client: Arc::new(client), state, close, limits };
         broker.tasks.spawn(async move {
-            tokio::select! {
-                () = serving => {}
-                () = close.cancelled() => {}
-            }
+            served.serve(stream).await;
             connections.leave(id);
         });
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::{self, Instant};
 
-use super::{Rig, connect};
+use super::{ROOM, Rig, connect};
 
 /// A connection to the daemon.
 pub struct Wire(DuplexStream);
@@ -44,8 +44,13 @@ impl Answer {
 impl Rig {
     /// Connects.
     pub async fn wire(&self) -> Wire {
+        self.narrow_wire(ROOM).await
+    }
+
+    /// Connects by a pipe that holds no more than `room` bytes each way.
+    pub async fn narrow_wire(&self, room: usize) -> Wire {
         let door = self.door.lock().expect("nobody panicked").clone();
-        Wire(connect(door).await.expect("the daemon listens"))
+        Wire(connect(door, room).await.expect("the daemon listens"))
     }
 
     /// A good request with a JSON body.
