@@ -3,6 +3,8 @@
 use std::io;
 #[cfg(unix)]
 use std::os::fd::AsFd;
+#[cfg(unix)]
+use std::sync::LazyLock;
 
 use super::patience::Patience;
 
@@ -11,10 +13,21 @@ use super::patience::Patience;
 const PIECE: usize = 512;
 
 static PATIENCE: Patience = Patience::new();
+/// Whether it is no file, and a write may wait for somebody who reads.
+#[cfg(unix)]
+static WAITS: LazyLock<bool> = LazyLock::new(|| {
+    let found = rustix::fs::fstat(io::stderr());
+    !found.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file())
+});
 
 /// Returns a writer for one line.
 pub(super) fn line() -> Unfailing<'static, io::Stderr> {
-    Unfailing { sink: io::stderr(), patience: &PATIENCE }
+    Unfailing {
+        sink: io::stderr(),
+        patience: &PATIENCE,
+        #[cfg(unix)]
+        waits: *WAITS,
+    }
 }
 
 /// A log that cannot be written (a full disk, a terminal that closed, a pipe that nobody reads) loses lines, and nothing else:
@@ -22,11 +35,17 @@ pub(super) fn line() -> Unfailing<'static, io::Stderr> {
 pub(super) struct Unfailing<'a, W> {
     sink: W,
     patience: &'a Patience,
+    #[cfg(unix)]
+    waits: bool,
 }
 
 #[cfg(unix)]
 impl<W: io::Write + AsFd> io::Write for Unfailing<'_, W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if !self.waits {
+            drop(self.sink.write_all(line));
+            return Ok(line.len());
+        }
         for piece in line.chunks(PIECE) {
             let room = self.patience.has_room(|wait| super::patience::takes_a_write(&self.sink, wait));
             if !room || self.sink.write_all(piece).is_err() {
@@ -67,17 +86,19 @@ mod tests {
 
     #[test]
     fn a_full_disk_under_the_log_is_no_error() {
-        let sink = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut log = Unfailing { sink, patience: &Patience::new() };
-        assert_eq!(log.write(b"line").unwrap(), 4);
-        log.flush().unwrap();
+        for waits in [false, true] {
+            let sink = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let mut log = Unfailing { sink, patience: &Patience::new(), waits };
+            assert_eq!(log.write(b"line").unwrap(), 4);
+            log.flush().unwrap();
+        }
     }
 
     #[test]
     fn a_pipe_that_nobody_reads_holds_up_nobody_and_is_written_again_once_read() {
         let (mut reader, sink) = std::io::pipe().unwrap();
         let patience = Patience::new();
-        let mut log = Unfailing { sink, patience: &patience };
+        let mut log = Unfailing { sink, patience: &patience, waits: true };
         let line = [b'x'; 1000];
         // Ten times what a pipe holds; a writer that waits would be here for ever.
         for _ in 0..1000 {
@@ -96,7 +117,7 @@ mod tests {
     #[test]
     fn a_line_longer_than_a_piece_arrives_whole() {
         let (mut reader, sink) = std::io::pipe().unwrap();
-        let mut log = Unfailing { sink, patience: &Patience::new() };
+        let mut log = Unfailing { sink, patience: &Patience::new(), waits: true };
         let line: Vec<u8> = (0..5000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
         log.write_all(&line).unwrap();
         drop(log);
