@@ -20,7 +20,7 @@ use broker_oauth::wire::{Form, MAX_BODY, ProviderRequest, ProviderResponse};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -40,7 +40,7 @@ const CHECK_THE_WAY: Hint = "check the network, the proxy and the profile's addr
 pub(crate) const DOCTOR_TRIES: &str = "; brokerctl doctor tries them";
 /// How long one exchange may take, from the name look-up to the last byte.
 pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection is kept for the next exchange.
+/// How old a connection may be that is used for the next exchange.
 const IDLE: Duration = Duration::from_secs(60);
 
 type HttpClient = Client<Connector, Full<Bytes>>;
@@ -207,8 +207,9 @@ impl Outbound {
         let connector = Connector::new(way.ca_file.as_deref(), way.proxy.clone(), self.memory.clone())
             .map_err(OutboundError::Transport)?;
         let client = Client::builder(TokioExecutor::new())
+            // Without a timer: it would wake the daemon every minute for ever. An old connection is not used again, and goes
+            // when its server closes it or the next one is made.
             .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
             .http1_max_buf_size(128 * 1024)
             .build(connector);
         clients.insert(way, Made { client: client.clone(), ca_file });
