@@ -46,6 +46,5 @@ deb *args:
     packaging/deb {{args}}
 
 # What a token costs, beside the machine's limit and the other brokers, by what `just dist` makes; --write writes docs/PERFORMANCE.md
-bench *args: dist
-    cargo build --release --locked --package brokerctl
-    cargo run --profile bench --locked --package broker-tests --bin bench -- target/dist/brokerd-*-"$(rustc -vV | sed -n 's/^host: //p')"/bin --dynamic target/release {{args}}
+bench *args:
+    tests/bench/run {{args}}

@@ -1,6 +1,10 @@
 //! What the daemon costs while nobody asks: memory, wake-ups, the binaries, and its start.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
@@ -74,6 +78,12 @@ pub(crate) fn measure(runtime: &Handle, options: &Options, report: &mut Report) 
         "From its start to its first answer: {:.1} ms at the median of {STARTS} starts.",
         starts.p50() / 1000.0
     ));
+    let activated = activated(&server, options)?;
+    report.say(&format!(
+        "Socket activation, for a client who has connected and asked before the daemon is there: {:.1} ms from the daemon's start \
+         to the answer, a shell's start among it.",
+        activated.p50() / 1000.0
+    ));
     #[expect(clippy::cast_precision_loss, reason = "some millions")]
     let megabytes = |path: &Path| Ok::<_, anyhow::Error>(size(path)? as f64 / 1e6);
     report.target("brokerctl, static, stripped", "MB", megabytes(&options.binaries.brokerctl)?, 2.0);
@@ -138,6 +148,39 @@ async fn starts(server: &Server, options: &Options) -> anyhow::Result<Sample> {
     }
     Ok(Sample::new(taken))
 }
+
+/// From the start of a daemon that inherits its socket, as a service manager hands it over, to the answer to a request that
+/// has waited for it.
+fn activated(server: &Server, options: &Options) -> anyhow::Result<Sample> {
+    let mut taken = Vec::new();
+    for _ in 0..STARTS {
+        let home = Home::create()?;
+        home.write(home.config_file(), profile(server, &home, "memory")?.as_bytes())?;
+        let socket = home.socket();
+        std::fs::create_dir_all(socket.parent().context("a directory")?)?;
+        std::fs::set_permissions(socket.parent().context("a directory")?, Permissions::from_mode(0o700))?;
+        let listener = UnixListener::bind(&socket)?;
+        std::fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
+        let mut client = UnixStream::connect(&socket)?;
+        client.write_all(STATUS)?;
+        let mut command = super::stage::command(&home, Path::new("/bin/sh"));
+        command.args(["-c", HAND_OVER]).arg(&options.binaries.brokerd).arg(home.config_file());
+        command.stdin(OwnedFd::from(listener)).stderr(Stdio::null());
+        let start = Instant::now();
+        let mut daemon = command.spawn()?;
+        let mut answer = [0; 4096];
+        let count = client.read(&mut answer)?;
+        taken.push(start.elapsed());
+        daemon.kill()?;
+        daemon.wait()?;
+        ensure!(answer[..count].starts_with(b"HTTP/1.1 200"), "no answer from an activated brokerd");
+    }
+    Ok(Sample::new(taken))
+}
+
+/// What a service manager does with the socket (`sd_listen_fds(3)`).
+const HAND_OVER: &str = r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --config "$1" 3<&0 0</dev/null"#;
+const STATUS: &[u8] = b"GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n";
 
 /// A session bus with a real gnome-keyring on it, for as long as this lives.
 pub(crate) struct Keyring {

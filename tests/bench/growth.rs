@@ -19,7 +19,7 @@ use super::plot::Plot;
 use super::report::Report;
 use super::sockets::batch;
 use super::stage::{Server, launch, profile};
-use super::timing::Sample;
+use super::timing::{Pinned, Sample};
 
 const ACCOUNTS: [usize; 3] = [1, 100, 1000];
 const CONNECTIONS: [usize; 3] = [1, 1000, 10_000];
@@ -33,7 +33,8 @@ pub(crate) fn measure(runtime: &Handle, options: &Options, report: &mut Report) 
     report.section(
         "Growth",
         "Memory as the kernel counts it (PSS), store in memory, each account signed in with a token at hand and each connection \
-         served once and kept; and the next cached token, asked for by its account's name over a kept connection.",
+         served once and kept; and the next cached token, asked for by its account's name over a kept connection, client and \
+         daemon on one CPU.",
     );
     let accounts = accounts(runtime, options)?;
     let first = accounts.first().context("a step")?;
@@ -116,6 +117,8 @@ fn accounts(runtime: &Handle, options: &Options) -> anyhow::Result<Vec<Step>> {
     }
     let mut taken = vec![Vec::new(); running.len()];
     let clients: Vec<_> = running.iter().map(|(_, _, home, _)| client(&home.socket())).collect();
+    let pids: Vec<u32> = running.iter().filter_map(|(.., daemon)| daemon.pid()).collect();
+    let _pinned = Pinned::with(&pids)?;
     for _ in 0..TURNS {
         for (((count, ..), client), taken) in running.iter().zip(&clients).zip(&mut taken) {
             let request =
@@ -149,6 +152,7 @@ fn connections(runtime: &Handle, options: &Options) -> anyhow::Result<Vec<Step>>
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
     let stage = runtime.block_on(super::stage::Stage::set(&options.binaries))?;
     let client = client(&stage.home.socket());
+    let _pinned = Pinned::with(&[stage.pid()])?;
     let mut kept = Vec::new();
     let mut steps = Vec::new();
     for count in CONNECTIONS {

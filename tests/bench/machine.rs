@@ -15,13 +15,12 @@ pub(crate) fn describe(options: &Options) -> anyhow::Result<String> {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let version = Command::new(&options.binaries.brokerctl).arg("--version").output()?;
     Ok(format!(
-        "{}{cpu}, {cpus} CPUs, {memory}, Linux {}, at a load of {}. {}, {} kB of static {}, brokerd {} kB.\n\n",
+        "{}{cpu}, {cpus} CPUs, {memory}, Linux {}, at a load of {}. {}: brokerctl, static, has {} kB, brokerd {} kB.\n\n",
         if virtual_machine { "a virtual machine: " } else { "" },
         kernel.trim(),
         load.split(' ').next().unwrap_or_default(),
         String::from_utf8_lossy(&version.stdout).trim(),
         size(&options.binaries.brokerctl)? / 1000,
-        "brokerctl",
         size(&options.binaries.brokerd)? / 1000,
     ))
 }

@@ -12,6 +12,8 @@
 #[cfg(target_os = "linux")]
 mod commands;
 #[cfg(target_os = "linux")]
+mod floor;
+#[cfg(target_os = "linux")]
 mod footprint;
 #[cfg(target_os = "linux")]
 mod growth;
@@ -49,9 +51,23 @@ fn main() -> ExitCode {
     ExitCode::from(2)
 }
 
+/// The word by which it starts itself as the server of hyper.
+#[cfg(target_os = "linux")]
+const FLOOR: &str = "hyper-server";
+
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [FLOOR, socket, answer] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return match floor::serve(socket.as_ref(), answer.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("bench {FLOOR}: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let options = match Options::parse(words.into_iter()) {
         Ok(options) => options,
         Err(what) => {
             eprintln!("bench: {what}\n\n{}", options::HELP);

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -33,34 +33,44 @@ pub(crate) fn measure(
     peers: &Peers,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let limit = Limit::start(tools, &stage.home.socket())?;
+    let limits = Limit::both(tools, &stage.home.socket())?;
     let turns = options.rounds / 40;
-    kept(turns, tools, stage, &limit, report)?;
-    fresh(turns, tools, stage, peers, &limit, report)?;
+    kept(turns, tools, stage, &limits, report)?;
+    fresh(turns, tools, stage, peers, &limits[0], report)?;
     let rate = throughput(&stage.home.socket())?;
     report.say(&format!("{CONNECTIONS} kept connections that ask one request after the other, nothing pinned: {rate:.0} requests a second."));
     report.at_least("requests a second over 4 kept connections", "", rate, 50_000.0);
     Ok(())
 }
 
-/// The C server, with an answer of brokerd's to give.
+/// A server that gives an answer of brokerd's from a buffer.
 struct Limit {
     process: Child,
-    socket: std::path::PathBuf,
+    socket: PathBuf,
 }
 
 impl Limit {
-    fn start(tools: &Tools, brokerd: &Path) -> anyhow::Result<Self> {
+    /// The two: in C, and of hyper.
+    fn both(tools: &Tools, brokerd: &Path) -> anyhow::Result<[Self; 2]> {
         let mut stream = UnixStream::connect(brokerd)?;
         stream.write_all(REQUEST)?;
         let mut answer = vec![0; 64 * 1024];
         // It comes in one piece, as it was written in one.
         let length = stream.read(&mut answer)?;
         ensure!(answer.starts_with(b"HTTP/1.1 200"), "no token");
-        let (file, socket) = (tools.directory().join("answer"), tools.directory().join("socket"));
+        let file = tools.directory().join("answer");
         std::fs::write(&file, &answer[..length])?;
-        let process = Command::new(&tools.server).arg(&socket).arg(file).spawn()?;
-        while !socket.exists() {
+        let hyper = &mut Command::new(std::env::current_exe()?);
+        let started = [
+            Self::start(&mut Command::new(&tools.server), tools.directory().join("c"), &file)?,
+            Self::start(hyper.arg(super::FLOOR), tools.directory().join("hyper"), &file)?,
+        ];
+        Ok(started)
+    }
+
+    fn start(command: &mut Command, socket: PathBuf, answer: &Path) -> anyhow::Result<Self> {
+        let process = command.arg(&socket).arg(answer).spawn()?;
+        while UnixStream::connect(&socket).is_err() {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(Self { process, socket })
@@ -84,18 +94,20 @@ pub(crate) fn request() -> TokenRequest {
     TokenRequest { interaction: Some(Interaction::Never), ..TokenRequest::default() }
 }
 
-fn kept(turns: usize, tools: &Tools, stage: &Stage, limit: &Limit, report: &mut Report) -> anyhow::Result<()> {
-    let _pinned = Pinned::with(&[stage.pid(), limit.process.id()])?;
+fn kept(turns: usize, tools: &Tools, stage: &Stage, limits: &[Limit; 2], report: &mut Report) -> anyhow::Result<()> {
+    let [limit, hyper] = limits;
+    let _pinned = Pinned::with(&[stage.pid(), limit.process.id(), hyper.process.id()])?;
     let socket = stage.home.socket();
     let client = blocking::Client::new(Endpoint::from_path(&socket));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let future = broker_client::Client::new(Endpoint::from_path(&socket));
-    let mut medians = [const { Vec::new() }; 4];
+    let mut medians = [const { Vec::new() }; 5];
     for _ in 0..turns.max(3) {
         medians[0].push(c_client(tools, &limit.socket, false)?);
-        medians[1].push(c_client(tools, &socket, false)?);
-        medians[2].push(batch(|| Ok(client.access_token(&request(), |_| {})?))?);
-        medians[3].push(batch(|| Ok(runtime.block_on(future.access_token(&request(), |_| {}))?))?);
+        medians[1].push(c_client(tools, &hyper.socket, false)?);
+        medians[2].push(c_client(tools, &socket, false)?);
+        medians[3].push(batch(|| Ok(client.access_token(&request(), |_| {})?))?);
+        medians[4].push(batch(|| Ok(runtime.block_on(future.access_token(&request(), |_| {}))?))?);
     }
     let medians = medians.map(Sample::new);
     let least = medians[0].p50();
@@ -106,6 +118,7 @@ fn kept(turns: usize, tools: &Tools, stage: &Stage, limit: &Limit, report: &mut 
     );
     let names = [
         "C client, C server",
+        "C client, a server of hyper's that does nothing else",
         "C client, brokerd",
         "`broker_client::blocking::Client`, brokerd",
         "`broker_client::Client`, brokerd",
@@ -114,7 +127,7 @@ fn kept(turns: usize, tools: &Tools, stage: &Stage, limit: &Limit, report: &mut 
     report.target(
         "client crate, kept connection, p50, pinned",
         "× the C client and a C server",
-        medians[2].p50() / least,
+        medians[3].p50() / least,
         2.5,
     );
     Ok(())

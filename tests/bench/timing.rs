@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::time::Instant;
 
@@ -80,28 +81,36 @@ pub(crate) fn process<'a>(name: &str, every: usize, mut command: Command) -> Tur
 
 /// Runs on one CPU, together with the processes named and all that are started meanwhile.
 pub(crate) struct Pinned {
-    before: CpuSet,
+    /// Who, and where they ran before.
+    before: Vec<(Option<Pid>, CpuSet)>,
 }
 
 impl Pinned {
     /// Pins this thread, and these processes, to the last CPU there is.
     pub(crate) fn with(pids: &[u32]) -> anyhow::Result<Self> {
-        let before = sched_getaffinity(None)?;
-        let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| before.is_set(*cpu)).context("a CPU")?;
-        let mut one = CpuSet::new();
-        one.set(last);
-        for pid in pids {
-            let pid = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw).context("a process id")?;
-            sched_setaffinity(Some(pid), &one)?;
+        let pids = pids.iter().map(|pid| {
+            let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw).context("a process id")?;
+            anyhow::Ok(Some(pid))
+        });
+        let mut pinned = Self { before: Vec::new() };
+        for pid in pids.chain([Ok(None)]) {
+            let pid = pid?;
+            let before = sched_getaffinity(pid)?;
+            let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| before.is_set(*cpu)).context("a CPU")?;
+            let mut one = CpuSet::new();
+            one.set(last);
+            sched_setaffinity(pid, &one)?;
+            pinned.before.push((pid, before));
         }
-        sched_setaffinity(None, &one)?;
-        Ok(Self { before })
+        Ok(pinned)
     }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // What cannot be undone only makes the next figures worse.
-        sched_setaffinity(None, &self.before).ok();
+        for (pid, before) in &self.before {
+            // What cannot be undone only makes the next figures worse.
+            sched_setaffinity(*pid, before).ok();
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use support::fake_as::ENTRA_CLIENT_ID;
 
 use super::Peer;
@@ -18,17 +18,15 @@ pub(super) async fn python(server: &Server) -> anyhow::Result<Peer> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python =
         std::env::var_os("BROKERD_TEST_MSAL").map_or_else(|| here.join("real/msal/venv/bin/python"), Into::into);
-    ensure!(python.exists(), "there is no Python with it; tests/run sets one up");
+    ensure!(python.exists(), "there is no Python with it; tests/bench/run sets one up");
     start("MSAL Python, cache in a file", vec![python.into(), here.join("bench/peers/python.py").into()], server).await
 }
 
-/// MSAL for Node.js; `BROKERD_BENCH_MSAL_NODE` names a directory with `node_modules`.
+/// MSAL for Node.js, from the packages beside its script.
 pub(super) async fn node(server: &Server) -> anyhow::Result<Peer> {
-    let directory = std::env::var_os("BROKERD_BENCH_MSAL_NODE")
-        .context("BROKERD_BENCH_MSAL_NODE names no directory with @azure/msal-node")?;
-    let script = Path::new(&directory).join("node.mjs");
-    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/peers/node.mjs"), &script)?;
-    start("MSAL Node, cache in a file", vec!["node".into(), script.into()], server).await
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/peers/node");
+    ensure!(directory.join("node_modules").exists(), "its packages are not there; tests/bench/run gets them");
+    start("MSAL Node, cache in a file", vec!["node".into(), directory.join("token.mjs").into()], server).await
 }
 
 /// Signs in, which fills the cache. The same command without the last word then prints the token from it.

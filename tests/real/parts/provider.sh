@@ -5,7 +5,7 @@ node_is_new_enough() {
 	have node && [[ $(node --version) =~ ^v([0-9]+)\. ]] && ((BASH_REMATCH[1] >= 18))
 }
 
-set_up_provider() {
+set_up_node_itself() {
 	if ! node_is_new_enough || ! have npm; then
 		local packages=(npm)
 		node_is_new_enough || packages+=(nodejs)
@@ -16,6 +16,9 @@ set_up_provider() {
 			return 1
 		fi
 	fi
-	npm_ci tests/real/idp || return 1
+}
+
+set_up_provider() {
+	set_up_node_itself && npm_ci tests/real/idp || return 1
 	export BROKERD_TEST_OIDC_PROVIDER=$PWD/tests/real/idp
 }
