@@ -58,9 +58,16 @@ impl Peer {
         command
     }
 
-    /// The process that answers.
+    /// The processes that answer: those that were started, and theirs. oidc-agent keeps its accounts in a second one.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        self.processes.iter().map(Child::id).collect()
+        let mut pids: Vec<u32> = self.processes.iter().map(Child::id).collect();
+        let mut next = 0;
+        while let Some(pid) = pids.get(next) {
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            pids.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            next += 1;
+        }
+        pids
     }
 }
 

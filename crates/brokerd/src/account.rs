@@ -10,6 +10,7 @@ mod jobs;
 mod keep_alive;
 mod leaving;
 mod lend;
+mod mailbox;
 mod refresh;
 mod refusals;
 mod rejected;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use broker_ipc::api;
 use broker_ipc::error::ErrorBody;
 use broker_oauth::refresh::Freshness;
+use broker_oauth::scope::ScopeCase;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -34,6 +36,8 @@ pub(crate) use self::hold::Hold;
 use self::jobs::{Done, Job, landing};
 use self::keep_alive::KeepAlive;
 pub(crate) use self::lend::{Loan, NoLoan};
+pub(crate) use self::mailbox::Mailbox;
+use self::mailbox::Shelf;
 use self::refusals::Refusals;
 use self::rejected::Rejected;
 pub(crate) use self::sign_out::revoke;
@@ -53,7 +57,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What an account can be told.
 pub(crate) enum Command {
-    /// A token, please.
+    /// A token, please: there is none [at hand](Mailbox::at_hand).
     Token { ask: Ask, reply: oneshot::Sender<Answer> },
     /// No refresh for now: is there a token that still lives? With `grace`, the provider is away, and one past its end may do.
     Standby { ask: Ask, grace: bool, reply: oneshot::Sender<Option<Served>> },
@@ -111,6 +115,8 @@ struct Account {
     /// How the grant stood when it was last here.
     seen: hold::Seen,
     cache: Cache,
+    /// Where callers see what is in it.
+    shelf: Shelf,
     air: Option<BoxFuture<'static, Done>>,
     /// What the refresh in the air will bring, so that others can join.
     flying: Option<(Key, watch::Sender<Progress>)>,
@@ -139,8 +145,8 @@ pub(crate) fn spawn(
     id: AccountId,
     provider: Option<Arc<Provider>>,
     hold: Hold,
-) -> mpsc::Sender<Command> {
-    let (sender, mailbox) = mpsc::channel(MAILBOX);
+) -> Mailbox {
+    let (callers, mailbox, shelf) = Mailbox::new(MAILBOX);
     let account = Account {
         broker: Arc::clone(broker),
         id,
@@ -148,6 +154,7 @@ pub(crate) fn spawn(
         seen: hold.seen(),
         hold: Some(hold),
         cache: Cache::default(),
+        shelf,
         air: None,
         flying: None,
         outdated: false,
@@ -163,7 +170,7 @@ pub(crate) fn spawn(
         rejected: Rejected::default(),
     };
     broker.tasks.spawn(account.run(mailbox));
-    sender
+    callers
 }
 
 /// Pends for ever without a time.
@@ -177,20 +184,24 @@ async fn until(time: Option<Instant>) {
 impl Account {
     async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
         let stop = self.broker.stop.clone();
-        let mut open = true;
+        let (mut open, mut obeyed) = (true, 0);
         while !matches!(self.hold, Some(Hold::SignedOut)) {
             self.take_off();
             let unsaved = matches!(self.hold, Some(Hold::Unsaved { .. })) && self.air.is_none();
             if !open && !unsaved && self.air.is_none() {
                 return;
             }
+            self.shelf.show(&self.cache, self.scope_case(), std::mem::take(&mut obeyed));
             let (nap, missed) = (self.nap(), self.is_missed());
             tokio::select! {
                 biased;
                 done = landing(&mut self.air) => self.land(done),
                 // Signing out takes the mailbox from the registry while its flight is still in the air.
                 command = mailbox.recv(), if open => match command {
-                    Some(command) => self.accept(command),
+                    Some(command) => {
+                        self.accept(command);
+                        obeyed = 1;
+                    }
                     None => open = false,
                 },
                 () = until(self.cut_at), if self.may_hang && self.air.is_some() => self.cut_off(),
@@ -259,8 +270,11 @@ impl Account {
     }
 
     fn best(&self, ask: &Ask, good: impl Fn(Freshness) -> bool) -> Option<Arc<IssuedToken>> {
-        let case = self.provider.as_ref()?.profile.registration.provider.scope_case();
-        self.cache.best(ask, case, self.broker.clock.now(), good)
+        self.cache.best(ask, self.scope_case()?, self.broker.clock.now(), good)
+    }
+
+    fn scope_case(&self) -> Option<ScopeCase> {
+        Some(self.provider.as_ref()?.profile.registration.provider.scope_case())
     }
 
     /// What serves until a refresh is possible again.

@@ -8,16 +8,17 @@ mod names;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_ipc::api::AccountRef;
 use broker_oauth::identity::Identity;
+use broker_oauth::token::IssuedToken;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
 use self::index::Index;
 use self::names::Names;
-use crate::account::Command;
+use crate::account::{Ask, Mailbox};
 use crate::config::Profile;
 use crate::grant::{AccountId, Grant};
 
@@ -108,7 +109,7 @@ struct State {
 
 struct Entry {
     card: Card,
-    mailbox: Option<mpsc::Sender<Command>>,
+    mailbox: Option<Mailbox>,
     /// Whether the index has it: not before the store has its grant.
     written: bool,
 }
@@ -151,13 +152,19 @@ impl Accounts {
     }
 
     /// An account's mailbox; `None` while it has no task.
-    pub(crate) fn mailbox(&self, id: &AccountId) -> Option<mpsc::Sender<Command>> {
+    pub(crate) fn mailbox(&self, id: &AccountId) -> Option<Mailbox> {
         let state = self.state();
         state.entries.get(id)?.mailbox.clone().filter(|mailbox| !mailbox.is_closed())
     }
 
+    /// The token that an account's task would hand out at once.
+    pub(crate) fn at_hand(&self, id: &AccountId, ask: &Ask, now: Timestamp) -> Option<Arc<IssuedToken>> {
+        let state = self.state();
+        state.entries.get(id)?.mailbox.as_ref().filter(|mailbox| !mailbox.is_closed())?.at_hand(ask, now)
+    }
+
     /// Notes an account's task. The card may be new.
-    pub(crate) fn attach(&self, card: Card, mailbox: mpsc::Sender<Command>) {
+    pub(crate) fn attach(&self, card: Card, mailbox: Mailbox) {
         let mut state = self.state();
         if let Some(entry) = state.entries.get_mut(&card.id) {
             entry.mailbox = Some(mailbox);
@@ -232,7 +239,7 @@ mod tests {
         let (accounts, _) = Accounts::open(None);
         // Bob's home id is Ann's username.
         for card in [card("work", "Ann", "1.t"), card("work", "bob", "ANN"), card("home", "ann", "2.t")] {
-            accounts.attach(card, mpsc::channel(1).0);
+            accounts.attach(card, Mailbox::new(1).0);
         }
         let names = |profile: &str, name: Option<&str>| -> Vec<String> {
             accounts.find(&named(profile), name).into_iter().map(|card| card.username).collect()

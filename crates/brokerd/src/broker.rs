@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use self::index::Reconciled;
 use self::profiles::Profiles;
-use crate::account::{self, Command, Description, Hold};
+use crate::account::{self, Command, Description, Hold, Mailbox};
 use crate::accounts::{Accounts, Card};
 use crate::audit::Audit;
 use crate::chance::Chance;
@@ -163,7 +163,7 @@ impl Broker {
         accounts
     }
 
-    fn mailbox(self: &Arc<Self>, id: &AccountId) -> Option<tokio::sync::mpsc::Sender<Command>> {
+    fn mailbox(self: &Arc<Self>, id: &AccountId) -> Option<Mailbox> {
         if let Some(mailbox) = self.accounts.mailbox(id) {
             return Some(mailbox);
         }
@@ -171,7 +171,7 @@ impl Broker {
         Some(self.start_account(card, Hold::NotLoaded))
     }
 
-    fn start_account(self: &Arc<Self>, card: Card, hold: Hold) -> tokio::sync::mpsc::Sender<Command> {
+    fn start_account(self: &Arc<Self>, card: Card, hold: Hold) -> Mailbox {
         let provider = self.profiles().providers.get(&card.profile).cloned();
         let mailbox = account::spawn(self, card.id.clone(), provider, hold);
         self.accounts.attach(card, mailbox.clone());

@@ -9,7 +9,7 @@ use crate::config::Profile;
 use crate::restricted;
 
 /// A request for a token, after profile and account are settled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ask {
     /// The scopes wanted.
     pub scopes: ScopeSet,

@@ -42,6 +42,11 @@ impl Cache {
             .cloned()
     }
 
+    /// The tokens, without what was rejected.
+    pub(super) fn tokens_alone(&self) -> Self {
+        Self { tokens: self.tokens.clone(), rejected: VecDeque::new() }
+    }
+
     /// The token that serves `ask` and may do so for longest beyond its end.
     pub(super) fn best_in_grace(&self, ask: &Ask, case: ScopeCase, now: Timestamp) -> Option<Arc<IssuedToken>> {
         self.tokens

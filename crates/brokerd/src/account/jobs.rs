@@ -128,6 +128,7 @@ impl Account {
 
     /// Takes the grant back and tells everybody.
     pub(super) fn land(&mut self, done: Done) {
+        self.shelf.hide();
         self.air = None;
         let flown = self.flying.take();
         let outdated = std::mem::take(&mut self.outdated) || self.is_foreign(&done.hold);

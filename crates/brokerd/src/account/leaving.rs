@@ -37,6 +37,7 @@ impl Account {
 
     /// The daemon stops: what is in the air lands and is saved, also a sign-in that came last; what waits is told.
     pub(super) async fn leave(mut self, mut mailbox: mpsc::Receiver<Command>) {
+        self.shelf.hide();
         self.turn_away();
         loop {
             if self.air.is_some() {

@@ -5,7 +5,6 @@ use std::sync::{Arc, PoisonError};
 
 use broker_ipc::api::Reloaded;
 use broker_ipc::error::{ErrorBody, ErrorCode};
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::Broker;
 use crate::account::Command;
@@ -175,7 +174,7 @@ impl Broker {
             let provider = self.profiles().providers.get(&card.profile).cloned();
             // At once, so that nobody who asks under the new profile is answered under the old one.
             if let Some(mailbox) = self.accounts.mailbox(&card.id)
-                && let Err(TrySendError::Full(command)) = mailbox.try_send(Command::Reconfigure { provider })
+                && let Some(command) = mailbox.try_send(Command::Reconfigure { provider })
             {
                 // A full mailbox is drained in a moment; the task must not be left with the old profile.
                 let stop = self.stop.clone();
