@@ -39,7 +39,7 @@ pub fn is_visible(c: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}'
             | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+            | '\u{13430}'..='\u{13440}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
             | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
@@ -83,6 +83,7 @@ mod tests {
     #[test]
     fn prose_loses_what_could_move_a_cursor() {
         assert_eq!(clean("a\u{1b}[31mb\r\nc\u{202e}d\u{200b}"), "a [31mb cd");
+        assert_eq!(clean("a\u{1bca0}b\u{13430}c\u{1d173}d"), "abcd");
         assert_eq!(clean(&"x".repeat(10_000)).len(), MAX_PROSE);
         assert_eq!(clean(&"é ".repeat(10_000)).chars().filter(|c| *c == 'é').count(), MAX_PROSE);
     }

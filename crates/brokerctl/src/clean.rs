@@ -12,6 +12,8 @@ pub(crate) fn is_unsafe(char: char) -> bool {
             // Zero width, bidirectional marks, line and paragraph ends, embeddings, isolates.
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            // What joins signs and notes, and shows nothing itself.
+            | '\u{13430}'..='\u{13440}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             // Tags and variation selectors.
             | '\u{e0000}'..='\u{e0fff}')
 }
@@ -58,6 +60,7 @@ mod tests {
             ("two\r\nlines\tand", "two  lines and"),
             ("\u{202e}exe\u{2066}.\u{200b}\u{feff}\u{e0041}", "exe."),
             ("\u{9b}31m\u{7f}", "31m"),
+            ("a\u{1bca0}b\u{13430}c\u{1d173}d", "abcd"),
         ];
         for (text, clean) in table {
             assert_eq!(line(text), clean, "{text:?}");
