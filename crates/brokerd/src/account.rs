@@ -140,12 +140,7 @@ struct Account {
 
 /// Starts an account's task and returns its mailbox. The task ends when it signed out, or when the daemon stops and its
 /// flight has landed.
-pub(crate) fn spawn(
-    broker: &Arc<Broker>,
-    id: AccountId,
-    provider: Option<Arc<Provider>>,
-    hold: Hold,
-) -> Mailbox {
+pub(crate) fn spawn(broker: &Arc<Broker>, id: AccountId, provider: Option<Arc<Provider>>, hold: Hold) -> Mailbox {
     let (callers, mailbox, shelf) = Mailbox::new(MAILBOX);
     let account = Account {
         broker: Arc::clone(broker),

@@ -145,9 +145,8 @@ mod tests {
     async fn nothing_is_at_hand_while_a_command_is_under_way() {
         let (mailbox, mut receiver, shelf) = Mailbox::new(1);
         let ask = Ask { scopes: ScopeSet::parse("a"), ..Ask::default() };
-        let at_hand = |ask: &Ask| {
-            mailbox.at_hand(ask, Timestamp::UNIX_EPOCH).map(|token| token.access_token.expose().to_owned())
-        };
+        let at_hand =
+            |ask: &Ask| mailbox.at_hand(ask, Timestamp::UNIX_EPOCH).map(|token| token.access_token.expose().to_owned());
         assert_eq!(at_hand(&ask), None, "before anything is shown");
         shelf.show(&kept("one"), Some(ScopeCase::Insensitive), 0);
         assert_eq!(at_hand(&ask).as_deref(), Some("one"));
