@@ -37,7 +37,7 @@ async fn clients_who_are_held_take_bounded_memory() {
 
 #[tokio::test]
 async fn cached_requests_leave_nothing_behind() {
-    let (set, requests) = (set().await, number(50_000, 1_000_000));
+    let (set, requests) = (set().await, number(50_000, 10_000_000));
     let load::Left { memory, descriptors } = load::ask(&set, requests).await.expect("a token for each");
     assert!(memory <= 1024, "{memory} KiB");
     if let Some(descriptors) = descriptors {

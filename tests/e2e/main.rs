@@ -90,5 +90,7 @@ mod stage;
 mod strangers;
 #[cfg(unix)]
 mod tls_faults;
+#[cfg(unix)]
+mod unsaved;
 #[cfg(windows)]
 mod windows;

@@ -67,7 +67,7 @@ impl Stage {
     }
 }
 
-async fn server_and_home(kind: &str) -> Result<(FakeAs, Home)> {
+pub(crate) async fn server_and_home(kind: &str) -> Result<(FakeAs, Home)> {
     let server = FakeAs::listen(options()).await?;
     let home = Home::create()?;
     home.canary().watch(&server);
@@ -88,7 +88,7 @@ async fn status(home: &Home) -> Result<Value> {
     Ok(serde_json::from_str(&run(home, "status -o json").await.stdout)?)
 }
 
-async fn sign_in(server: &FakeAs, home: &Home) -> Result<String> {
+pub(crate) async fn sign_in(server: &FakeAs, home: &Home) -> Result<String> {
     let mut asked = Ctl::new(home).limit(PATIENCE).spawn(["get-token"]);
     server.approve(&prompted(&mut asked).await, "alice");
     let output = asked.finish().await;

@@ -252,7 +252,12 @@ async fn succeed(
     if !changed {
         return (Hold::Saved(Held::new(grant)), Ok(token));
     }
+    let account = grant.id.clone();
     let (hold, saved) = save(broker, grant, Some(Arc::clone(&token))).await;
+    if saved.is_ok() {
+        // From the provider's answer, a line before, to here, a crash would lose a token that is good once.
+        tracing::debug!(%account, "what the refresh brought is saved");
+    }
     (hold, saved.map(|()| token))
 }
 
