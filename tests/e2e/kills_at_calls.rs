@@ -19,7 +19,7 @@ fn each() -> usize {
 }
 
 /// So many of them, as far apart as they can be.
-fn sample(calls: Vec<Call>, number: usize, rng: &mut fastrand::Rng) -> Vec<Call> {
+fn sample(calls: &[Call], number: usize, rng: &mut fastrand::Rng) -> Vec<Call> {
     let all = calls.len();
     let first = rng.usize(0..all.max(1));
     let chosen = (0..number.min(all)).map(|nth| (first + nth * all / number.min(all)) % all);
@@ -31,7 +31,7 @@ async fn kill(deed: Deed, rotation: Rotation) -> (usize, Killed) {
     let mut set = Set::new(binaries(), Options { rotation, ..Options::default() }).await.unwrap();
     let calls = calls(&mut set, deed).await.unwrap();
     let (all, seed) = (calls.len(), fastrand::u64(..));
-    let calls = sample(calls, each(), &mut fastrand::Rng::with_seed(seed));
+    let calls = sample(&calls, each(), &mut fastrand::Rng::with_seed(seed));
     println!("{deed:?}, {rotation:?}: at {} of {all} calls, seed {seed}", calls.len());
     let killed = at_calls(&mut set, deed, &calls).await.unwrap();
     let kept = matches!(deed, Deed::Refresh | Deed::Start) && rotation != Rotation::Strict;
