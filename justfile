@@ -33,6 +33,10 @@ pictures:
 deny:
     cargo deny --all-features --locked check
 
+# Every parser under libFuzzer, a minute each or as long as said; needs cargo-fuzz and the nightly toolchain
+fuzz *seconds:
+    fuzz/run {{seconds}}
+
 # The crates' documentation
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked

@@ -1,11 +1,13 @@
-//! Does each parser keep its promises on its seeds and on mutations of these?
+//! Does each parser keep its promises on its seeds and on mutations of these? The short form of `just fuzz`.
 //!
-//! `BROKERD_FUZZ=100` makes a hundred times as many mutations.
+//! `BROKERD_FUZZ=100` makes a hundred times as many mutations; `BROKERD_WRITE_CORPUS=DIRECTORY` writes the seeds there instead.
 
 #![cfg(test)]
 
 use std::env;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use fastrand::Rng;
 use support::fuzz::{TARGETS, Target};
@@ -32,6 +34,9 @@ const WORDS: [&[u8]; 16] = [
 
 #[test]
 fn every_parser_keeps_its_promises() {
+    if let Some(directory) = env::var_os("BROKERD_WRITE_CORPUS") {
+        return write(Path::new(&directory)).expect("a corpus");
+    }
     let times: usize = env::var("BROKERD_FUZZ").map_or(1, |times| times.parse().expect("a number"));
     let mut inputs = 0;
     for target in &TARGETS {
@@ -75,4 +80,15 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut Rng) {
         }
         _ => drop(input.splice(at..at, WORDS[rng.usize(..WORDS.len())].iter().copied())),
     }
+}
+
+fn write(directory: &Path) -> std::io::Result<()> {
+    for target in &TARGETS {
+        let corpus = directory.join(target.name);
+        fs::create_dir_all(&corpus)?;
+        for (number, seed) in (target.seeds)().iter().enumerate() {
+            fs::write(corpus.join(format!("seed-{number}")), seed)?;
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What must hold whatever bytes come: a function for each parser, which panics where it does not.
 //!
-//! `tests/fuzz` gives them seeds and mutations of these.
+//! `tests/fuzz` gives them seeds and mutations of these with the stable toolchain; `fuzz/` has them under libFuzzer.
 
 mod pipes;
 mod rules;
@@ -9,7 +9,7 @@ mod seeds;
 /// A parser, what is held of it, and inputs to begin with.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name.
+    /// Its name, also that of the program in `fuzz/`.
     pub name: &'static str,
     /// Gives it these bytes; panics where it does what it must not.
     pub run: fn(&[u8]),
@@ -29,3 +29,9 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "text", run: rules::text, seeds: seeds::texts, rounds: 10_000 },
     Target { name: "token", run: rules::token, seeds: seeds::tokens, rounds: 10_000 },
 ];
+
+/// Runs the target of this name.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name);
+    (target.unwrap_or_else(|| panic!("no target {name}")).run)(bytes);
+}

@@ -60,7 +60,7 @@ async fn start(name: &'static str, fetch: Vec<OsString>, server: &Server) -> any
     ensure!(
         signed_in.status.success(),
         "signing in: {}",
-        said.lines().find(|line| line.contains("Error")).unwrap_or_default()
+        said.lines().find(|line| line.contains("Error: ")).unwrap_or_default()
     );
     Ok(peer)
 }
