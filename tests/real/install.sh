@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # sourced by tests/run and tests/bench/run, whose $work this is
+# shellcheck shell=bash disable=SC2154 # sourced by tests/run, tests/bench/run and tests/score, whose $work this is
 # Packages of the system, by name.
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -44,3 +44,6 @@ install() {
 		return 1
 	fi
 }
+
+# get COMMAND…: what it gets, or why not.
+get() { "$@" || echo "not available: $reason" >&2; }
