@@ -86,12 +86,25 @@ pub async fn wait_for_one_refresh(set: &Set, callers: usize) -> anyhow::Result<u
         waiting.push(client);
     }
     gate.arrived().await;
-    // Those whose request is still on its way join what is in the air.
-    time::sleep(Duration::from_millis(500)).await;
+    all_wait(set, callers).await?;
     gate.open();
     for client in &mut waiting {
         let status = client.receive().await?;
         ensure!(status == 200, "status {status}");
     }
     Ok(set.server.count(Grant::RefreshToken) - before)
+}
+
+/// Waits until the daemon counts all of them at what is in the air. Whoever asks for a new token when that has landed is right to
+/// get another one.
+async fn all_wait(set: &Set, callers: usize) -> anyhow::Result<()> {
+    let (client, start) = (set.client()?, Instant::now());
+    loop {
+        let waiters: usize = client.status().await?.flights.iter().map(|flight| flight.waiters).sum();
+        if waiters == callers {
+            return Ok(());
+        }
+        ensure!(start.elapsed().as_secs() < 60, "{waiters} of {callers} wait");
+        time::sleep(Duration::from_millis(20)).await;
+    }
 }
