@@ -4,7 +4,7 @@
 //! says why it is here.
 
 mod document;
-mod replace;
+mod held;
 mod show;
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use broker_ipc::edit::{AddProfile, AddedProfile, ConfigEdit, ListedProfiles, Rem
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use serde::Serialize;
 
-use self::replace::Held;
+use self::held::Held;
 use crate::check;
 use crate::config::{Config, ConfigError};
 
