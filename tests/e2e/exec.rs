@@ -104,6 +104,9 @@ async fn an_azure_sdk_gets_a_token_and_a_browser_or_a_wrong_secret_none() {
         assert!(output.stdout.ends_with(&format!("\n{status}\n")), "{more}: {output:?}");
         assert!(!output.stdout.contains("access_token"), "{more}: {output:?}");
     }
+    // RFC 9110 §15.5.6: whoever is told that a method is not answered is told which is.
+    let output = sh(&stage, "--azure", &ask(&format!("{secret} -X POST -o /dev/null -D -"))).await;
+    assert!(output.stdout.lines().any(|line| line.eq_ignore_ascii_case("allow: GET")), "{output:?}");
     // It ends with the command.
     let output = sh(&stage, "--azure", "echo $IDENTITY_ENDPOINT").await;
     let address = output.stdout.trim_end().strip_prefix("http://").and_then(|rest| rest.split('/').next());

@@ -150,7 +150,7 @@ fn serve(mut stream: TcpStream, answer: &Answer) -> io::Result<()> {
 /// What no client of these protocols sends, and a browser or a proxy may.
 fn guard(request: &Request, here: SocketAddr) -> Option<Response> {
     if request.method != "GET" {
-        return Some(Response::error(405, "only GET is answered"));
+        return Some(Response::only_get());
     }
     if request.header("host") != Some(here.to_string().as_str()) {
         return Some(Response::error(403, "the Host header is not this endpoint's address"));

@@ -15,7 +15,7 @@ pub(super) fn answer(source: &Source, account: &str, request: &Request) -> Respo
     if request.header("metadata-flavor") != Some("Google") {
         return Response::error(403, "the header Metadata-Flavor: Google is missing");
     }
-    about(source, account, request).marked(FLAVOR)
+    about(source, account, request).with(FLAVOR)
 }
 
 fn about(source: &Source, account: &str, request: &Request) -> Response {

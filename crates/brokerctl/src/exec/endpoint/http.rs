@@ -99,18 +99,18 @@ fn decoded(text: &str) -> Option<String> {
 pub(super) struct Response {
     status: u16,
     kind: &'static str,
-    /// One more header, which marks a metadata server.
-    mark: &'static str,
+    /// One more header, whole.
+    more: &'static str,
     body: Zeroizing<String>,
 }
 
 impl Response {
     pub(super) fn json(value: &serde_json::Value) -> Self {
-        Self { status: 200, kind: "application/json", mark: "", body: Zeroizing::new(value.to_string()) }
+        Self { status: 200, kind: "application/json", more: "", body: Zeroizing::new(value.to_string()) }
     }
 
     pub(super) fn text(text: &str) -> Self {
-        Self { status: 200, kind: "text/plain", mark: "", body: Zeroizing::new(text.to_owned()) }
+        Self { status: 200, kind: "text/plain", more: "", body: Zeroizing::new(text.to_owned()) }
     }
 
     /// A failure, in the shape that App Service gives it.
@@ -119,15 +119,21 @@ impl Response {
         Self { status, ..Self::json(&body) }
     }
 
-    pub(super) fn marked(self, mark: &'static str) -> Self {
-        Self { mark, ..self }
+    /// The method is not one that is answered (RFC 9110 §15.5.6).
+    pub(super) fn only_get() -> Self {
+        Self::error(405, "only GET is answered").with("allow: GET\r\n")
+    }
+
+    /// Adds a header.
+    pub(super) fn with(self, more: &'static str) -> Self {
+        Self { more, ..self }
     }
 
     pub(super) fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
-        let (status, kind, mark, length) = (self.status, self.kind, self.mark, self.body.len());
+        let (status, kind, more, length) = (self.status, self.kind, self.more, self.body.len());
         let head = format!(
             "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\ncache-control: no-store\r\n\
-             {mark}connection: close\r\n\r\n"
+             {more}connection: close\r\n\r\n"
         );
         let mut whole = Zeroizing::new(Vec::with_capacity(head.len() + length));
         whole.extend_from_slice(head.as_bytes());
