@@ -40,6 +40,19 @@ fn refused(output: &Output, code: i32, named: &str) {
 }
 
 #[tokio::test]
+async fn what_a_killed_edit_left_beside_the_file_is_removed_by_the_next_and_nothing_else_is() {
+    let stage = Stage::new().await;
+    let _daemon = Daemon::start(&stage.home, COMMENTS).await;
+    let beside = |name: &str| stage.home.config_file().with_file_name(name);
+    let (left, others) = (beside(".config.toml.Ab3xYz.tmp"), [beside(".config.toml.swp"), beside("other.toml")]);
+    for path in others.iter().chain([&left]) {
+        stage.home.write(path, b"half a line").expect("a file");
+    }
+    stage.ok(&stage.add("sso")).await;
+    assert!(!left.exists() && others.iter().all(|path| path.exists()));
+}
+
+#[tokio::test]
 async fn a_profile_that_is_added_is_checked_written_and_in_force() {
     let stage = Stage::new().await;
     let _daemon = Daemon::start(&stage.home, COMMENTS).await;

@@ -1,8 +1,8 @@
-//! Files that are replaced whole, for the user alone: the old one or the new one is there, whenever the daemon dies.
+//! Files that are replaced whole, for the user alone: the old one or the new one is there, whenever brokerd dies.
 //!
-//! A daemon that dies in between leaves a temporary file, which the next one removes.
+//! Who dies in between leaves a temporary file, which the next one to write there removes.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -20,12 +20,18 @@ pub(crate) fn quickly(directory: &Path, name: &str, contents: &impl Serialize) -
 
 /// Replaces a file of the directory: it is the old one or the new one when the power goes, too.
 pub(crate) fn durably(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let file = written(directory, path, bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The rename itself is durable only when the directory is.
-    #[cfg(unix)]
-    fs::File::open(directory)?.sync_all()?;
+    synced(directory, path, bytes, None)?;
+    sync_directory(directory)
+}
+
+/// The same for a file that others may be allowed to read: so they may the new one. It is replaced, too, where a file system
+/// cannot make the name itself outlive a power cut.
+pub(crate) fn for_its_readers(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let permissions = fs::metadata(path).ok().map(|old| old.permissions());
+    synced(directory, path, bytes, permissions)?;
+    if let Err(error) = sync_directory(directory) {
+        tracing::debug!(path = %path.display(), %error, "a file's new name may not outlive a power cut");
+    }
     Ok(())
 }
 
@@ -43,6 +49,29 @@ pub(crate) fn remove_leftovers(directory: &Path, path: &Path) {
 }
 
 const SUFFIX: &str = ".tmp";
+
+fn synced(directory: &Path, path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
+    let file = written(directory, path, bytes)?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// A rename is durable only when the directory is.
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
+}
+
+/// A rename is as durable as the file system makes it: directories cannot be synced.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
+fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}
 
 /// A temporary file of that crate is 0600 from its creation.
 fn written(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {

@@ -1,7 +1,7 @@
 //! The file itself: one editor at a time, and the old file or the new one, never a part of either.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use broker_ipc::error::{ErrorBody, ErrorCode};
 
 use super::refused;
-use crate::{config, paths};
+use crate::{config, paths, replace};
 
 /// An edit takes milliseconds; another editor is waited for so long.
 const TRIES: u32 = 100;
@@ -30,6 +30,7 @@ impl Held {
     pub(super) fn take(path: &Path) -> Result<Self, ErrorBody> {
         let file = follow(path).map_err(|error| unwritten(path, &error))?;
         let lock = lock().map_err(|error| unwritten(path, &error))?;
+        replace::remove_leftovers(directory_of(&file), &file);
         Ok(Self { named: path.to_owned(), file, _lock: lock })
     }
 
@@ -43,7 +44,7 @@ impl Held {
 
     /// Puts another text in its place. A new file is the user's alone; an old one keeps who may read it.
     pub(super) fn write(&self, text: &str) -> Result<(), ErrorBody> {
-        replace(&self.file, text).map_err(|error| unwritten(&self.named, &error))
+        write(&self.file, text).map_err(|error| unwritten(&self.named, &error))
     }
 }
 
@@ -80,26 +81,19 @@ fn lock() -> io::Result<File> {
     Err(io::Error::new(ErrorKind::ResourceBusy, "another brokerctl profile holds it"))
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    };
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let directory = directory_of(path);
     if !directory.exists() {
         paths::make_private(directory)?;
     }
-    // A temporary file of that crate is 0600 from the start.
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(old) = fs::metadata(path) {
-        file.as_file().set_permissions(old.permissions())?;
+    replace::for_its_readers(directory, path, text.as_bytes())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
     }
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // So that the name, too, outlives a power cut. Not every file system does that.
-    #[cfg(unix)]
-    drop(File::open(directory).and_then(|directory| directory.sync_all()));
-    Ok(())
 }
 
 #[cfg(all(test, unix))]
@@ -113,10 +107,10 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("new/brokerd/config.toml");
-        replace(&path, "a").unwrap();
+        write(&path, "a").unwrap();
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        replace(&path, "b").unwrap();
+        write(&path, "b").unwrap();
         assert_eq!((mode(&path), fs::read_to_string(&path).unwrap().as_str()), (0o644, "b"));
         let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(left.len(), 1, "{left:?}");
@@ -130,7 +124,7 @@ mod tests {
         symlink("second", &link).unwrap();
         symlink("dot/file", &second).unwrap();
         assert_eq!(follow(&link).unwrap(), file, "a file that is not there yet");
-        replace(&follow(&link).unwrap(), "a").unwrap();
+        write(&follow(&link).unwrap(), "a").unwrap();
         assert!(link.is_symlink() && second.is_symlink() && !file.is_symlink());
         assert_eq!(fs::read_to_string(&link).unwrap(), "a");
         symlink("round", home.path().join("round")).unwrap();
