@@ -58,6 +58,7 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
             "[profiles.sso]\nissuer = \"https://a.example\"\nclient_id = \"cli\"\nclient_secret = \"keyring\"\nproxy = \"none\"\nca_file = \"ca.pem\"\n[profiles.sso.extra_parameters]\nprompt = \"login\"\n",
             "[[hosts]]\nmatch = \"*.pkg.example.com\"\nprofile = \"sso\"\nusername = \"token\"\n[profiles.sso]\nissuer = \"http://127.0.0.1:1\"\nclient_id = \"cli\"\n",
             "[store]\nkind = \"file\"\nkey_file = \"/k\"\n[prompt]\n",
+            "[store]\nkind = ''''file\"\n", // ends before the line that would end it
             "profile = 1\n[profils]\n",
         ],
     )
@@ -75,6 +76,7 @@ pub(super) fn requests() -> Vec<Vec<u8>> {
         &[
             "GET /v1/status HTTP/1.1\r\nhost: brokerd\r\n\r\n",
             "POST /v1/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 66\r\n\r\n{\"profile\":\"work\",\"interaction\":\"never\",\"scopes\":[\"a\"],\"timeout\":1}",
+            "POST /v1/token HTTP/1.1\r\nhost: brokerd\r\nconnection: close\r\naccept: */*\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
             "POST /v1/token HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
             "DELETE /v1/accounts/x HTTP/1.1\r\nhost: brokerd\r\n\r\nGET /v1/accounts HTTP/1.1\r\nhost: brokerd\r\n\r\n",
             "PUT /v1/client-secrets/work HTTP/1.1\r\nhost: brokerd\r\ncontent-type: application/json\r\ncontent-length: 21\r\n\r\n{\"client_secret\":\"s\"}",
