@@ -1,6 +1,7 @@
 //! Structured logs: in the journal where stderr is the journal's, else on stderr. `BROKERD_LOG` chooses what: `info` by default,
 //! or a filter such as `debug` or `brokerd=trace,hyper=info`.
 
+mod fields;
 #[cfg(target_os = "linux")]
 mod journal;
 mod patience;
@@ -23,7 +24,7 @@ pub fn start() {
     let journal = None::<LevelFilter>;
     let lines = journal.is_none().then(|| {
         let layer = tracing_subscriber::fmt::layer().with_writer(stderr::line).with_ansi(false).with_target(true);
-        layer.log_internal_errors(false).boxed()
+        layer.log_internal_errors(false).fmt_fields(fields::Fields).boxed()
     });
     tracing_subscriber::registry().with(filter).with(journal).with(lines).init();
     if let Some(error) = wrong {
