@@ -74,11 +74,12 @@ impl Peer {
         if !cfg!(target_os = "linux") {
             return None;
         }
-        // Read at once: the kernel tells no size beforehand, and it is somebody's token that waits.
-        let mut groups = String::with_capacity(4096);
-        let file = std::fs::File::open(format!("/proc/{}/cgroup", self.pid?)).ok()?;
-        std::io::Read::read_to_string(&mut std::io::Read::take(file, 64 * 1024), &mut groups).ok()?;
-        unit_of(&groups)
+        // One read: the kernel gives all of it to whoever has the room, and it is somebody's token that waits. What fills the room
+        // may have been cut, and names no unit.
+        let mut groups = [0; 4096];
+        let mut file = std::fs::File::open(format!("/proc/{}/cgroup", self.pid?)).ok()?;
+        let length = std::io::Read::read(&mut file, &mut groups).ok().filter(|length| *length < groups.len())?;
+        unit_of(std::str::from_utf8(&groups[..length]).ok()?)
     }
 }
 
