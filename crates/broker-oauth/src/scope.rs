@@ -54,6 +54,18 @@ impl ScopeSet {
         })
     }
 
+    /// Returns them as the wire has them (RFC 6749 §3.3), as `to_string` does, in one piece of memory.
+    pub fn joined(&self) -> String {
+        let mut text = String::with_capacity(self.iter().map(|scope| scope.len() + 1).sum());
+        for scope in self.iter() {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(scope);
+        }
+        text
+    }
+
     /// The scopes that ask for access to something.
     pub fn access(&self) -> impl Iterator<Item = &str> {
         self.iter().filter(|scope| !IDENTITY.contains(scope))
@@ -96,6 +108,15 @@ mod tests {
         assert!(covers("b a c", "a b", ScopeCase::Exact));
         assert!(!covers("a", "a b", ScopeCase::Exact));
         assert!(covers("a", "", ScopeCase::Exact));
+    }
+
+    #[test]
+    fn joined_is_as_shown() {
+        for text in ["", "a", "b a https://c.example/.default"] {
+            let set = ScopeSet::parse(text);
+            assert_eq!(set.joined(), set.to_string());
+        }
+        assert_eq!(ScopeSet::parse("b  a").joined(), "a b");
     }
 
     #[test]

@@ -314,7 +314,7 @@ impl Account {
             // Signed in where its profile does not lead any more: as if that were gone.
             card.as_ref().is_none_or(|card| card.is_of(&provider.profile))
         });
-        let (username, profile) = card.map(|card| (card.username, card.profile)).unwrap_or_default();
+        let (username, profile) = card.map(|card| (card.username.clone(), card.profile.clone())).unwrap_or_default();
         let queued = self.queue.iter().filter_map(|job| match job {
             Job::Refresh { progress, .. } => Some(progress),
             _ => None,

@@ -108,7 +108,7 @@ struct State {
 }
 
 struct Entry {
-    card: Card,
+    card: Arc<Card>,
     mailbox: Option<Mailbox>,
     /// Whether the index has it: not before the store has its grant.
     written: bool,
@@ -118,9 +118,10 @@ impl Accounts {
     /// Reads the index in `directory`; `None` keeps it in memory. Returns what was wrong with it as well.
     pub(crate) fn open(directory: Option<PathBuf>) -> (Self, Option<String>) {
         let (index, cards, complaint) = Index::open(directory);
-        let entries =
-            cards.into_iter().map(|card| (card.id.clone(), Entry { card, mailbox: None, written: true })).collect();
-        (Self { state: Mutex::new(State { entries, names: None, index }) }, complaint)
+        let entries = cards
+            .into_iter()
+            .map(|card| (card.id.clone(), Entry { card: Arc::new(card), mailbox: None, written: true }));
+        (Self { state: Mutex::new(State { entries: entries.collect(), names: None, index }) }, complaint)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -128,27 +129,27 @@ impl Accounts {
     }
 
     /// Every card, by profile and username.
-    pub(crate) fn cards(&self) -> Vec<Card> {
-        let mut cards: Vec<_> = self.state().entries.values().map(|entry| entry.card.clone()).collect();
+    pub(crate) fn cards(&self) -> Vec<Arc<Card>> {
+        let mut cards: Vec<_> = self.state().entries.values().map(|entry| Arc::clone(&entry.card)).collect();
         cards.sort_by(|a, b| (&a.profile, &a.username, &a.id).cmp(&(&b.profile, &b.username, &b.id)));
         cards
     }
 
     /// One card.
-    pub(crate) fn card(&self, id: &AccountId) -> Option<Card> {
-        self.state().entries.get(id).map(|entry| entry.card.clone())
+    pub(crate) fn card(&self, id: &AccountId) -> Option<Arc<Card>> {
+        self.state().entries.get(id).map(|entry| Arc::clone(&entry.card))
     }
 
     /// The accounts of a profile; with a name, those it means best.
-    pub(crate) fn find(&self, profile: &Profile, name: Option<&str>) -> Vec<Card> {
+    pub(crate) fn find(&self, profile: &Profile, name: Option<&str>) -> Vec<Arc<Card>> {
         let mut state = self.state();
         let State { entries, names, .. } = &mut *state;
-        let names = names.get_or_insert_with(|| Names::of(entries.values().map(|entry| &entry.card)));
+        let names = names.get_or_insert_with(|| Names::of(entries.values().map(|entry| &*entry.card)));
         let known = names.find(&profile.name, name).into_iter();
         let cards = known.filter_map(|(rank, id)| Some((rank, &entries.get(id)?.card)));
         let found: Vec<_> = cards.filter(|(_, card)| card.is_of(profile)).collect();
         let best = found.iter().map(|(rank, _)| *rank).min();
-        found.into_iter().filter(|(rank, _)| Some(*rank) == best).map(|(_, card)| card.clone()).collect()
+        found.into_iter().filter(|(rank, _)| Some(*rank) == best).map(|(_, card)| Arc::clone(card)).collect()
     }
 
     /// An account's mailbox; `None` while it has no task.
@@ -164,7 +165,7 @@ impl Accounts {
     }
 
     /// Notes an account's task. The card may be new.
-    pub(crate) fn attach(&self, card: Card, mailbox: Mailbox) {
+    pub(crate) fn attach(&self, card: Arc<Card>, mailbox: Mailbox) {
         let mut state = self.state();
         if let Some(entry) = state.entries.get_mut(&card.id) {
             entry.mailbox = Some(mailbox);
@@ -177,7 +178,7 @@ impl Accounts {
     /// Writes a saved grant's card into the index.
     pub(crate) fn remember(&self, grant: &Grant) {
         let mut state = self.state();
-        let card = Card::of(grant);
+        let card = Arc::new(Card::of(grant));
         let known = state.entries.get(&grant.id).is_some_and(|entry| entry.written && entry.card == card);
         if known && state.index.is_good() {
             return;
@@ -189,7 +190,7 @@ impl Accounts {
     }
 
     /// Takes an account out; its task ends by itself.
-    pub(crate) fn forget(&self, id: &AccountId) -> Option<Card> {
+    pub(crate) fn forget(&self, id: &AccountId) -> Option<Arc<Card>> {
         let mut state = self.state();
         let entry = state.entries.remove(id)?;
         state.names = None;
@@ -205,7 +206,7 @@ impl Accounts {
 
 impl State {
     fn write(&mut self) {
-        let cards: Vec<&Card> = self.entries.values().filter(|entry| entry.written).map(|entry| &entry.card).collect();
+        let cards: Vec<&Card> = self.entries.values().filter(|entry| entry.written).map(|entry| &*entry.card).collect();
         self.index.write(&cards);
     }
 }
@@ -239,10 +240,10 @@ mod tests {
         let (accounts, _) = Accounts::open(None);
         // Bob's home id is Ann's username.
         for card in [card("work", "Ann", "1.t"), card("work", "bob", "ANN"), card("home", "ann", "2.t")] {
-            accounts.attach(card, Mailbox::new(1).0);
+            accounts.attach(Arc::new(card), Mailbox::new(1).0);
         }
         let names = |profile: &str, name: Option<&str>| -> Vec<String> {
-            accounts.find(&named(profile), name).into_iter().map(|card| card.username).collect()
+            accounts.find(&named(profile), name).into_iter().map(|card| card.username.clone()).collect()
         };
         assert_eq!(names("work", None), ["Ann", "bob"]);
         assert_eq!(names("work", Some("ANN")), ["Ann"]);

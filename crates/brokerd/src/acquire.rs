@@ -4,6 +4,7 @@
 //! nobody.
 
 mod ask;
+mod at_once;
 mod silent;
 mod who;
 
@@ -18,6 +19,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+pub(crate) use self::at_once::at_once;
 use self::silent::in_time;
 use crate::account::{Ask, Served};
 use crate::accounts::Card;
@@ -89,7 +91,7 @@ impl Acquisition {
         let timeout = request.timeout.map(|seconds| Duration::from_secs(seconds).min(MAX_TIMEOUT));
         let deadline = Instant::now() + timeout.unwrap_or(DEFAULT_TIMEOUT);
         let inquiry = if goal == Goal::Token { Inquiry::new(client, &request) } else { Inquiry::default() };
-        let caller = Caller { broker: Arc::clone(broker), request, goal, client: Arc::clone(client), show };
+        let caller = Caller { show: Some(show), ..Caller::new(broker, request, goal, client) };
         let work = Box::pin(caller.acquire());
         Self { broker: Arc::clone(broker), work, prompts, deadline, fixed: timeout.is_some(), inquiry }
     }
@@ -136,10 +138,15 @@ struct Caller {
     request: TokenRequest,
     goal: Goal,
     client: Arc<Client>,
-    show: mpsc::Sender<Arc<Prompt>>,
+    /// Where prompts go. `None`: there can be none.
+    show: Option<mpsc::Sender<Arc<Prompt>>>,
 }
 
 impl Caller {
+    fn new(broker: &Arc<Broker>, request: TokenRequest, goal: Goal, client: &Arc<Client>) -> Self {
+        Self { broker: Arc::clone(broker), request, goal, client: Arc::clone(client), show: None }
+    }
+
     async fn acquire(self) -> Result<Acquired, Refusal> {
         let provider = self.broker.provider(self.request.profile.as_deref())?;
         let mut ask = self.ask(&provider)?;
@@ -155,19 +162,19 @@ impl Caller {
                     Ok(served) => return self.acquired(&provider, card, served),
                     Err(refusal) => refusal,
                 },
-                _ => self.nobody(&provider, who.as_ref()),
+                _ => self.nobody(&provider, who.as_deref()),
             };
             if !refusal.remedy.is_sign_in(prompted) {
-                return Err(refusal.under(&self.subject(&provider, &ask, who.as_ref())));
+                return Err(refusal.under(&self.subject(&provider, &ask, who.as_deref())));
             }
-            let landed = match self.borrow(&provider, &ask, who.as_ref()).await {
+            let landed = match self.borrow(&provider, &ask, who.as_deref()).await {
                 Ok(arrival) => Some((arrival, Source::Family)),
                 Err(away) if self.request.interaction == Some(Interaction::Never) => {
-                    return Err(away.unwrap_or(refusal).under(&self.subject(&provider, &ask, who.as_ref())));
+                    return Err(away.unwrap_or(refusal).under(&self.subject(&provider, &ask, who.as_deref())));
                 }
                 Err(_) => {
                     prompted = true;
-                    self.sign_in(&provider, &ask, who.as_ref(), &refusal)
+                    self.sign_in(&provider, &ask, who.as_deref(), &refusal)
                         .await?
                         .map(|arrival| (arrival, Source::SignIn))
                 }
@@ -187,7 +194,7 @@ impl Caller {
             ask.force = false;
         }
         let refusal = Refusal::sign_in("the provider keeps asking for another sign-in");
-        Err(refusal.under(&self.subject(&provider, &ask, who.as_ref())))
+        Err(refusal.under(&self.subject(&provider, &ask, who.as_deref())))
     }
 
     /// What the command that signs in must name.
@@ -254,7 +261,7 @@ impl Caller {
 
     async fn fly(&self, wish: Wish) -> Result<Arrival, Refusal> {
         let Joined { waiter, challenged } = self.broker.sign_ins.join_or_start(&self.broker, wish);
-        let landed = flight::wait(waiter, Some(&self.show)).await?;
+        let landed = flight::wait(waiter, self.show.as_ref()).await?;
         Ok(Arrival { landed, challenged })
     }
 

@@ -39,6 +39,29 @@ impl Audit {
         Self { key: getrandom::fill(&mut *key).is_ok().then_some(key), latest: Mutex::default() }
     }
 
+    /// A token goes out to a client.
+    pub(crate) fn granted(&self, client: &Client, acquired: &Acquired) {
+        if !tracing::enabled!(target: TARGET, Level::INFO) {
+            return;
+        }
+        let (peer, process) = (&client.peer, client.process());
+        tracing::info!(
+            target: TARGET,
+            outcome = "granted",
+            uid = peer.uid,
+            pid = peer.pid,
+            executable = process.executable.as_deref(),
+            unit = process.unit.as_deref(),
+            socket = client.socket(),
+            profile = acquired.profile.as_str(),
+            account = acquired.account.id.as_str(),
+            scope = acquired.token.scope.joined(),
+            source = acquired.source.as_str(),
+            extended = acquired.extended.then_some(true),
+            token = self.fingerprint_of(&acquired.token).as_deref(),
+        );
+    }
+
     /// A token's fingerprint, from the last time if that was the same token.
     fn fingerprint_of(&self, token: &Arc<IssuedToken>) -> Option<Arc<str>> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,27 +182,6 @@ impl Inquiry {
         Self(tracing::enabled!(target: TARGET, Level::INFO).then(asked))
     }
 
-    /// The token goes out.
-    fn granted(&self, audit: &Audit, acquired: &Acquired) {
-        let Some(asked) = &self.0 else { return };
-        let (peer, process) = (&asked.client.peer, asked.client.process());
-        tracing::info!(
-            target: TARGET,
-            outcome = "granted",
-            uid = peer.uid,
-            pid = peer.pid,
-            executable = process.executable.as_deref(),
-            unit = process.unit.as_deref(),
-            socket = asked.client.socket(),
-            profile = acquired.profile.as_str(),
-            account = acquired.account.id.as_str(),
-            scope = acquired.token.scope.to_string(),
-            source = acquired.source.as_str(),
-            extended = acquired.extended.then_some(true),
-            token = audit.fingerprint_of(&acquired.token).as_deref(),
-        );
-    }
-
     /// No token; profile, account and scope are what was asked for.
     pub(crate) fn refused(&self, error: ErrorCode) {
         let Some(asked) = &self.0 else { return };
@@ -202,7 +204,11 @@ impl Inquiry {
     /// The one or the other.
     pub(crate) fn decided(&self, audit: &Audit, outcome: &Result<Acquired, ErrorBody>) {
         match outcome {
-            Ok(acquired) => self.granted(audit, acquired),
+            Ok(acquired) => {
+                if let Some(asked) = &self.0 {
+                    audit.granted(&asked.client, acquired);
+                }
+            }
             Err(body) => self.refused(body.error),
         }
     }

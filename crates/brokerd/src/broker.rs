@@ -171,7 +171,7 @@ impl Broker {
         Some(self.start_account(card, Hold::NotLoaded))
     }
 
-    fn start_account(self: &Arc<Self>, card: Card, hold: Hold) -> Mailbox {
+    fn start_account(self: &Arc<Self>, card: Arc<Card>, hold: Hold) -> Mailbox {
         let provider = self.profiles().providers.get(&card.profile).cloned();
         let mailbox = account::spawn(self, card.id.clone(), provider, hold);
         self.accounts.attach(card, mailbox.clone());
@@ -180,7 +180,7 @@ impl Broker {
 
     /// Hands a sign-in's grant to its account's task, which saves it. Ends when it is saved, or could not be.
     pub(crate) async fn adopt(self: &Arc<Self>, grant: Grant, token: Arc<IssuedToken>) -> Landing {
-        let card = Card::of(&grant);
+        let card = Arc::new(Card::of(&grant));
         let (reply, landing) = oneshot::channel();
         let mut command = Command::Adopt { grant: Box::new(grant), token, reply };
         loop {
@@ -205,7 +205,7 @@ impl Broker {
 
     pub(crate) fn account_changed(&self, id: &AccountId, state: AccountState) {
         if let Some(card) = self.accounts.card(id) {
-            self.events.account_changed(card.reference(), card.profile, Some(state));
+            self.events.account_changed(card.reference(), card.profile.clone(), Some(state));
         }
     }
 }

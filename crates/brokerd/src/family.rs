@@ -147,7 +147,7 @@ impl State {
 }
 
 /// The accounts that can lend, those of one profile after those of another.
-fn lenders(broker: &Broker, borrower: &Provider, whom: &Whom) -> Vec<Card> {
+fn lenders(broker: &Broker, borrower: &Provider, whom: &Whom) -> Vec<Arc<Card>> {
     let profiles = broker.profiles();
     let can_lend = |card: &Card| {
         let lender = profiles.providers.get(&card.profile).map(|provider| &provider.profile);
@@ -188,7 +188,7 @@ impl Drop for InTheAir<'_> {
 
 impl Borrowing {
     /// Runs to the end whoever leaves: what the provider gave is saved.
-    async fn fly(self, lenders: Vec<Card>, progress: watch::Sender<Progress>) {
+    async fn fly(self, lenders: Vec<Arc<Card>>, progress: watch::Sender<Progress>) {
         // Whatever becomes of this task, nobody joins a loan that nobody flies.
         let pending = InTheAir { families: &self.broker.families, wanted: &self.wanted };
         let landing = self.run(lenders).await;
@@ -198,7 +198,7 @@ impl Borrowing {
 
     /// Asks one lender after the other until one has something to lend that the provider takes. An outage is no answer, and
     /// ends the round.
-    async fn run(&self, lenders: Vec<Card>) -> Landing {
+    async fn run(&self, lenders: Vec<Arc<Card>>) -> Landing {
         let mut outcome = Refusal::sign_in("no profile has a refresh token to lend");
         for lender in lenders {
             let fault = match self.ask(&lender.id).await {

@@ -5,6 +5,7 @@ mod client_secrets;
 mod doctor;
 mod events;
 mod guard;
+mod plain;
 mod reply;
 mod status;
 mod token;
@@ -18,6 +19,7 @@ use broker_oauth::text::clean;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
+pub(crate) use self::plain::{Answer, answer as answer_plain};
 use self::reply::Reply;
 pub use self::reply::ReplyBody;
 use crate::acquire::Goal;

@@ -90,7 +90,7 @@ impl SignOut {
         let grant = grant.filter(|_| self.revoke);
         let (revocation, detail) = self.revoke(provider, grant.as_ref()).await;
         tracing::info!(account = %id, ?revocation, "signed out");
-        let (username, profile) = card.map(|card| (card.username, card.profile)).unwrap_or_default();
+        let (username, profile) = card.map(|card| (card.username.clone(), card.profile.clone())).unwrap_or_default();
         let account = AccountRef { id: id.to_string(), username };
         (Hold::SignedOut, Ok(SignedOut { account, profile, revocation, detail }))
     }

@@ -1,5 +1,7 @@
 //! Which account a request means.
 
+use std::sync::Arc;
+
 use broker_ipc::error::{ErrorBody, ErrorCode};
 
 use super::{Caller, Goal};
@@ -16,7 +18,7 @@ impl Caller {
     }
 
     /// The account meant; `None` if nobody has signed in as it.
-    pub(super) async fn resolve(&self, provider: &Provider) -> Result<Option<Card>, ErrorBody> {
+    pub(super) async fn resolve(&self, provider: &Provider) -> Result<Option<Arc<Card>>, ErrorBody> {
         let profile = &provider.profile;
         let name = self.name(provider);
         // A sign-in that names nobody is for anybody, whoever is signed in already.
@@ -44,7 +46,7 @@ impl Caller {
                 let what = format!("which account of profile {}? there are: {}", profile.name, names.join(", "));
                 let mut body = ErrorBody::new(ErrorCode::AccountRequired, what)
                     .with_hint("name one with --account, or set default_account in the profile");
-                body.accounts = found.iter().map(Card::reference).collect();
+                body.accounts = found.iter().map(|card| card.reference()).collect();
                 Err(body)
             }
         }

@@ -102,9 +102,9 @@ impl Broker {
     }
 
     /// Starts the accounts that must not wait for somebody to ask: each tries by itself to read its grant.
-    async fn begin_to_keep_alive(self: &Arc<Self>, known: &[Card]) {
+    async fn begin_to_keep_alive(self: &Arc<Self>, known: &[Arc<Card>]) {
         let profiles = self.profiles();
-        let kept = |card: &&Card| {
+        let kept = |card: &&Arc<Card>| {
             profiles.providers.get(&card.profile).is_some_and(|provider| provider.profile.silent.keep_alive)
         };
         for card in known.iter().filter(kept) {

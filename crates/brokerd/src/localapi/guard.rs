@@ -23,10 +23,7 @@ pub(super) async fn admit(request: Request<Incoming>, state: &State) -> Result<Z
         checked?;
         return Err(too_large());
     }
-    let is_json = head.headers.get(CONTENT_TYPE).is_some_and(|kind| {
-        let kind = kind.to_str().unwrap_or_default();
-        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON)
-    });
+    let is_json = head.headers.get(CONTENT_TYPE).is_some_and(|kind| is_json(kind.to_str().unwrap_or_default()));
     let chunked = announced.is_none() && !hyper::body::Body::is_end_stream(&body);
     let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Zeroizing::new(Vec::from(body.to_bytes())),
@@ -59,11 +56,20 @@ fn check(headers: &HeaderMap, bytes: usize) -> Result<(), ErrorBody> {
         return Err(ErrorBody::new(ErrorCode::Forbidden, "requests from web pages are refused"));
     }
     let hosts: Vec<_> = headers.get_all(HOST_HEADER).iter().collect();
-    let ours = |host: &str| host.eq_ignore_ascii_case("localhost") || host.eq_ignore_ascii_case(HOST);
     match hosts.as_slice() {
-        [host] if host.to_str().is_ok_and(ours) => Ok(()),
+        [host] if host.to_str().is_ok_and(is_ours) => Ok(()),
         _ => Err(ErrorBody::new(ErrorCode::Forbidden, format!("the Host header must be localhost or {HOST}"))),
     }
+}
+
+/// Whether a `Host` means this daemon.
+pub(super) fn is_ours(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.eq_ignore_ascii_case(HOST)
+}
+
+/// Whether a `Content-Type` is JSON, whatever its parameters.
+pub(super) fn is_json(kind: &str) -> bool {
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON)
 }
 
 fn too_large() -> ErrorBody {

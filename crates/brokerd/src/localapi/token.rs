@@ -6,10 +6,11 @@ use broker_ipc::api::{Include, Interaction, TokenEvent, TokenRequest, TokenRespo
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use futures_util::stream;
 use http::StatusCode;
+use secrecy::ExposeSecret as _;
 
 use super::parse;
 use super::reply::Reply;
-use crate::acquire::{Acquired, Acquisition, Goal, Told};
+use crate::acquire::{self, Acquired, Acquisition, Goal, Told};
 use crate::audit::{Client, Inquiry};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
@@ -36,6 +37,12 @@ pub(super) async fn token(
     if request.interaction == Some(Interaction::Elsewhere) {
         return raise::token(broker, request, client).await.map(|acquired| Reply::json(&shape.response(&acquired)));
     }
+    if goal == Goal::Token {
+        request = match acquire::at_once(broker, request, client) {
+            Ok(acquired) => return Ok(Reply::json(&shape.response(&acquired))),
+            Err(request) => *request,
+        };
+    }
     let mut acquisition = Acquisition::new(broker, request, goal, client);
     let first = acquisition.next().await;
     match (goal, first) {
@@ -58,6 +65,22 @@ pub(super) async fn token(
             Ok(Reply::events(StatusCode::ACCEPTED, events))
         }
     }
+}
+
+/// The answer to a request for a token at hand, with its audit line written. `None`: there is more to it, and nothing has
+/// been done.
+pub(super) fn at_once(broker: &Arc<Broker>, client: &Arc<Client>, body: &[u8]) -> Option<TokenResponse> {
+    let mut request = TokenRequest::default();
+    let username = settle(broker, client, body, &mut request).ok()?;
+    let shape = Shape { include: request.include.clone(), username };
+    acquire::at_once(broker, request, client).ok().map(|acquired| shape.response(&acquired))
+}
+
+/// Bytes that an answer takes as JSON, or a little more.
+pub(super) fn encoded_len(response: &TokenResponse) -> usize {
+    let secrets = [Some(&response.access_token), response.id_token.as_ref()].into_iter().flatten();
+    let secrets: usize = secrets.map(|secret| secret.expose_secret().len()).sum();
+    secrets + response.scope.len() + response.profile.len() + response.account.username.len() + 512
 }
 
 /// Reads a request, and settles whom it is for and what its socket allows. Returns the user name that goes with the host.
@@ -104,7 +127,7 @@ impl Shape {
             expires_at: expires_at.map(rfc3339),
             expires_on: expires_at.map(jiff::Timestamp::as_second),
             extended: acquired.extended,
-            scope: token.scope.to_string(),
+            scope: token.scope.joined(),
             profile: acquired.profile.clone(),
             account: acquired.account.clone(),
             basic_username: self.username.clone(),

@@ -1,9 +1,10 @@
 //! One client's connection.
 //!
-//! A client that keeps its connection and asks nothing costs little: at rest there is the stream and a timer. With the first
-//! byte of a request come hyper and its buffers, and a moment after the answer they go.
+//! A client that keeps its connection and asks nothing costs little: at rest there is the stream and a timer. A plain request
+//! for a token at hand is answered from there. For any other come hyper and its buffers, and with the answer they go.
 
 mod metered;
+mod rest;
 mod turn;
 
 use std::convert::Infallible;
@@ -15,14 +16,14 @@ use broker_ipc::api::MAX_HEAD;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use self::metered::Metered;
 pub use self::turn::State;
-use self::turn::{LINGER, NEVER, Next};
+use self::turn::{NEVER, Next};
 use super::Limits;
 use crate::audit::Client;
 use crate::broker::Broker;
@@ -30,8 +31,6 @@ use crate::localapi;
 
 /// hyper answers a head that does not fit with a bare 431; one a little too large is to read what is wrong with it.
 const HEAD_BUFFER: usize = 4 * MAX_HEAD;
-/// What is read of a request before hyper is there: all of it, as a rule.
-const FIRST_BYTES: usize = 512;
 
 /// A client's connection.
 pub(super) struct Served {
@@ -57,28 +56,7 @@ impl Served {
         }
     }
 
-    /// Waits for a request. Returns its first bytes, or nothing if none comes.
-    async fn rest<S: AsyncRead + Unpin>(&self, stream: &mut S) -> Option<Zeroizing<Vec<u8>>> {
-        let mut idle = pin!(tokio::time::sleep_until(self.state.idle_since()? + self.limits.idle));
-        let (mut close, mut stop) = (pin!(self.close.cancelled()), pin!(self.broker.stop.cancelled()));
-        std::future::poll_fn(|cx| {
-            // Not beyond this poll: who is at rest needs no buffer.
-            let mut buffer = Zeroizing::new([0; FIRST_BYTES]);
-            let mut buffer = ReadBuf::new(&mut buffer[..]);
-            if close.as_mut().poll(cx).is_ready() || stop.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-            if let Poll::Ready(read) = Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-                let begun = buffer.filled();
-                let more = read.is_ok() && !begun.is_empty() && self.state.received(begun);
-                return Poll::Ready(more.then(|| Zeroizing::new(begun.to_vec())));
-            }
-            idle.as_mut().poll(cx).map(|()| None)
-        })
-        .await
-    }
-
-    /// Serves one request, and those that follow it closely. Returns the stream once it is at rest, nothing if it has ended.
+    /// Serves a request that has begun so. Returns the stream once it is at rest, nothing if it has ended.
     ///
     /// The future is in a place of its own, which is given back with it.
     fn attend<S>(&self, stream: S, begun: Zeroizing<Vec<u8>>) -> Pin<Box<impl Future<Output = Option<S>> + '_>>
@@ -96,8 +74,8 @@ impl Served {
             let (mut close, mut stop) = (pin!(self.close.cancelled()), pin!(self.broker.stop.cancelled()));
             let mut stopping = false;
             let never = Instant::now() + NEVER;
-            // Where it will be set to if all goes well.
-            let mut sleep = pin!(tokio::time::sleep(LINGER));
+            // Where it will be set to while the request comes.
+            let mut sleep = pin!(tokio::time::sleep(self.limits.request));
             // Turns change only while the connection is polled, so looking at what is next after each poll misses nothing.
             let rests = std::future::poll_fn(|cx| {
                 if close.as_mut().poll(cx).is_ready() {
@@ -113,7 +91,7 @@ impl Served {
                     }
                     return Poll::Ready(false);
                 }
-                self.poll_next(sleep.as_mut(), never, cx).map(|next| matches!(next, Next::Rest(_)))
+                self.poll_next(sleep.as_mut(), never, cx).map(|next| next == Next::Rest)
             })
             .await;
             rests.then(|| connection.into_parts().io.into_inner().stream)
@@ -124,18 +102,19 @@ impl Served {
     fn poll_next(&self, mut sleep: Pin<&mut Sleep>, never: Instant, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
             let next = self.state.next(self.limits, never);
-            // One that moves away, as with each request served, is looked at again when the old one has come: setting a
-            // timer costs more than the whole rest of a request's bookkeeping.
-            if next.at() < sleep.deadline() {
-                sleep.as_mut().reset(next.at());
+            let Next::Close(at) = next else { return Poll::Ready(next) };
+            // One that moves away is looked at again when the old one has come: setting a timer costs more than the whole
+            // rest of a request's bookkeeping.
+            if at < sleep.deadline() {
+                sleep.as_mut().reset(at);
             }
             if sleep.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if next.at() <= sleep.deadline() {
+            if at <= sleep.deadline() {
                 return Poll::Ready(next);
             }
-            sleep.as_mut().reset(next.at());
+            sleep.as_mut().reset(at);
         }
     }
 }

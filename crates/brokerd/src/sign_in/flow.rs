@@ -232,7 +232,7 @@ impl Flow<'_> {
     fn other_accounts(&self) -> Vec<String> {
         let Bound::Name(_) = self.wish.bound else { return Vec::new() };
         let cards = self.broker.accounts.find(&self.wish.provider.profile, None);
-        cards.into_iter().map(|card| card.username).collect()
+        cards.into_iter().map(|card| card.username.clone()).collect()
     }
 
     async fn wait(&self, until: Instant) -> Result<(), Cut> {

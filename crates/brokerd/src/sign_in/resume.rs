@@ -24,6 +24,11 @@ impl SignIns {
         drop(self.recovered.subscribe().wait_for(|done| *done).await);
     }
 
+    /// Returns whether [`recovered`](Self::recovered) would not wait.
+    pub(crate) fn have_recovered(&self) -> bool {
+        *self.recovered.borrow()
+    }
+
     /// Finds the prompts that were pending, in the background.
     pub(crate) fn recover(&self, broker: &Arc<Broker>) {
         let marks = self.marks.all();

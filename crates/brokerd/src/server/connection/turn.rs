@@ -9,8 +9,6 @@ use crate::server::Limits;
 
 /// What a head ends in, and a chunked body (RFC 9112 §7.1).
 const EMPTY_LINE: &[u8; 4] = b"\r\n\r\n";
-/// For how long after an answer all that served it is kept. Whoever asks in a loop is back by then.
-pub(super) const LINGER: Duration = Duration::from_millis(10);
 /// Far enough away to mean never.
 pub(super) const NEVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
@@ -25,21 +23,13 @@ enum Turn {
     Serving,
 }
 
-/// What is next if nothing happens until then.
+/// What is next if nothing else happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// The connection comes to rest.
-    Rest(Instant),
-    /// It ends.
+    Rest,
+    /// It ends, then.
     Close(Instant),
-}
-
-impl Next {
-    pub(super) fn at(self) -> Instant {
-        match self {
-            Self::Rest(at) | Self::Close(at) => at,
-        }
-    }
 }
 
 /// Where a connection stands. Shared by the stream, the handler and the registry; the mutex is never held over an await.
@@ -80,7 +70,7 @@ impl State {
         let inner = self.lock();
         match inner.turn {
             Turn::Idle(since) if inner.unsent => Next::Close(since + limits.idle),
-            Turn::Idle(since) => Next::Rest(since + LINGER),
+            Turn::Idle(_) => Next::Rest,
             Turn::Receiving(since) => Next::Close(since + limits.request),
             Turn::Serving => Next::Close(never),
         }
@@ -186,7 +176,7 @@ mod tests {
     async fn each_turn_has_its_end() {
         let (state, limits) = (State::new(), Limits::default());
         let never = Instant::now() + NEVER;
-        assert_eq!(state.next(limits, never), Next::Rest(Instant::now() + LINGER));
+        assert_eq!(state.next(limits, never), Next::Rest);
         tokio::time::advance(Duration::from_secs(50)).await;
         state.received(b"G");
         assert_eq!(state.next(limits, never), Next::Close(Instant::now() + limits.request));
@@ -200,6 +190,6 @@ mod tests {
         state.end_serving();
         assert_eq!(state.next(limits, never), Next::Close(Instant::now() + limits.idle), "an answer that nobody reads");
         state.sent(true);
-        assert_eq!(state.next(limits, never), Next::Rest(Instant::now() + LINGER));
+        assert_eq!(state.next(limits, never), Next::Rest);
     }
 }
