@@ -111,6 +111,24 @@ async fn a_clock_that_moved_back_makes_no_token_live_longer() {
     assert_eq!(rig.refused(&never()).await.error.as_str(), "provider_error");
 }
 
+/// The wall clock says that the token's end is still to come. Time has passed all the same.
+#[tokio::test(start_paused = true)]
+async fn a_clock_set_back_in_the_middle_of_a_tokens_life_makes_it_live_no_longer() {
+    let patient = TokenRequest { min_validity: Some(0), ..never() };
+    for back in [-200, -1800, -3500] {
+        let rig = Rig::start();
+        let old = rig.sign_in("alice").await;
+        rig.pass(s(3500)).await;
+        rig.set_wall_clock(back);
+        rig.pass(s(150)).await;
+        let new = rig.token(&patient).await;
+        assert_ne!(exposed(&new), exposed(&old), "{back}");
+        assert!(rig.fake.access_token(exposed(&new)).is_some(), "{back}");
+        assert_eq!(exposed(&rig.token(&patient).await), exposed(&new), "{back}");
+        assert_eq!((refreshes(&rig), rig.fake.count(Endpoint::DeviceAuthorization)), (1, 1), "{back}");
+    }
+}
+
 /// A machine that booted without a clock battery, or with one set by a joker.
 #[tokio::test(start_paused = true)]
 async fn a_token_from_the_future_is_not_trusted_and_costs_one_refresh() {

@@ -44,8 +44,6 @@ pub(crate) struct World {
     asked: usize,
     prompts: (mpsc::UnboundedSender<Prompted>, mpsc::UnboundedReceiver<Prompted>),
     watch: Watch,
-    /// Whether the daemon's wall clock has only gone forward.
-    wall_is_right: bool,
     leaving: Leaving,
 }
 
@@ -72,7 +70,6 @@ impl World {
             asked: 0,
             prompts: mpsc::unbounded_channel(),
             watch: Watch::default(),
-            wall_is_right: true,
             leaving: Leaving::default(),
             rig,
         }
@@ -171,7 +168,7 @@ impl World {
             prompts: self.prompts.0.clone(),
             leaving: Arc::clone(&self.leaving),
         };
-        let task = self.rig.spawn(ask(self.rig.new_client(), request.clone(), eyes, self.wall_is_right));
+        let task = self.rig.spawn(ask(self.rig.new_client(), request.clone(), eyes));
         self.asking.push(Asking { number, request, since: Instant::now(), task });
     }
 
@@ -289,7 +286,6 @@ impl World {
             _ => -self.rng.i64(1..86_400),
         };
         self.story.tell(format!("the wall clock is set by {seconds} s"));
-        self.wall_is_right &= seconds > 0;
         self.rig.set_wall_clock(seconds);
     }
 

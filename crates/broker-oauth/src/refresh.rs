@@ -1,5 +1,7 @@
 //! When a cached token serves, and how a refresh is asked for (RFC 6749 §6).
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::extra::ExtraParameters;
@@ -36,9 +38,7 @@ pub enum Freshness {
 /// is under ten serves until its last tenth. A promise as long as tokens live, or as nearly as a twentieth, cannot be kept
 /// but by a refresh for each call, so a token younger than a fifth of its life passes then.
 pub fn freshness(token: &IssuedToken, now: Timestamp, min_validity: Option<SignedDuration>) -> Freshness {
-    if now < token.issued_at - CLOCK_TOLERANCE {
-        return Freshness::Expired;
-    }
+    let Some(now) = time_for(token, now, Duration::ZERO) else { return Freshness::Expired };
     let Some(expires_at) = token.expires_at else { return Freshness::Fresh };
     let left = expires_at.duration_since(now);
     if left <= SignedDuration::ZERO || left > IMPLAUSIBLE {
@@ -51,6 +51,14 @@ pub fn freshness(token: &IssuedToken, now: Timestamp, min_validity: Option<Signe
     }
     let due = token.refresh_at.is_some_and(|at| at <= now) || left <= life / 5;
     if due { Freshness::Stale } else { Freshness::Fresh }
+}
+
+/// What time it is for a token that came `age` ago by a clock that is never set: as late as the wall clock or that one says. The
+/// wall clock may be set back, and the other stops while a machine sleeps. `None` if the wall clock was set back by more
+/// than is believed: what is told of the token's end would be wrong.
+pub fn time_for(token: &IssuedToken, now: Timestamp, age: Duration) -> Option<Timestamp> {
+    let least = token.issued_at.checked_add(age).unwrap_or(Timestamp::MAX);
+    (now >= least - CLOCK_TOLERANCE).then(|| now.max(least))
 }
 
 /// When a token becomes [`Freshness::Stale`]: asked for after that, it is refreshed behind the answer. `None` where never.
@@ -185,6 +193,24 @@ mod tests {
     fn the_providers_own_suggestion_makes_it_stale() {
         assert_eq!(freshness(&token(86_400, Some(43_200)), at(43_199), None), Freshness::Fresh);
         assert_eq!(freshness(&token(86_400, Some(43_200)), at(43_200), None), Freshness::Stale);
+    }
+
+    #[test]
+    fn time_is_what_the_later_of_two_clocks_says_unless_one_was_set_back_too_far() {
+        let time = |now: i64, age: u64| time_for(&token(3600, None), at(now), Duration::from_secs(age));
+        // The wall clock is right; it ran ahead, as it does while a machine sleeps; it was set back, a little and more.
+        for (now, age, want) in [
+            (60, 60, Some(60)),
+            (7200, 60, Some(7200)),
+            (3500, 3600, Some(3600)),
+            (3300, 3600, Some(3600)),
+            (3299, 3600, None),
+            (-300, 0, Some(0)),
+            (-301, 0, None),
+        ] {
+            assert_eq!(time(now, age), want.map(at), "{now}, {age}");
+        }
+        assert_eq!(time(0, u64::MAX), None);
     }
 
     #[test]

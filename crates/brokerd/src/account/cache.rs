@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker_ipc::api::TokenSummary;
-use broker_oauth::refresh::{Freshness, freshness, is_in_grace, stale_at};
+use broker_oauth::refresh::{Freshness, freshness, is_in_grace, stale_at, time_for};
 use broker_oauth::scope::ScopeCase;
 use broker_oauth::token::IssuedToken;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::Ask;
 use crate::clock::rfc3339;
@@ -21,9 +23,31 @@ const MOST_REJECTED: usize = 64;
 /// The tokens, oldest first.
 #[derive(Default)]
 pub(super) struct Cache {
-    tokens: VecDeque<Arc<IssuedToken>>,
+    tokens: VecDeque<Kept>,
     /// SHA-256 of what resources refused: a provider that hands a token out again does not make it good.
     rejected: VecDeque<String>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    token: Arc<IssuedToken>,
+    /// When it came, by the clock that nobody sets.
+    since: Instant,
+}
+
+impl Kept {
+    /// What time it is for this token; `None` if the clock is not to be believed.
+    fn time(&self, now: Timestamp) -> Option<Timestamp> {
+        time_for(&self.token, now, self.since.elapsed())
+    }
+
+    fn freshness(&self, now: Timestamp, min_validity: Option<SignedDuration>) -> Freshness {
+        self.time(now).map_or(Freshness::Expired, |now| freshness(&self.token, now, min_validity))
+    }
+
+    fn is_in_grace(&self, now: Timestamp) -> bool {
+        self.time(now).is_some_and(|now| is_in_grace(&self.token, now))
+    }
 }
 
 impl Cache {
@@ -37,7 +61,8 @@ impl Cache {
     ) -> Option<Arc<IssuedToken>> {
         self.tokens
             .iter()
-            .filter(|token| ask.is_served_by(token, case) && good(freshness(token, now, ask.min_validity)))
+            .filter(|kept| ask.is_served_by(&kept.token, case) && good(kept.freshness(now, ask.min_validity)))
+            .map(|kept| &kept.token)
             .max_by_key(|token| token.expires_at.map_or(i64::MAX, Timestamp::as_second))
             .cloned()
     }
@@ -51,28 +76,31 @@ impl Cache {
     pub(super) fn best_in_grace(&self, ask: &Ask, case: ScopeCase, now: Timestamp) -> Option<Arc<IssuedToken>> {
         self.tokens
             .iter()
-            .filter(|token| ask.is_served_by(token, case) && is_in_grace(token, now))
+            .filter(|kept| ask.is_served_by(&kept.token, case) && kept.is_in_grace(now))
+            .map(|kept| &kept.token)
             .max_by_key(|token| token.extended_expires_at)
             .cloned()
     }
 
-    /// Puts a token in, in the place of one for the same; one that was rejected stays out.
-    pub(super) fn keep(&mut self, token: Arc<IssuedToken>) {
+    /// Puts a token in, in the place of one for the same; one that was rejected stays out. It may have waited to be saved.
+    pub(super) fn keep(&mut self, token: Arc<IssuedToken>, now: Timestamp) {
         if self.has_rejected(&token) {
             return;
         }
         let same =
             |old: &IssuedToken| old.target == token.target && (old.scope == token.scope || old.asked == token.asked);
-        self.tokens.retain(|old| !same(old));
+        self.tokens.retain(|old| !same(&old.token));
         while self.tokens.len() >= MOST {
             self.tokens.pop_front();
         }
-        self.tokens.push_back(token);
+        let age = Duration::try_from(now.duration_since(token.issued_at)).unwrap_or_default();
+        let since = Instant::now();
+        self.tokens.push_back(Kept { token, since: since.checked_sub(age).unwrap_or(since) });
     }
 
     /// Forgets exactly the token with this hash, and takes it no more.
     pub(super) fn reject(&mut self, sha256: &str) {
-        self.tokens.retain(|token| token.access_token.sha256_hex() != sha256);
+        self.tokens.retain(|kept| kept.token.access_token.sha256_hex() != sha256);
         if self.rejected.iter().all(|known| known != sha256) {
             self.rejected.truncate(MOST_REJECTED - 1);
             self.rejected.push_front(sha256.to_owned());
@@ -90,8 +118,8 @@ impl Cache {
 
     /// The tokens that live, without the tokens.
     pub(super) fn summaries(&self, now: Timestamp) -> Vec<TokenSummary> {
-        let live = |token: &&Arc<IssuedToken>| freshness(token, now, None) != Freshness::Expired;
-        let summary = |token: &Arc<IssuedToken>| TokenSummary {
+        let live = |kept: &&Kept| kept.freshness(now, None) != Freshness::Expired;
+        let summary = |Kept { token, .. }: &Kept| TokenSummary {
             scope: token.scope.to_string(),
             expires_at: token.expires_at.map(rfc3339),
             refresh_after: stale_at(token).map(rfc3339),

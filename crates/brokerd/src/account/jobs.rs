@@ -141,7 +141,7 @@ impl Account {
             && let Some(token) = grant.released.take()
             && !outdated
         {
-            self.cache.keep(token);
+            self.cache.keep(token, self.broker.clock.now());
         }
         let over = hold.is_dead();
         self.hold = Some(hold);
@@ -196,7 +196,7 @@ impl Account {
     }
 
     fn landed(&mut self, token: Arc<IssuedToken>) -> Landed {
-        self.cache.keep(Arc::clone(&token));
+        self.cache.keep(Arc::clone(&token), self.broker.clock.now());
         Landed { account: self.id.clone(), token }
     }
 }

@@ -126,7 +126,7 @@ mod tests {
 
     fn kept(token: &str) -> Cache {
         let mut cache = Cache::default();
-        cache.keep(Arc::new(IssuedToken {
+        let token = IssuedToken {
             access_token: AccessToken::new(token),
             token_type: "Bearer".into(),
             scope: ScopeSet::parse("a"),
@@ -137,7 +137,8 @@ mod tests {
             extended_expires_at: None,
             refresh_at: None,
             id_token: None,
-        }));
+        };
+        cache.keep(Arc::new(token), Timestamp::UNIX_EPOCH);
         cache
     }
 
