@@ -185,7 +185,7 @@ async fn a_body_that_is_no_answer_is_named_and_ends_nothing() {
         let refused = rig.call(&interactive()).failure().await;
         assert_eq!(refused.error.as_str(), "provider_error", "{what}: {refused:?}");
         assert!(refused.hint.is_some(), "{what}");
-        rig.pass(s(30)).await;
+        rig.pass(s(300)).await;
     }
     for (_, fault) in bodies() {
         rig.fake.script(Grant::DeviceCode, fault);

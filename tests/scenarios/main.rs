@@ -34,6 +34,7 @@ mod keep_alive;
 mod lending;
 mod nameless;
 mod outage;
+mod outage_day;
 mod plain;
 mod prompt_survives;
 mod providers;

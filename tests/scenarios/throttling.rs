@@ -81,7 +81,7 @@ async fn recovery(rig: &Rig) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_days_outage_costs_a_few_hundred_requests_and_ends_within_five_minutes() {
+async fn a_hundred_clients_cost_an_ill_provider_as_many_requests_as_one() {
     let rig = expired().await;
     rig.fake.always(Endpoint::Token, Fault::status(503));
     let refused = crowd(&rig, 100, s(10), s(100)).await;
@@ -89,17 +89,8 @@ async fn a_days_outage_costs_a_few_hundred_requests_and_ends_within_five_minutes
     assert!(refused.iter().all(|body| body.error.as_str() == "provider_error"), "{:?}", refused[0]);
     assert!(refused.iter().all(|body| matches!(body.retry_after, Some(1..=300))), "{:?}", refused[0]);
     let sent = rig.fake.count(Grant::RefreshToken);
-    assert!((7..=9).contains(&sent), "{sent} requests: as many as for one client");
-    // A hundred clients ask no more often than the gate opens; one is enough for the rest of the day.
-    crowd(&rig, 1, s(30), 24 * HOUR).await;
-    let sent = rig.fake.count(Grant::RefreshToken);
-    assert!((250..400).contains(&sent), "{sent} requests");
-    assert!(rig.writes().len() < 400, "{} writes", rig.writes().len());
-    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1, "no prompt");
-
-    rig.fake.clear();
-    let recovery = recovery(&rig).await;
-    assert!(recovery <= s(301), "{recovery:?}");
+    assert!((7..=9).contains(&sent), "{sent} requests");
+    assert!(rig.writes().len() <= sent, "{} writes", rig.writes().len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,13 +126,13 @@ async fn after_hours_without_a_network_the_sign_in_is_back_within_thirty_seconds
     let refused = crowd(&rig, 2, s(10), 2 * HOUR).await;
     assert_eq!(refused.len(), 2);
     assert!(refused.iter().all(|body| body.error.as_str() == "provider_unreachable"), "{:?}", refused[0]);
-    assert!(refused.iter().all(|body| matches!(body.retry_after, Some(1..=30))), "{:?}", refused[0]);
+    assert!(refused.iter().all(|body| matches!(body.retry_after, Some(1..=25))), "{:?}", refused[0]);
     assert_eq!(rig.fake.count(Grant::RefreshToken), 0, "nothing reached it");
     let tries = rig.writes().len();
-    assert!((200..360).contains(&tries), "{tries} tries");
+    assert!((250..400).contains(&tries), "{tries} tries");
     rig.fake.refuse_connections(false);
     let recovery = recovery(&rig).await;
-    assert!(recovery <= s(31), "{recovery:?}");
+    assert!(recovery <= s(26), "{recovery:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,11 +345,11 @@ async fn a_stale_token_is_served_from_memory_all_through_an_outage() {
         assert_eq!(start.elapsed(), s(0));
         rig.pass(s(5)).await;
     }
-    // Half a minute's hang, then at most half a minute's pause.
+    // Half a minute's hang, then a pause of up to five.
     let sent = rig.fake.count(Grant::RefreshToken);
-    assert!((55..100).contains(&sent), "{sent}");
+    assert!((12..25).contains(&sent), "{sent}");
     rig.fake.clear();
-    rig.pass(s(60)).await;
+    rig.pass(s(330)).await;
     rig.token(&never()).await;
     rig.pass(s(1)).await;
     assert_ne!(exposed(&rig.token(&never()).await), exposed(&token), "and the outage's end is not slept through");

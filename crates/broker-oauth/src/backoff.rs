@@ -2,7 +2,8 @@
 //!
 //! | trouble | first pause | longest | why |
 //! |---|---|---|---|
-//! | [`Trouble::Unreachable`] | 1 s | 30 s | nothing reaches it, so asking costs it nothing; the network may be back at any moment |
+//! | [`Trouble::Unreachable`] | 1 s | 25 s | nothing reaches it, so asking costs it nothing; the network may be back at any moment |
+//! | [`Trouble::Unanswered`] | 1 s | 5 min | each request reaches somebody, who may be at work on it |
 //! | [`Trouble::Failing`] | 1 s | 5 min | each request is work for a server that is not well |
 //! | [`Trouble::Throttling`] | 5 s | 5 min | it said so |
 //!
@@ -27,8 +28,10 @@ const LONGEST_FORBIDDEN: u64 = 60;
 /// Why a provider does not serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// No connection, no answer in time, or somebody else answers in its place: a captive portal, a proxy.
+    /// No connection: nothing was sent.
     Unreachable,
+    /// There is a connection and no answer, or somebody else's: a proxy's, a page for people.
+    Unanswered,
     /// It answers that it is not well.
     Failing,
     /// It answers that it is asked too much.
@@ -40,7 +43,7 @@ impl Trouble {
     pub fn of(failure: &Failure) -> Option<Self> {
         match (failure, failure.verdict()) {
             // Network Authentication Required (RFC 6585 §6): a portal on the way.
-            (Failure::NotOAuth { status: 511, .. }, _) => Some(Self::Unreachable),
+            (Failure::NotOAuth { status: 511, .. }, _) => Some(Self::Unanswered),
             // Too large for a proxy, by its claims or parameters: other requests are not.
             (Failure::NotOAuth { status: 413 | 414 | 431, .. }, _) => None,
             (_, Verdict::Transient) => Some(Self::Failing),
@@ -49,7 +52,7 @@ impl Trouble {
             | (Failure::NotOAuth { status: 403, retry_after: Some(1..=LONGEST_FORBIDDEN) }, _) => {
                 Some(Self::Throttling)
             }
-            (Failure::NotOAuth { .. } | Failure::TooLarge { .. }, _) => Some(Self::Unreachable),
+            (Failure::NotOAuth { .. } | Failure::TooLarge { .. }, _) => Some(Self::Unanswered),
             (Failure::OAuth(_) | Failure::UnsafeVerificationUri, _) => None,
         }
     }
@@ -68,7 +71,7 @@ impl Trouble {
 
     /// The longest pause, randomness included.
     pub fn longest(self) -> Duration {
-        Duration::from_secs(if self == Self::Unreachable { 30 } else { 300 })
+        Duration::from_secs(if self == Self::Unreachable { 25 } else { 300 })
     }
 
     /// The pause after this many failures in a row. `fraction` is random, from 0 to 1.
@@ -79,7 +82,7 @@ impl Trouble {
         let doublings = failures.saturating_sub(1).min(16);
         let middle = (self.first() * 2_u32.pow(doublings)).min(self.longest().mul_f64(1.0 / 1.2));
         let own = middle.mul_f64(0.8 + 0.4 * fraction.clamp(0.0, 1.0));
-        match retry_after.filter(|seconds| *seconds > 0 && self != Self::Unreachable) {
+        match retry_after.filter(|seconds| *seconds > 0 && matches!(self, Self::Failing | Self::Throttling)) {
             Some(seconds) => {
                 let asked = Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER);
                 if failures > 1 { asked.max(own) } else { asked }
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
     use crate::failure::ErrorResponse;
 
-    const ALL: [Trouble; 3] = [Trouble::Unreachable, Trouble::Failing, Trouble::Throttling];
+    const ALL: [Trouble; 4] = [Trouble::Unreachable, Trouble::Unanswered, Trouble::Failing, Trouble::Throttling];
 
     fn oauth(status: u16, error: &str, codes: &[i64]) -> Failure {
         Failure::OAuth(Box::new(ErrorResponse {
@@ -128,18 +131,18 @@ mod tests {
     fn health_is_read_from_the_answer() {
         let page = |status, retry_after| Failure::NotOAuth { status, retry_after };
         for (failure, want) in [
-            (page(200, None), Some(Trouble::Unreachable)),
-            (page(403, None), Some(Trouble::Unreachable)),
+            (page(200, None), Some(Trouble::Unanswered)),
+            (page(403, None), Some(Trouble::Unanswered)),
             (page(403, Some(60)), Some(Trouble::Throttling)),
-            (page(403, Some(61)), Some(Trouble::Unreachable)),
-            (page(404, Some(60)), Some(Trouble::Unreachable)),
+            (page(403, Some(61)), Some(Trouble::Unanswered)),
+            (page(404, Some(60)), Some(Trouble::Unanswered)),
             (page(413, None), None),
             (page(414, Some(60)), None),
             (page(431, None), None),
             (page(429, None), Some(Trouble::Throttling)),
             (page(429, Some(0)), Some(Trouble::Throttling)),
             (page(503, None), Some(Trouble::Failing)),
-            (page(511, None), Some(Trouble::Unreachable)),
+            (page(511, None), Some(Trouble::Unanswered)),
             (oauth(503, "temporarily_unavailable", &[]), Some(Trouble::Failing)),
             (oauth(400, "temporarily_unavailable", &[]), Some(Trouble::Failing)),
             (oauth(429, "temporarily_unavailable", &[90_055]), Some(Trouble::Throttling)),
@@ -168,7 +171,7 @@ mod tests {
         assert!(Trouble::Throttling.pause(1, Some(0), 0.0) >= Duration::from_secs(4));
         assert!(Trouble::Failing.pause(20, Some(1), 0.0) >= Duration::from_secs(200));
         // A portal's, or a proxy's.
-        assert!(Trouble::Unreachable.pause(1, Some(3600), 1.0) <= Duration::from_secs(2));
+        assert!(Trouble::Unanswered.pause(1, Some(3600), 1.0) <= Duration::from_secs(2));
     }
 
     #[test]
@@ -181,7 +184,7 @@ mod tests {
     proptest! {
         #[test]
         fn pauses_grow_up_to_the_longest_and_stay_within_a_fifth(
-            which in 0..3_usize, failures in 1..200_u32, fraction in 0.0..=1.0,
+            which in 0..ALL.len(), failures in 1..200_u32, fraction in 0.0..=1.0,
         ) {
             let trouble = ALL[which];
             let at = |failures, fraction| trouble.pause(failures, None, fraction).as_secs_f64();

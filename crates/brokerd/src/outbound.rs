@@ -2,6 +2,7 @@
 //!
 //! Tests exchange the connector below hyper, so that they cover real requests, headers, cut bodies and timeouts.
 
+mod answer;
 mod cause;
 mod clocks;
 mod connector;
@@ -15,11 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use broker_oauth::backoff::LONGEST_RETRY_AFTER;
 use broker_oauth::wire::{Form, MAX_BODY, ProviderRequest, ProviderResponse};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
@@ -80,6 +81,9 @@ pub enum OutboundError {
     /// No connection: nothing was sent.
     #[error("{0}")]
     NotConnected(Unreachable),
+    /// No connection in all the time that an exchange has: nothing was sent.
+    #[error("{0}")]
+    NotConnectedInTime(Unreachable),
     /// The connection ended before the answer did: whether the server acted on the request is unknown.
     #[error("{0}")]
     Unreachable(Unreachable),
@@ -92,6 +96,13 @@ pub enum OutboundError {
     /// The profile's way to the provider cannot be set up.
     #[error("{0}")]
     Transport(String),
+}
+
+impl OutboundError {
+    /// Whether nothing came as far as the server's HTTP.
+    pub(crate) fn is_before_a_connection(&self) -> bool {
+        matches!(self, Self::NotConnected(_) | Self::NotConnectedInTime(_))
+    }
 }
 
 /// Why a provider was not reached.
@@ -181,17 +192,22 @@ impl Outbound {
         now: Timestamp,
     ) -> Result<ProviderResponse, OutboundError> {
         let client = self.client(transport, &request.url)?;
+        let mut http_request = http_request(request)?;
+        let connection = capture_connection(&mut http_request);
         let exchange = async {
-            let response = client.request(http_request(request)?).await.map_err(|error| match unreachable(&error) {
+            let response = client.request(http_request).await.map_err(|error| match unreachable(&error) {
                 OutboundError::Unreachable(why) if error.is_connect() => OutboundError::NotConnected(why),
                 cut => cut,
             })?;
             self.clocks.note(request.url.host_str(), response.headers(), now);
-            read(response, now).await
+            answer::read(response, now).await
         };
         tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or_else(|_| {
-            let why = format!("no answer in {} s", EXCHANGE_TIMEOUT.as_secs());
-            Err(OutboundError::TimedOut(Unreachable::new(why)))
+            let seconds = EXCHANGE_TIMEOUT.as_secs();
+            Err(match *connection.connection_metadata() {
+                Some(_) => OutboundError::TimedOut(Unreachable::new(format!("no answer in {seconds} s"))),
+                None => OutboundError::NotConnectedInTime(Unreachable::new(format!("no connection in {seconds} s"))),
+            })
         })
     }
 
@@ -275,69 +291,25 @@ fn zeroized(form: &Form) -> Bytes {
     Bytes::from_owner(Zeroizing::new(form.as_str().as_bytes().to_vec()))
 }
 
-async fn read(
-    response: http::Response<hyper::body::Incoming>,
-    now: Timestamp,
-) -> Result<ProviderResponse, OutboundError> {
-    let status = response.status().as_u16();
-    // A date is of the clock that set it, which says in the same answer what time it is there.
-    let theirs = response.headers().get(http::header::DATE).and_then(date).unwrap_or(now);
-    let retry_after = response.headers().get(http::header::RETRY_AFTER).and_then(|value| retry_after(value, theirs));
-    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
-    let is_form = kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    let mut body = Zeroizing::new(Vec::with_capacity(8 * 1024));
-    let mut incoming = response.into_body();
-    while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|error| unreachable(&error))?;
-        if let Some(data) = frame.data_ref() {
-            if body.len() + data.len() > MAX_BODY {
-                return Err(OutboundError::TooLarge);
-            }
-            body.extend_from_slice(data);
-        }
-    }
-    Ok(ProviderResponse { status, retry_after, is_form, body })
-}
-
-/// RFC 9110 §5.6.7, in the form that is still to be sent.
-fn date(value: &http::HeaderValue) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value.to_str().ok()?.trim()).ok()
-}
-
-/// RFC 9110 §10.2.3: seconds, or a date. At most an hour is believed.
-fn retry_after(value: &http::HeaderValue, now: Timestamp) -> Option<u64> {
-    let text = value.to_str().ok()?.trim();
-    let seconds = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a long time too.
-        text.parse().unwrap_or(u64::MAX)
-    } else {
-        let at = date(value)?;
-        u64::try_from(at.as_second() - now.as_second()).unwrap_or(0)
-    };
-    Some(seconds.min(LONGEST_RETRY_AFTER.as_secs()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_at_most_an_hour() {
-        let now = Timestamp::from_second(784_111_777).unwrap();
-        for (value, want) in [
-            ("120", Some(120)),
-            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("999999", Some(3600)),
-            ("18446744073709551615", Some(3600)),
-            ("99999999999999999999999", Some(3600)),
-            ("Mon, 30 Dec 2999 23:59:59 GMT", Some(3600)),
-            ("0", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            assert_eq!(retry_after(&http::HeaderValue::from_static(value), now), want, "{value}");
+    /// What a server has not seen costs it nothing.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_waits_for_its_connection_was_not_sent() {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let dial = Arc::clone(&kept);
+        let outbound = Outbound::memory(Arc::new(move |_: &http::Uri| {
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            dial.lock().unwrap().push(far);
+            Ok(near)
+        }));
+        // Nobody answers, in TLS or in HTTP.
+        for (url, before) in [("https://as.example/token", true), ("http://127.0.0.1:1/token", false)] {
+            let request = ProviderRequest::get(url.parse().unwrap());
+            let error = outbound.send(&Transport::default(), &request, Timestamp::UNIX_EPOCH).await.unwrap_err();
+            assert_eq!(error.is_before_a_connection(), before, "{url}: {error:?}");
         }
     }
 

@@ -267,9 +267,10 @@ impl Provider {
 impl From<OutboundError> for Fault {
     fn from(error: OutboundError) -> Self {
         match error {
-            OutboundError::NotConnected(why) | OutboundError::Unreachable(why) | OutboundError::TimedOut(why) => {
-                Self::Unreachable(why)
-            }
+            OutboundError::NotConnected(why)
+            | OutboundError::NotConnectedInTime(why)
+            | OutboundError::Unreachable(why)
+            | OutboundError::TimedOut(why) => Self::Unreachable(why),
             OutboundError::TooLarge => Failure::TooLarge { limit: MAX_BODY }.into(),
             OutboundError::Transport(why) => Self::Misconfigured(why),
         }
@@ -308,6 +309,7 @@ fn settle<T>(
     read: impl FnOnce(&ProviderResponse) -> Result<T, Fault>,
     trouble: impl FnOnce(&Failure) -> Option<Trouble>,
 ) -> Result<T, Fault> {
+    let nothing_arrived = outcome.as_ref().is_err_and(OutboundError::is_before_a_connection);
     let fault = match outcome.map_err(Fault::from).and_then(|response| read(&response)) {
         Ok(value) => {
             pass.well();
@@ -316,7 +318,8 @@ fn settle<T>(
         Err(fault) => fault,
     };
     let (trouble, retry_after) = match &fault {
-        Fault::Unreachable(_) => (Some(Trouble::Unreachable), None),
+        Fault::Unreachable(_) if nothing_arrived => (Some(Trouble::Unreachable), None),
+        Fault::Unreachable(_) => (Some(Trouble::Unanswered), None),
         Fault::Refused(failure) => (trouble(failure), failure.retry_after()),
         Fault::Misconfigured(_) | Fault::NoClientSecret | Fault::Keyring(_) | Fault::Away { .. } => return Err(fault),
     };
@@ -358,6 +361,11 @@ fn is_hiccup(outcome: &Result<ProviderResponse, OutboundError>, once: bool) -> b
         },
         Err(OutboundError::NotConnected(_)) => true,
         Err(OutboundError::Unreachable(_)) => !once,
-        Err(OutboundError::TimedOut(_) | OutboundError::TooLarge | OutboundError::Transport(_)) => false,
+        Err(
+            OutboundError::NotConnectedInTime(_)
+            | OutboundError::TimedOut(_)
+            | OutboundError::TooLarge
+            | OutboundError::Transport(_),
+        ) => false,
     }
 }

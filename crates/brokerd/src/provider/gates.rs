@@ -74,7 +74,7 @@ impl Gates {
 
     /// Forgets who could not be reached: the way there may be another now. Who asked to be left alone still is.
     pub(crate) fn try_again(&self) {
-        self.gates().retain(|_, gate| gate.trouble != Trouble::Unreachable);
+        self.gates().retain(|_, gate| !matches!(gate.trouble, Trouble::Unreachable | Trouble::Unanswered));
     }
 
     /// Lets a request through, or says why not.
@@ -205,14 +205,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn another_way_there_is_tried_at_once_and_a_wish_to_be_left_alone_is_kept() {
         let gates = Gates::default();
-        for (path, trouble) in
-            [("away", Trouble::Unreachable), ("ill", Trouble::Failing), ("busy", Trouble::Throttling)]
-        {
+        for (path, trouble) in [
+            ("away", Trouble::Unreachable),
+            ("silent", Trouble::Unanswered),
+            ("ill", Trouble::Failing),
+            ("busy", Trouble::Throttling),
+        ] {
             gates.enter(&endpoint(path)).unwrap().failed(trouble, cut(), Some(60));
         }
         gates.try_again();
-        let waits = ["away", "ill", "busy"].map(|path| wait(&gates, &endpoint(path)));
-        assert_eq!(waits, [None, Some(60), Some(60)]);
+        let waits = ["away", "silent", "ill", "busy"].map(|path| wait(&gates, &endpoint(path)));
+        assert_eq!(waits, [None, None, Some(60), Some(60)]);
     }
 
     /// Or every machine that an outage has turned away would be back at the same moment.
