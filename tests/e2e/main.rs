@@ -8,6 +8,8 @@ mod addresses;
 mod audit;
 #[cfg(unix)]
 mod ca_file;
+#[cfg(target_os = "linux")]
+mod clocks;
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
@@ -35,6 +37,8 @@ mod environment;
 mod exec;
 #[cfg(unix)]
 mod exit_codes;
+#[cfg(unix)]
+mod faults;
 #[cfg(unix)]
 mod helpers;
 #[cfg(target_os = "linux")]
