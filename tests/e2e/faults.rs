@@ -29,6 +29,8 @@ const SOON: Duration = Duration::from_secs(10);
 struct Trouble<'t> {
     /// What callers are told meanwhile.
     code: &'static str,
+    /// What they are told to do.
+    hint: &'static str,
     comes: Box<dyn Fn() -> Result<()> + 't>,
     goes: Box<dyn Fn() -> Result<()> + 't>,
 }
@@ -149,5 +151,6 @@ fn is_told(trouble: &Trouble<'_>, output: &Output) {
     let body = output.stderr.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok());
     let body = body.unwrap_or_else(|| panic!("no error on the last line: {output:?}"));
     assert_eq!(body["error"], trouble.code, "{body}");
-    assert!(body["hint"].is_string(), "{body}");
+    let hint = body["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains(trouble.hint), "{body}");
 }

@@ -16,15 +16,23 @@ use super::{Scene, Trouble, When};
 use crate::real_parts::skip;
 use crate::stage::Stage;
 
-/// What, how it comes, how it goes: scripts, whose `$1` is the directory.
-const TROUBLES: [(&str, &str, &str); 3] = [
-    ("no space", r#"! head -c 1M /dev/zero >"$1/filler" 2>/dev/null"#, r#"rm "$1/filler""#),
+type Row = (&'static str, &'static str, &'static str, &'static str);
+
+/// What, what callers are told to do, how it comes, how it goes: scripts, whose `$1` is the directory.
+const TROUBLES: [Row; 3] = [
+    ("no space", "make room there", r#"! head -c 1M /dev/zero >"$1/filler" 2>/dev/null"#, r#"rm "$1/filler""#),
     (
         "no room for another file",
+        "make room there",
         r#"number=0; while touch "$1/filler-$number" 2>/dev/null; do number=$((number + 1)); done"#,
         r#"rm "$1"/filler-*"#,
     ),
-    ("read-only", r#"mount --bind "$1" "$1" && mount -o remount,bind,ro "$1""#, r#"umount "$1""#),
+    (
+        "read-only",
+        "mend what is named there",
+        r#"mount --bind "$1" "$1" && mount -o remount,bind,ro "$1""#,
+        r#"umount "$1""#,
+    ),
 ];
 
 /// A mount namespace with a small file system as the state directory of a home.
@@ -78,13 +86,17 @@ impl Drop for Disk {
     }
 }
 
-async fn row((what, comes, goes): (&str, &str, &str), when: When) -> Result<()> {
+async fn row((what, hint, comes, goes): Row, when: When) -> Result<()> {
     let stage = Stage::new().await;
     let disk = Disk::mount(&stage.home)?;
     let (config, binaries) = (stage.config(), disk.binaries(&stage.home)?);
     let scene = Scene { stage, config, environment: Vec::new(), binaries };
-    let trouble =
-        Trouble { code: "keyring_unavailable", comes: Box::new(|| disk.run(comes)), goes: Box::new(|| disk.run(goes)) };
+    let trouble = Trouble {
+        code: "keyring_unavailable",
+        hint,
+        comes: Box::new(|| disk.run(comes)),
+        goes: Box::new(|| disk.run(goes)),
+    };
     scene.survives(&trouble, when).await.with_context(|| format!("{what}, {when:?}"))?;
     // Out of the namespace, to where secrets are looked for.
     disk.run(r#"! ls -A "$1" | grep '\.tmp$' && cp -R "$1" "$1.seen""#)?;

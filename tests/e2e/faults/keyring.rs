@@ -52,7 +52,8 @@ async fn row(keyring: GnomeKeyring, (what, code, _, comes, goes): Row, when: Whe
     let bus = keyring.env().find(|(name, _)| *name == "DBUS_SESSION_BUS_ADDRESS").context("a session bus")?;
     let environment = vec![(bus.0.to_owned(), bus.1.to_owned())];
     let scene = Scene { stage, config, environment, binaries: binaries().clone() };
-    let trouble = Trouble { code, comes: Box::new(|| comes(&keyring)), goes: Box::new(|| goes(&keyring)) };
+    let hint = if code == "keyring_locked" { "unlock the keyring" } else { "start the keyring service" };
+    let trouble = Trouble { code, hint, comes: Box::new(|| comes(&keyring)), goes: Box::new(|| goes(&keyring)) };
     scene.survives(&trouble, when).await.with_context(|| format!("{what}, {when:?}"))
 }
 

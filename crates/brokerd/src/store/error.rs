@@ -22,6 +22,15 @@ pub enum StoreError {
     /// What came back is not what was written.
     #[error("{0}")]
     Damaged(String),
+    /// A file that the store needs, or the command of its key, cannot be used; another attempt may find it usable.
+    #[error("{what}")]
+    File {
+        /// Which, and what cannot be done with it.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: Option<BoxError>,
+    },
     /// No room; nothing was written, and the previous value is still there.
     #[error("{what}")]
     Full {
@@ -72,6 +81,11 @@ impl StoreError {
     /// Missing or broken, because of `source`.
     pub fn unavailable_because(what: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self::Unavailable { what: what.into(), source: Some(source.into()) }
+    }
+
+    /// A file that cannot be used, because of `source`.
+    pub fn file(what: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self::File { what: what.into(), source: Some(source.into()) }
     }
 
     /// Returns the error and everything below it on one line.

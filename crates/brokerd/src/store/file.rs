@@ -48,7 +48,7 @@ impl FileStore {
     /// # Errors
     ///
     /// [`StoreError::Configuration`] without a fit key or place, [`StoreError::Busy`] if another broker has the file,
-    /// [`StoreError::WrongKey`], [`StoreError::Damaged`], [`StoreError::Unavailable`].
+    /// [`StoreError::WrongKey`], [`StoreError::Damaged`], [`StoreError::File`].
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         Self::open_with(config, |_| key::load(config))
     }
@@ -89,7 +89,7 @@ impl FileStore {
         let file = match fs::read(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Items::new()),
-            Err(error) => return Err(self.unavailable("cannot be read", error)),
+            Err(error) => return Err(self.unusable("cannot be read", error)),
         };
         sealed::unseal(&self.key, &file).map_err(|error| match error {
             Unsealed::Damaged => StoreError::Damaged(format!("{} is damaged", self.path.display())),
@@ -109,12 +109,12 @@ impl FileStore {
                 what: format!("no space to write {}; the previous contents are still there", self.path.display()),
                 source: Some(error.into()),
             },
-            _ => self.unavailable("cannot be written", error),
+            _ => self.unusable("cannot be written", error),
         })
     }
 
-    fn unavailable(&self, what: &str, error: io::Error) -> StoreError {
-        StoreError::unavailable_because(format!("{} {what}", self.path.display()), error)
+    fn unusable(&self, what: &str, error: io::Error) -> StoreError {
+        StoreError::file(format!("{} {what}", self.path.display()), error)
     }
 }
 
@@ -174,13 +174,13 @@ fn prepare_directory(directory: &Path) -> Result<(), StoreError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let unavailable = |error| StoreError::unavailable_because(format!("{} cannot be used", directory.display()), error);
-    builder.create(directory).map_err(unavailable)?;
+    let unusable = |error| StoreError::file(format!("{} cannot be used", directory.display()), error);
+    builder.create(directory).map_err(unusable)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
 
-        let mode = fs::metadata(directory).map_err(unavailable)?.permissions().mode();
+        let mode = fs::metadata(directory).map_err(unusable)?.permissions().mode();
         // Whoever can write there can put another file, or an older one, in the place of ours.
         if mode & 0o022 != 0 {
             return Err(StoreError::Configuration(format!(
@@ -197,13 +197,12 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
     options.create(true).write(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let unavailable =
-        |error: io::Error| StoreError::unavailable_because(format!("{} cannot be locked", path.display()), error);
-    let file = options.open(path).map_err(unavailable)?;
+    let unusable = |error: io::Error| StoreError::file(format!("{} cannot be locked", path.display()), error);
+    let file = options.open(path).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Busy { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(unavailable(error)),
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
     }
 }
 
@@ -293,7 +292,7 @@ mod tests {
         store.put("a", b"one").unwrap();
         // A temporary file cannot be made in a directory that is not there.
         store.directory = place.directory.path().join("gone");
-        assert!(matches!(store.put("a", b"two"), Err(StoreError::Unavailable { .. })));
+        assert!(matches!(store.put("a", b"two"), Err(StoreError::File { .. })));
         assert_eq!(**store.get("a").unwrap().unwrap(), *b"one");
     }
 

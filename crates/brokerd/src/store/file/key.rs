@@ -84,11 +84,9 @@ pub(super) fn check(config: &StoreConfig) -> Result<(), StoreError> {
 
 fn from_file(path: &Path) -> Result<Key, StoreError> {
     let name = format!("key file {}", path.display());
-    let file =
-        File::open(path).map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
+    let file = File::open(path).map_err(|error| StoreError::file(format!("{name} cannot be read"), error))?;
     check_owner(&file, &name)?;
-    let text =
-        read_bounded(file).map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
+    let text = read_bounded(file).map_err(|error| StoreError::file(format!("{name} cannot be read"), error))?;
     parse(&text).ok_or_else(|| not_a_key(&name))
 }
 
@@ -106,7 +104,7 @@ fn from_credential(name: &str, directory: Option<&OsStr>) -> Result<Key, StoreEr
     let path = Path::new(directory).join(name);
     let text = File::open(&path)
         .and_then(read_bounded)
-        .map_err(|error| StoreError::unavailable_because(format!("credential {name} cannot be read"), error))?;
+        .map_err(|error| StoreError::file(format!("credential {name} cannot be read"), error))?;
     parse(&text).ok_or_else(|| not_a_key(&format!("credential {name}")))
 }
 
@@ -115,8 +113,7 @@ fn from_credential(name: &str, directory: Option<&OsStr>) -> Result<Key, StoreEr
 fn check_owner(file: &File, name: &str) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt;
 
-    let metadata =
-        file.metadata().map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
+    let metadata = file.metadata().map_err(|error| StoreError::file(format!("{name} cannot be read"), error))?;
     if !metadata.is_file() {
         return Err(StoreError::Configuration(format!("{name} is not a regular file")));
     }
@@ -149,15 +146,15 @@ fn from_command(command: &[String]) -> Result<Key, StoreError> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| StoreError::unavailable_because(format!("{name} cannot be started"), error))?;
+        .map_err(|error| StoreError::file(format!("{name} cannot be started"), error))?;
     let text = match child.stdout.take() {
         Some(stdout) => read_bounded(stdout),
         None => Ok(Zeroizing::default()),
     };
-    let status = child.wait().map_err(|error| StoreError::unavailable_because(format!("{name} failed"), error))?;
-    let text = text.map_err(|error| StoreError::unavailable_because(format!("{name} cannot be read"), error))?;
+    let status = child.wait().map_err(|error| StoreError::file(format!("{name} failed"), error))?;
+    let text = text.map_err(|error| StoreError::file(format!("{name} cannot be read"), error))?;
     if !status.success() {
-        return Err(StoreError::unavailable(format!("{name} failed: {status}")));
+        return Err(StoreError::File { what: format!("{name} failed: {status}"), source: None });
     }
     parse(&text).ok_or_else(|| not_a_key(&name))
 }
@@ -250,7 +247,7 @@ mod tests {
             assert!(fine || matches!(loaded, Err(StoreError::Configuration(text)) if text.contains("chmod 600")));
         }
         assert!(matches!(from_file(directory.path()), Err(StoreError::Configuration(_))));
-        assert!(matches!(from_file(&directory.path().join("none")), Err(StoreError::Unavailable { .. })));
+        assert!(matches!(from_file(&directory.path().join("none")), Err(StoreError::File { .. })));
     }
 
     #[cfg(unix)]
@@ -259,9 +256,9 @@ mod tests {
         let command = |words: &[&str]| from_command(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
         assert!(command(&["printf", "%s\\n", HEX]).is_ok());
         assert!(matches!(command(&["printf", "$HOME; echo"]), Err(StoreError::Configuration(_))), "no shell");
-        assert!(matches!(command(&["false"]), Err(StoreError::Unavailable { .. })));
-        assert!(matches!(command(&["/no/such/program"]), Err(StoreError::Unavailable { .. })));
-        assert!(matches!(command(&["yes"]), Err(StoreError::Unavailable { .. })), "endless output ends the command");
+        assert!(matches!(command(&["false"]), Err(StoreError::File { .. })));
+        assert!(matches!(command(&["/no/such/program"]), Err(StoreError::File { .. })));
+        assert!(matches!(command(&["yes"]), Err(StoreError::File { .. })), "endless output ends the command");
         assert!(matches!(command(&[]), Err(StoreError::Configuration(_))));
     }
 
@@ -287,7 +284,7 @@ mod tests {
         let from = |name: &str| from_credential(name, Some(directory.path().as_os_str()));
         assert!(from("store-key").is_ok());
         assert!(matches!(from("empty"), Err(StoreError::Configuration(why)) if why.contains("no key")));
-        assert!(matches!(from("other"), Err(StoreError::Unavailable { .. })));
+        assert!(matches!(from("other"), Err(StoreError::File { .. })));
         for name in ["", "../store-key", "/etc/passwd", ".hidden"] {
             assert!(matches!(from(name), Err(StoreError::Configuration(_))), "{name:?}");
         }

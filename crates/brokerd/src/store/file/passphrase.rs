@@ -69,7 +69,7 @@ pub(super) fn choose(directory: &Path, path: &Path, passphrase: &SecretString) -
     }
     let text = lock(&key, passphrase, &salt, &nonce, COST)?;
     replace::durably(directory, path, &text)
-        .map_err(|error| StoreError::unavailable_because(format!("{} cannot be written", path.display()), error))?;
+        .map_err(|error| StoreError::file(format!("{} cannot be written", path.display()), error))?;
     Ok(key)
 }
 
@@ -77,7 +77,7 @@ pub(super) fn choose(directory: &Path, path: &Path, passphrase: &SecretString) -
 pub(super) fn open(path: &Path, passphrase: &SecretString) -> Result<Key, StoreError> {
     let text = fs::read(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => StoreError::NeedsPassphrase { new: true },
-        _ => StoreError::unavailable_because(format!("{} cannot be read", path.display()), error),
+        _ => StoreError::file(format!("{} cannot be read", path.display()), error),
     })?;
     unlock(&text, passphrase).map_err(|refused| match refused {
         Refused::Damaged => StoreError::Damaged(format!("{} is damaged", path.display())),
