@@ -12,18 +12,13 @@ mod disk;
 mod files;
 mod keyring;
 
-use std::time::Duration;
-
 use anyhow::Result;
 use serde_json::Value;
 use support::fake_as::{Endpoint, Grant};
 use support::processes::{Binaries, Daemon, Output};
-use tokio::time::{self, Instant};
+use tokio::time;
 
 use crate::stage::{PATIENCE, Stage, prompted};
-
-/// How soon a request is answered when the trouble is over.
-const SOON: Duration = Duration::from_secs(10);
 
 /// Something breaks, and is mended.
 struct Trouble<'t> {
@@ -125,12 +120,10 @@ impl Scene {
         self.is_kept(daemon).await
     }
 
-    /// The sign-in serves at once, and the next daemon has it too.
+    /// The sign-in serves the first request, within the patience of the stage, and the next daemon has it too.
     async fn is_kept(&self, daemon: Daemon) -> Result<()> {
         let stage = &self.stage;
-        let start = Instant::now();
         self.is_served("get-token --no-prompt --force-refresh").await;
-        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
         daemon.kill9().await;
         let daemon = self.daemon().await;
         self.is_served("get-token --no-prompt").await;
