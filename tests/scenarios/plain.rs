@@ -74,6 +74,7 @@ async fn what_is_not_granted_at_once_is_answered_as_ever() {
         (nobody.replace("host: brokerd", "host: evil.example"), 403),
         (nobody.replace("application/json", "text/plain"), 400),
         (format!("{nobody}{nobody}"), 400),
+        (format!("\r\n\r\n{nobody}"), 400),
     ] {
         let [whole, parts] = both(&rig, &request).await;
         assert_eq!((whole.status, parts.status), (status, status), "{request}: {whole:?} {parts:?}");
@@ -102,6 +103,69 @@ async fn a_connection_goes_on_from_one_kind_to_the_other() {
     wire.send(token.replace("\r\ncontent-type", "\r\nConnection: close\r\ncontent-type")).await;
     assert_eq!(wire.answer().await.status, 200);
     assert_eq!(wire.end().await, (String::new(), s(0)), "the last one");
+}
+
+/// A caller leaves by its end, or by more than its request (`docs/PROTOCOL.md`).
+#[tokio::test(start_paused = true)]
+async fn who_has_left_with_the_request_is_given_nothing() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let before = audit(&rig);
+    let token = rig.post("/v1/token", "{}");
+    let mut wire = rig.wire().await;
+    wire.send(&token).await;
+    wire.half_close().await;
+    assert_eq!(wire.end().await, (String::new(), s(0)), "the end came with it");
+    assert_eq!(audit(&rig), before);
+
+    // The first one fills what is read at first.
+    let agent =
+        format!("\r\nuser-agent: {}\r\ncontent-type", "a".repeat(1024 - token.len() - "\r\nuser-agent: ".len()));
+    let first = token.replace("\r\ncontent-type", &agent);
+    assert_eq!(first.len(), 1024);
+    let mut wire = rig.wire().await;
+    wire.send(format!("{first}{token}")).await;
+    let (text, _) = wire.end().await;
+    assert!(text.starts_with("HTTP/1.1 400") && text.matches("HTTP/1.1").count() == 1, "{text}");
+    assert_eq!(rig.raw(&first).await.status, 200);
+}
+
+/// What is left of a refused request must not be taken for another.
+#[tokio::test(start_paused = true)]
+async fn the_body_of_a_refused_request_is_no_request() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let inner = rig.post("/v1/token", "{}");
+    let rest = format!("{}{inner}", "x".repeat(2000 - inner.len()));
+    for (head, status) in [
+        ("host: brokerd\r\norigin: https://evil.example\r\ncontent-length: 2000\r\n", 403),
+        ("host: evil.example\r\ncontent-length: 2000\r\n", 403),
+        ("host: evil.example\r\nexpect: 100-continue\r\ncontent-length: 2000\r\n", 403),
+        ("host: evil.example\r\ntransfer-encoding: chunked\r\n", 403),
+        ("host: brokerd\r\ncontent-length: 70000\r\n", 413),
+    ] {
+        let head = format!("POST /v1/token HTTP/1.1\r\ncontent-type: application/json\r\n{head}");
+        // As far as what is read at first, or to the end of the head; then what could be a request.
+        let pad = format!("x: {}\r\n\r\n", "a".repeat(1024 - head.len() - "x: \r\n\r\n".len()));
+        for (first, rest) in
+            [(format!("{head}{pad}"), inner.as_str()), (format!("{head}\r\n"), &inner), (format!("{head}\r\n"), &rest)]
+        {
+            for together in [true, false] {
+                let mut wire = rig.wire().await;
+                if together {
+                    wire.try_send(format!("{first}{rest}")).await;
+                } else {
+                    wire.try_send(&first).await;
+                    rig.pass(std::time::Duration::from_millis(1)).await;
+                    wire.try_send(rest).await;
+                }
+                let (text, took) = wire.end().await;
+                assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{first}: {text}");
+                assert_eq!(text.matches("HTTP/1.1").count(), 1, "{first}: {text}");
+                assert_eq!(took, s(0), "{first}: {text}");
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,7 +76,7 @@ impl Peer {
         }
         // One read: the kernel gives all of it to whoever has the room, and it is somebody's token that waits. What fills the room
         // may have been cut, and names no unit.
-        let mut groups = [0; 4096];
+        let mut groups = [0; 16 * 1024];
         let mut file = std::fs::File::open(format!("/proc/{}/cgroup", self.pid?)).ok()?;
         let length = std::io::Read::read(&mut file, &mut groups).ok().filter(|length| *length < groups.len())?;
         unit_of(std::str::from_utf8(&groups[..length]).ok()?)

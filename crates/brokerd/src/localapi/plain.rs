@@ -15,6 +15,8 @@ use super::{guard, token};
 use crate::audit::Client;
 use crate::broker::Broker;
 
+/// What it begins with.
+const FIRST_LINE: &[u8] = b"POST /v1/token HTTP/1.1\r\n";
 /// Fields of a head.
 const MAX_FIELDS: usize = 16;
 /// Room for an answer's head.
@@ -53,7 +55,7 @@ pub(crate) fn answer(broker: &Arc<Broker>, client: &Arc<Client>, bytes: &[u8]) -
     // In the room before the body, whose length it had to know.
     let begin = HEAD_ROOM.checked_sub(head.len())?;
     buffer[begin..HEAD_ROOM].copy_from_slice(head.as_bytes());
-    tracing::debug!(method = "POST", path = "/v1/token", status = 200, pid = client.peer.pid, "request");
+    tracing::debug!(method = %http::Method::POST, path = "/v1/token", status = 200, pid = client.peer.pid, "request");
     Some(Answer { buffer, begin, close })
 }
 
@@ -87,18 +89,22 @@ impl<'b> Plain<'b> {
     /// Reads one; `None` where it is not whole, more than one, for something else, or has a field that is not known to mean
     /// nothing here.
     fn read(bytes: &'b [u8]) -> Option<Self> {
+        // Before it is parsed: httparse passes over empty lines ahead of a request, which are counted elsewhere.
+        if !bytes.starts_with(FIRST_LINE) {
+            return None;
+        }
         let mut fields = [EMPTY_HEADER; MAX_FIELDS];
         let mut request = Request::new(&mut fields);
         let Ok(Status::Complete(head)) = request.parse(bytes) else { return None };
         let (head, body) = bytes.split_at(head);
-        if !head.ends_with(b"\r\n\r\n")
-            || (request.method, request.path, request.version) != (Some("POST"), Some("/v1/token"), Some(1))
-        {
+        if !head.ends_with(b"\r\n\r\n") {
             return None;
         }
         let (mut host, mut kind, mut length, mut connection) = (None, None, None, None);
         for field in &*request.headers {
-            let value = std::str::from_utf8(field.value).ok()?;
+            // What `HeaderValue` takes for text.
+            let is_text = field.value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+            let value = std::str::from_utf8(field.value).ok().filter(|_| is_text)?;
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             let known = match () {
                 () if is("host") => &mut host,
@@ -176,6 +182,8 @@ mod tests {
             (1, "Host: evil.example"),
             (1, "Accept: */*"),
             (2, "Content-Type: text/plain"),
+            (2, "Content-Type: application/json\u{a0}"),
+            (2, "Content-Type: application/json; charset=é"),
             (2, "Accept: */*"),
             (3, "Content-Length: 1"),
             (3, "Content-Length: 3"),
@@ -202,6 +210,7 @@ mod tests {
             assert_eq!(Plain::read(&text.as_bytes()[..end]), None, "a part of one");
         }
         assert_eq!(Plain::read(text.repeat(2).as_bytes()), None, "two");
+        assert_eq!(Plain::read(format!("\r\n\r\n{text}").as_bytes()), None, "after empty lines");
         assert_eq!(Plain::read(text.replace("\r\n", "\n").as_bytes()), None, "bare line feeds");
     }
 }

@@ -85,6 +85,8 @@ impl Reply {
             headers.insert(ALLOW, methods);
         }
         if self.close {
+            response.body().state.end_with_this();
+            let headers = response.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

@@ -80,7 +80,11 @@ pub(super) fn at_once(broker: &Arc<Broker>, client: &Arc<Client>, body: &[u8]) -
 pub(super) fn encoded_len(response: &TokenResponse) -> usize {
     let secrets = [Some(&response.access_token), response.id_token.as_ref()].into_iter().flatten();
     let secrets: usize = secrets.map(|secret| secret.expose_secret().len()).sum();
-    secrets + response.scope.len() + response.profile.len() + response.account.username.len() + 512
+    let account = &response.account;
+    let texts = [&response.token_type, &response.scope, &response.profile, &account.id, &account.username];
+    let texts = texts.into_iter().chain(&response.basic_username);
+    // A vector that grows leaves a copy of the token behind. Some characters need an escape.
+    secrets + 2 * texts.map(String::len).sum::<usize>() + 512
 }
 
 /// Reads a request, and settles whom it is for and what its socket allows. Returns the user name that goes with the host.

@@ -94,7 +94,10 @@ impl Served {
                 self.poll_next(sleep.as_mut(), never, cx).map(|next| next == Next::Rest)
             })
             .await;
-            rests.then(|| connection.into_parts().io.into_inner().stream)
+            let parts = rests.then(|| connection.into_parts())?;
+            let stream = parts.io.into_inner();
+            // All that came has been served.
+            (parts.read_buf.is_empty() && stream.begun.is_empty()).then_some(stream.stream)
         })
     }
 

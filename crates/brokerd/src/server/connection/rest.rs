@@ -60,14 +60,16 @@ impl Served {
             let mut buffer = [0; FIRST_BYTES];
             let mut read = ReadBuf::new(&mut buffer);
             let outcome = std::task::ready!(Pin::new(&mut *stream).poll_read(cx, &mut read));
-            let length = read.filled().len();
-            if outcome.is_err() || length == 0 {
+            if outcome.is_err() || read.filled().is_empty() {
                 return Poll::Ready(End::Left);
             }
-            let answer = localapi::answer_plain(&self.broker, &self.client, &buffer[..length]);
+            // Who has sent more, or its end, has left the request behind: hyper sees it again. So does one that fills the buffer.
+            let alone = Pin::new(&mut *stream).poll_read(cx, &mut read).is_pending();
+            let length = read.filled().len();
+            let answer = alone.then(|| localapi::answer_plain(&self.broker, &self.client, &buffer[..length])).flatten();
+            let begun = Zeroizing::new(if answer.is_none() { buffer[..length].to_vec() } else { Vec::new() });
+            buffer[..length].zeroize();
             let Some(mut answer) = answer else {
-                let begun = Zeroizing::new(buffer[..length].to_vec());
-                buffer[..length].zeroize();
                 return Poll::Ready(if self.state.received(&begun) { End::Begun(begun) } else { End::Left });
             };
             self.state.end_serving();

@@ -47,12 +47,14 @@ struct Inner {
     tail: [u8; 4],
     /// An answer is on its way out.
     unsent: bool,
+    /// No request may follow the one that is being served: some of it was left unread, or its answer says so.
+    last: bool,
 }
 
 impl State {
     pub(in crate::server) fn new() -> Self {
         let turn = Turn::Idle(Instant::now());
-        Self(Mutex::new(Inner { turn, received: 0, head: None, tail: [0; 4], unsent: false }))
+        Self(Mutex::new(Inner { turn, received: 0, head: None, tail: [0; 4], unsent: false, last: false }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -69,7 +71,8 @@ impl State {
     pub(super) fn next(&self, limits: Limits, never: Instant) -> Next {
         let inner = self.lock();
         match inner.turn {
-            Turn::Idle(since) if inner.unsent => Next::Close(since + limits.idle),
+            // What is left of it is not to be taken for another.
+            Turn::Idle(since) if inner.unsent || inner.last => Next::Close(since + limits.idle),
             Turn::Idle(_) => Next::Rest,
             Turn::Receiving(since) => Next::Close(since + limits.request),
             Turn::Serving => Next::Close(never),
@@ -111,6 +114,11 @@ impl State {
             (Some(_), None) => inner.tail == *EMPTY_LINE,
             (None, _) => false,
         }
+    }
+
+    /// The connection ends with the answer to come.
+    pub fn end_with_this(&self) {
+        self.lock().last = true;
     }
 
     /// Bytes of the request's head.
@@ -191,5 +199,7 @@ mod tests {
         assert_eq!(state.next(limits, never), Next::Close(Instant::now() + limits.idle), "an answer that nobody reads");
         state.sent(true);
         assert_eq!(state.next(limits, never), Next::Rest);
+        state.end_with_this();
+        assert_eq!(state.next(limits, never), Next::Close(Instant::now() + limits.idle), "its end is hyper's");
     }
 }
