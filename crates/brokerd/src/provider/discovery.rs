@@ -63,7 +63,7 @@ impl Provider {
             }
             // Each address has a gate of its own, which is shut by now.
             Err(fault @ (Fault::Away { .. } | Fault::Unreachable(_))) => Err(fault),
-            Err(fault) => Err(pass.failed(Trouble::Unreachable, fault, None)),
+            Err(fault) => Err(pass.failed(Trouble::Unanswered, fault, None)),
         }
     }
 
