@@ -117,14 +117,6 @@ pub struct AccountRef {
     pub username: String,
 }
 
-impl TokenResponse {
-    /// Appends it as JSON. Here, because this crate is built for speed and the daemon is not, and it writes little else.
-    pub fn write_json(&self, into: &mut Vec<u8>) {
-        // Its keys are strings, and writing to memory does not fail.
-        serde_json::to_writer(into, self).ok();
-    }
-}
-
 /// A token, as the answer to `/v1/token` or the last event of its stream.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TokenResponse {
@@ -155,6 +147,14 @@ pub struct TokenResponse {
     /// With `include: ["id_token"]`.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_option")]
     pub id_token: Option<SecretString>,
+}
+
+impl TokenResponse {
+    /// Appends it as JSON. Here, because this crate is built for speed and the daemon is not, and it writes little else.
+    pub fn write_json(&self, into: &mut Vec<u8>) {
+        // Its keys are strings, and writing to memory does not fail.
+        serde_json::to_writer(into, self).ok();
+    }
 }
 
 /// The one place where a secret becomes JSON again: on the wire to its owner.

@@ -52,7 +52,8 @@ pub(crate) fn answer(broker: &Arc<Broker>, client: &Arc<Client>, bytes: &[u8]) -
     response.write_json(&mut buffer);
     buffer.push(b'\n');
     let head = head(buffer.len() - HEAD_ROOM, close, broker.clock.now());
-    // In the room before the body, whose length it had to know.
+    // In the room before the body, whose length it had to know. The longest head fits, as a test shows: a line says already
+    // that the token went out.
     let begin = HEAD_ROOM.checked_sub(head.len())?;
     buffer[begin..HEAD_ROOM].copy_from_slice(head.as_bytes());
     tracing::debug!(method = %http::Method::POST, path = "/v1/token", status = 200, pid = client.peer.pid, "request");
@@ -143,6 +144,12 @@ mod tests {
         let plain = Plain::read(text.as_bytes())?;
         assert_eq!(plain.body, body.as_bytes());
         Some(plain.close)
+    }
+
+    #[test]
+    fn the_longest_head_has_room() {
+        let head = head(usize::MAX, true, Timestamp::UNIX_EPOCH);
+        assert!(head.ends_with("GMT\r\n\r\n") && head.len() <= HEAD_ROOM, "{head}");
     }
 
     #[test]
