@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # sourced by tests/cross/run, whose functions and variables these are
-# What tests/cross/run does on demand: scenarios under Wine; Intel's Macs; macOS and aarch64 Linux linked.
+# What tests/cross/run does on demand: scenarios under Wine; the tests' types for macOS; Intel's Macs; macOS and aarch64 Linux linked.
 
 arm=aarch64-unknown-linux-gnu
 programs=(--package brokerd --package brokerctl --bins)
@@ -40,6 +40,7 @@ arm_runs() {
 
 part 'set-up of the long form' set_up_long
 part 'Windows: scenarios under Wine' windows_tests --test scenarios
+part 'macOS: lints, with all tests' macos_check "$macos" clippy --all-targets -- -D warnings
 part 'macOS on Intel: type check' macos_check "$macos_intel" check --exclude broker-tests
 part 'macOS: link' macos_link
 part 'Linux, aarch64: link and start' arm_runs

@@ -196,9 +196,10 @@ async fn a_daemon_that_hangs_holds_nobody_up() {
     let daemon = stage.daemon().await;
     daemon.signal(rustix::process::Signal::STOP);
     let start = tokio::time::Instant::now();
-    for (arguments, code) in [("status", 5), ("prompts", 5), ("doctor", 5), ("get-token --timeout 3", 5)] {
-        let output = stage.run(arguments).await;
-        assert_eq!(output.code, Some(code), "{arguments}: {output:?}");
+    let all = ["status", "prompts", "doctor", "get-token --timeout 3"];
+    let outputs = futures_util::future::join_all(all.map(|arguments| stage.run(arguments))).await;
+    for (arguments, output) in all.into_iter().zip(outputs) {
+        assert_eq!(output.code, Some(5), "{arguments}: {output:?}");
         assert!(format!("{output:?}").contains("or hangs"), "{arguments}: {output:?}");
     }
     daemon.signal(rustix::process::Signal::CONT);

@@ -10,7 +10,7 @@ mod side;
 mod table;
 mod wire;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use support::fake_as::Ca;
 
@@ -30,9 +30,14 @@ async fn side_by_side_as_the_document_has_it() -> Result<()> {
             anyhow::Ok(side.rows)
         };
         let brokerd = async {
-            let mut side = Side::brokerd(&setup(scenario, Who::Brokerd), &ca).await?;
-            (scenario.play)(&mut side).await?;
-            anyhow::Ok(side.rows)
+            for _ in 0..5 {
+                let mut side = Side::brokerd(&setup(scenario, Who::Brokerd), &ca).await?;
+                (scenario.play)(&mut side).await?;
+                if !side.late {
+                    return Ok(side.rows);
+                }
+            }
+            bail!("this machine is too slow to see it")
         };
         let msal = async { msal.await.with_context(|| format!("MSAL: {}", scenario.name)) };
         let brokerd = async { brokerd.await.with_context(|| format!("brokerd: {}", scenario.name)) };

@@ -3,17 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use broker_client::{
     Client, ClientError, Endpoint as Socket, Interaction, TokenEvent, TokenRequest, TokenResponse, TokenStream,
 };
+use broker_oauth::backoff::Trouble;
 use serde_json::{Value, json};
 use support::fake_as::{Ca, ENTRA_CLIENT_ID, FakeAs, Options, Rotation};
 use support::processes::Daemon;
 use support::rig::sha256;
 use tempfile::TempDir;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::msal::Msal;
 use super::outcome::{Outcome, requests};
@@ -63,6 +65,8 @@ pub(super) struct Side {
     pub(super) server: FakeAs,
     pub(super) rows: Vec<Row>,
     program: Program,
+    /// Whether the machine took so long over a step that a later one shows something else.
+    pub(super) late: bool,
     tokens: BTreeSet<String>,
     mark: usize,
 }
@@ -109,7 +113,7 @@ impl Side {
     }
 
     fn new(server: FakeAs, program: Program) -> Self {
-        Self { server, rows: Vec::new(), program, tokens: BTreeSet::new(), mark: 0 }
+        Self { server, rows: Vec::new(), late: false, program, tokens: BTreeSet::new(), mark: 0 }
     }
 
     /// Writes a row about all that happened since the last one.
@@ -122,6 +126,12 @@ impl Side {
     /// Forgets what happened since the last row.
     pub(super) fn skip(&mut self) {
         self.mark = self.server.log().len();
+    }
+
+    /// Says that everything since then was to be done before brokerd asks once more a provider that failed it so many times.
+    pub(super) fn within_the_pauses(&mut self, since: Instant, failures: u32) {
+        let shortest: Duration = (1..=failures).map(|failures| Trouble::Failing.pause(failures, None, 0.0)).sum();
+        self.late |= self.is_brokerd() && since.elapsed() >= shortest;
     }
 
     pub(super) fn is_brokerd(&self) -> bool {

@@ -73,7 +73,7 @@ async fn of_two_daemons_the_second_says_whose_the_endpoint_is() -> Result<()> {
     machine.ok("systemctl --user stop brokerd.service").await?;
     let by_hand = machine.ada("echo $$ >/tmp/by-hand; exec brokerd --socket /home/ada/by-hand.sock").spawn()?;
     machine.until("brokerctl --socket /home/ada/by-hand.sock status", |told| told.contains("work")).await?;
-    let refused = machine.run("brokerctl get-token --no-prompt --timeout 20s").await?;
+    let refused = machine.run("brokerctl get-token --no-prompt --timeout 10s").await?;
     ensure!(refused.code == Some(7) || refused.code == Some(5), "{refused:?}");
     ensure!(
         machine.journal().await?.contains("another brokerd of this user keeps its sign-ins"),
@@ -101,7 +101,7 @@ async fn a_directory_that_others_could_use_is_refused_in_words() -> Result<()> {
         machine.ok(prepare).await?;
         machine.ok("systemctl --user start brokerd.socket").await?;
         let refused =
-            machine.run("brokerctl --socket $XDG_RUNTIME_DIR/brokerd/brokerd.sock get-token --timeout 20s").await?;
+            machine.run("brokerctl --socket $XDG_RUNTIME_DIR/brokerd/brokerd.sock get-token --timeout 10s").await?;
         ensure!(matches!(refused.code, Some(5 | 7)), "{named}: {refused:?}");
         let journal = machine.journal().await?;
         ensure!(journal.contains(named), "{named}: {journal}");

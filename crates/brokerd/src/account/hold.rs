@@ -174,7 +174,12 @@ pub(super) async fn load(broker: &Broker, id: &AccountId, hold: Hold) -> (Hold, 
     }
     match broker.vault.get(id.as_str()).await {
         Ok(Some(record)) => match Grant::from_record(&record) {
-            Ok(grant) => (Hold::Saved(Held::new(grant)), Ok(())),
+            Ok(grant) => {
+                if has_intent(&grant) {
+                    tracing::info!(account = %id, "a refresh was cut off; the first one finishes it");
+                }
+                (Hold::Saved(Held::new(grant)), Ok(()))
+            }
             Err(why) => {
                 broker.notices.add(format!("the record of account {id} cannot be read: {why}; sign in again"));
                 (Hold::Absent, Ok(()))
@@ -188,4 +193,9 @@ pub(super) async fn load(broker: &Broker, id: &AccountId, hold: Hold) -> (Hold, 
         }
         Err(error) => (Hold::NotLoaded, Err(error.into())),
     }
+}
+
+/// Whether a refresh began of which the store knows no end.
+pub(super) fn has_intent(grant: &Grant) -> bool {
+    matches!(&grant.credential, Credential::Refresh(refresh) if refresh.intent.is_some())
 }

@@ -17,7 +17,7 @@ use broker_oauth::secret::RefreshToken;
 use broker_oauth::token::{IssuedToken, TokenResponse};
 
 use super::Ask;
-use super::hold::{Held, Hold, load, save, save_again};
+use super::hold::{Held, Hold, has_intent, load, save, save_again};
 use crate::broker::Broker;
 use crate::explain::{self, Refusal, Subject};
 use crate::grant::{AccountId, Credential, Grant, Refresh};
@@ -82,7 +82,6 @@ pub(super) async fn recover(
     }
     match (hold, provider) {
         (Hold::Saved(kept), Some(provider)) if has_intent(&kept.grant) => {
-            tracing::info!(account = %id, "a refresh was cut off; finishing it");
             match fly_with(broker, provider, kept.grant, &Ask::anew(&provider.profile)).await {
                 (hold, Ok(token)) => (hold.with_released(Some(token)), Ok(())),
                 (hold, Err(refusal)) => (hold, Err(refusal)),
@@ -90,10 +89,6 @@ pub(super) async fn recover(
         }
         (hold, _) => (hold, Ok(())),
     }
-}
-
-fn has_intent(grant: &Grant) -> bool {
-    matches!(&grant.credential, Credential::Refresh(refresh) if refresh.intent.is_some())
 }
 
 async fn fly_with(broker: &Broker, provider: &Provider, grant: Grant, ask: &Ask) -> (Hold, Outcome) {

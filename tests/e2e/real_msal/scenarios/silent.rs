@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use support::fake_as::{Endpoint, Fault, Grant};
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::{
     ALICE, BOB, CHALLENGE, MAIL_READ, POLICY, Play, STORAGE, USER_READ, VAULT, ask, code, json_status, refusal,
@@ -177,12 +177,14 @@ pub(super) fn outage(side: &mut Side) -> Play<'_> {
         side.server.always(Grant::RefreshToken, Fault::status(503));
         let outcome = side.silent(ask(USER_READ)).await?;
         side.row("silent, four minutes of the token left", outcome);
+        let begun = Instant::now();
         let outcome = side.silent(Ask { force: true, ..ask(USER_READ) }).await?;
         side.row("forced", outcome);
         let outcome = side.silent(ask(VAULT)).await?;
         side.row("for another resource", outcome);
         let outcome = side.silent(ask(VAULT)).await?;
         side.row("that again at once", outcome);
+        side.within_the_pauses(begun, 2);
         Ok(())
     })
 }
@@ -210,10 +212,12 @@ pub(super) fn html(side: &mut Side) -> Play<'_> {
     Box::pin(async move {
         side.sign_in(USER_READ, "alice").await?;
         side.server.script(Grant::RefreshToken, Fault::Html);
+        let begun = Instant::now();
         let outcome = side.silent(ask(VAULT)).await?;
         side.row("silent, for a resource", outcome);
         let outcome = side.silent(ask(VAULT)).await?;
         side.row("again, with the page gone", outcome);
+        side.within_the_pauses(begun, 1);
         Ok(())
     })
 }
