@@ -1,7 +1,7 @@
 //! What an answer means: bytes of a body or of a stream's line, for both faces.
 
 use broker_ipc::error::ErrorBody;
-use secrecy::zeroize::Zeroize;
+use broker_ipc::wipe::wipe;
 use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
@@ -28,7 +28,7 @@ impl Buffer {
             // By hand, because a vector that grows leaves a copy behind.
             let mut grown = Vec::with_capacity(length.max(self.0.capacity() * 2));
             grown.extend_from_slice(&self.0);
-            self.0.zeroize();
+            wipe(&mut self.0);
             self.0 = grown;
         }
         self.0.extend_from_slice(bytes);
@@ -42,7 +42,7 @@ impl Buffer {
     fn remove_front(&mut self, count: usize) {
         self.0.copy_within(count.., 0);
         let left = self.0.len() - count;
-        self.0[left..].zeroize();
+        wipe(&mut self.0[left..]);
         self.0.truncate(left);
     }
 }
@@ -55,7 +55,7 @@ impl std::fmt::Debug for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.0.zeroize();
+        wipe(&mut self.0);
     }
 }
 

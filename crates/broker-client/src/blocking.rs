@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use self::connection::Connection;
 use self::http::Head;
 pub use self::wait::{Events, Step, TokenEvents};
-use crate::answer::{self, Buffer};
+use crate::answer;
 use crate::call::Call;
 use crate::error::ClientError;
 use crate::wait::{CALL_TIMEOUT, Kind, Wait};
@@ -113,17 +113,17 @@ impl Client {
     /// Opens a store that waits for a person's passphrase; with `new`, this is the one from now on. [`Status`]'s store says in
     /// `unlock` what is wanted.
     pub fn unlock(&self, passphrase: &SecretString, new: bool) -> Result<(), ClientError> {
-        self.exchange_whole(&Call::unlock(passphrase, new)?).map(drop)
+        self.exchange_whole(&Call::unlock(passphrase, new)?, nothing)
     }
 
     /// Keeps a profile's client secret in the keyring, in the place of the one there may be.
     pub fn set_client_secret(&self, profile: &str, secret: &SecretString) -> Result<(), ClientError> {
-        self.exchange_whole(&Call::set_client_secret(profile, secret)?).map(drop)
+        self.exchange_whole(&Call::set_client_secret(profile, secret)?, nothing)
     }
 
     /// Removes a profile's client secret from the keyring.
     pub fn remove_client_secret(&self, profile: &str) -> Result<(), ClientError> {
-        self.exchange_whole(&Call::remove_client_secret(profile)).map(drop)
+        self.exchange_whole(&Call::remove_client_secret(profile), nothing)
     }
 
     /// Returns the prompts pending now.
@@ -133,7 +133,7 @@ impl Client {
 
     /// Cancels a prompt: everybody who waits for it gets `cancelled`.
     pub fn cancel_prompt(&self, id: &str) -> Result<(), ClientError> {
-        self.exchange_whole(&Call::cancel_prompt(id)).map(drop)
+        self.exchange_whole(&Call::cancel_prompt(id), nothing)
     }
 
     /// Returns how the daemon is.
@@ -147,8 +147,7 @@ impl Client {
     pub fn events(&self) -> Result<Events, ClientError> {
         let (mut connection, head) = self.exchange(&Call::events(), Deadline::after(self.call_timeout))?;
         if !head.is_success() {
-            let body = connection.whole(head.body)?;
-            return Err(answer::failure(head.status, body.as_slice()));
+            return Err(connection.whole(head.body, |body| answer::failure(head.status, body))?);
         }
         connection.set_deadline(Deadline::never());
         Ok(Events::new(connection, head.body))
@@ -170,22 +169,32 @@ impl Client {
     }
 
     fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ClientError> {
-        answer::json(self.exchange_whole(call)?.as_slice())
+        self.exchange_whole(call, answer::json)
     }
 
-    /// Sends a call and reads all of its answer.
-    fn exchange_whole(&self, call: &Call) -> Result<Buffer, ClientError> {
+    /// Sends a call, and returns what `read` makes of its answer.
+    fn exchange_whole<T>(
+        &self,
+        call: &Call,
+        read: impl FnOnce(&[u8]) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
         let (connection, head) = self.exchange(call, Deadline::after(self.call_timeout))?;
-        self.finish(connection, &head)
+        self.finish(connection, &head, read)
     }
 
     /// Reads the rest of an answer and keeps its connection; a failure is an error.
-    fn finish(&self, mut connection: Connection, head: &Head) -> Result<Buffer, ClientError> {
-        let body = connection.whole(head.body)?;
+    fn finish<T>(
+        &self,
+        mut connection: Connection,
+        head: &Head,
+        read: impl FnOnce(&[u8]) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let read = |body: &[u8]| if head.is_success() { read(body) } else { Err(answer::failure(head.status, body)) };
+        let value = connection.whole(head.body, read)?;
         if head.keeps_alive() {
             *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         }
-        if head.is_success() { Ok(body) } else { Err(answer::failure(head.status, body.as_slice())) }
+        value
     }
 
     /// Sends a call on the idle connection or a new one, and reads the head of its answer.
@@ -204,4 +213,10 @@ impl Client {
         let head = connection.exchange(call)?;
         Ok((connection, head))
     }
+}
+
+/// Reads an answer that says nothing but that it was done.
+#[expect(clippy::unnecessary_wraps, reason = "the others can fail")]
+fn nothing(_: &[u8]) -> Result<(), ClientError> {
+    Ok(())
 }

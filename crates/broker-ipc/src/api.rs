@@ -6,6 +6,7 @@
 mod accounts;
 mod secrets;
 mod status;
+mod token;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use self::status::{
     ConfigurationStatus, Event, Finding, Findings, FlightSummary, ProbeRequest, ProfileSummary, Prompts, ProxySummary,
     Reloaded, Status, StoreStatus,
 };
+pub use self::token::{TokenAnswer, TokenResponse};
 use crate::error::ErrorBody;
 
 /// The header every answer carries: the daemon's version.
@@ -117,57 +119,9 @@ pub struct AccountRef {
     pub username: String,
 }
 
-/// A token, as the answer to `/v1/token` or the last event of its stream.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TokenResponse {
-    /// The token itself.
-    #[serde(serialize_with = "expose")]
-    pub access_token: SecretString,
-    /// `Bearer`, as a rule.
-    pub token_type: String,
-    /// RFC 3339 UTC; absent where the token never expires.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<String>,
-    /// The same in epoch seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_on: Option<i64>,
-    /// The token is past its ordinary end and is served because the provider is away (`outage_grace`); the two times above
-    /// are then the extended end. Absent otherwise.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub extended: bool,
-    /// What was granted, space separated.
-    pub scope: String,
-    /// The profile it was issued under.
-    pub profile: String,
-    /// The account it belongs to.
-    pub account: AccountRef,
-    /// With `host`: the user name beside the token, for tools that know passwords only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub basic_username: Option<String>,
-    /// With `include: ["id_token"]`.
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_option")]
-    pub id_token: Option<SecretString>,
-}
-
-impl TokenResponse {
-    /// Appends it as JSON. Here, because this crate is built for speed and the daemon is not, and it writes little else.
-    pub fn write_json(&self, into: &mut Vec<u8>) {
-        // Its keys are strings, and writing to memory does not fail.
-        serde_json::to_writer(into, self).ok();
-    }
-}
-
 /// The one place where a secret becomes JSON again: on the wire to its owner.
 fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
-}
-
-#[expect(clippy::ref_option, reason = "the signature serde calls")]
-fn expose_option<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    match secret {
-        Some(secret) => expose(secret, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 /// The process that asked, as the kernel names it.

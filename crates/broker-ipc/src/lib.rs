@@ -11,6 +11,7 @@
 //! | [`peer`] | who is on the other end |
 //! | [`stream`] | the connection itself |
 //! | [`deadline`] | when a blocking client gives up |
+//! | [`wipe`] | how bytes that held a secret are overwritten |
 //!
 //! This crate knows nothing of OAuth. `docs/PROTOCOL.md` is the same contract in prose, `docs/openapi.yaml` for tools.
 
@@ -24,3 +25,4 @@ pub mod error;
 pub mod listen;
 pub mod peer;
 pub mod stream;
+pub mod wipe;

@@ -92,6 +92,7 @@ impl State {
             "authorization_endpoint": format!("{origin}/{asked}/oauth2/v2.0/authorize"),
             "device_authorization_endpoint": format!("{origin}/{asked}/oauth2/v2.0/devicecode"),
             "token_endpoint": format!("{origin}/{asked}/oauth2/v2.0/token"),
+            "jwks_uri": format!("{origin}/{asked}/discovery/v2.0/keys"),
             "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
             "response_types_supported": ["code", "id_token"],
             "scopes_supported": ["openid", "profile", "email", "offline_access"],

@@ -10,7 +10,6 @@ use broker_ipc::endpoint::Endpoint;
 use broker_ipc::stream::BlockingStream;
 
 use super::http::{Body, Head, Reader};
-use crate::answer::Buffer;
 use crate::call::Call;
 use crate::error::ClientError;
 
@@ -39,9 +38,9 @@ impl Connection {
         self.reader.head()
     }
 
-    /// Reads a whole body.
-    pub(super) fn whole(&mut self, body: Body) -> Result<Buffer, ClientError> {
-        self.reader.whole(body)
+    /// Reads a whole body, and returns what `read` makes of it.
+    pub(super) fn whole<T>(&mut self, body: Body, read: impl FnOnce(&[u8]) -> T) -> Result<T, ClientError> {
+        self.reader.whole(body, read)
     }
 
     /// Reads the next piece of a body into `into`; `false` at its end.

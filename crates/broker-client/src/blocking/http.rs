@@ -7,7 +7,7 @@
 use std::io::{ErrorKind, Read};
 
 use broker_ipc::api::{MAX_HEAD, NDJSON};
-use secrecy::zeroize::Zeroize;
+use broker_ipc::wipe::wipe;
 
 use crate::answer::{Buffer, MAX_ANSWER};
 use crate::error::ClientError;
@@ -88,15 +88,22 @@ impl<S: Read> Reader<S> {
         }
     }
 
-    /// Reads a whole body.
-    pub(super) fn whole(&mut self, mut body: Body) -> Result<Buffer, ClientError> {
+    /// Reads a whole body, and returns what `read` makes of it. One that came with its head, as a token's does, is not copied.
+    pub(super) fn whole<T>(&mut self, mut body: Body, read: impl FnOnce(&[u8]) -> T) -> Result<T, ClientError> {
         let expected = match body {
-            Body::Length(length) => usize::try_from(length).unwrap_or(MAX_ANSWER).min(MAX_ANSWER),
+            Body::Length(length) => usize::try_from(length).unwrap_or(usize::MAX),
             _ => FIRST_READ,
         };
-        let mut whole = Buffer::with_capacity(expected);
+        if matches!(body, Body::Length(_)) && expected <= self.unread().len() {
+            let whole = &mut self.buffer[self.start..self.start + expected];
+            let value = read(whole);
+            wipe(whole);
+            self.start += expected;
+            return Ok(value);
+        }
+        let mut whole = Buffer::with_capacity(expected.min(MAX_ANSWER));
         while self.piece(&mut body, &mut |bytes| whole.push(bytes))? {}
-        Ok(whole)
+        Ok(read(whole.as_slice()))
     }
 
     /// Hands what has arrived of a body to `into`, waiting for some if there is none; `false` at its end.
@@ -218,7 +225,7 @@ impl<S: Read> Reader<S> {
         if self.end == self.buffer.len() {
             let mut grown = vec![0; FIRST_READ.max(self.buffer.len() * 2)];
             grown[..self.end].copy_from_slice(&self.buffer[..self.end]);
-            self.buffer.zeroize();
+            wipe(&mut self.buffer);
             self.buffer = grown;
         }
     }
@@ -226,7 +233,7 @@ impl<S: Read> Reader<S> {
 
 impl<S> Drop for Reader<S> {
     fn drop(&mut self) {
-        self.buffer.zeroize();
+        wipe(&mut self.buffer);
     }
 }
 

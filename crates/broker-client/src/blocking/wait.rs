@@ -81,8 +81,8 @@ impl<'a> TokenEvents<'a> {
         if self.open.is_none() {
             let (connection, head) = self.ask()?;
             if !(head.is_success() && head.is_stream) {
-                let body = self.client.finish(connection, &head)?;
-                return answer::json(body.as_slice()).map(|token| TokenEvent::Token(Box::new(token)));
+                let token = self.client.finish(connection, &head, answer::json)?;
+                return Ok(TokenEvent::Token(Box::new(token)));
             }
             self.open = Some(Open::new(connection, head.body));
         }

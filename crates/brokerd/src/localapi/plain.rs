@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use broker_ipc::api::{JSON, VERSION_HEADER};
+use broker_ipc::wipe::wipe;
 use httparse::{EMPTY_HEADER, Request, Status};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use zeroize::Zeroizing;
 
 use super::{guard, token};
 use crate::audit::Client;
@@ -25,7 +25,7 @@ const HEAD_ROOM: usize = 256;
 /// An answer as it goes over the wire.
 pub(crate) struct Answer {
     /// Its last bytes.
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: Vec<u8>,
     begin: usize,
     /// The connection ends with it.
     pub(crate) close: bool,
@@ -43,21 +43,29 @@ impl Answer {
     }
 }
 
+impl Drop for Answer {
+    fn drop(&mut self) {
+        wipe(&mut self.buffer);
+    }
+}
+
 /// Answers a request that is plain and for a token at hand. `None`: it is not, and nothing has been done.
 pub(crate) fn answer(broker: &Arc<Broker>, client: &Arc<Client>, bytes: &[u8]) -> Option<Answer> {
     let Plain { body, close } = Plain::read(bytes)?;
-    let response = token::at_once(broker, client, body)?;
-    let mut buffer = Zeroizing::new(Vec::with_capacity(HEAD_ROOM + token::encoded_len(&response)));
-    buffer.resize(HEAD_ROOM, 0);
-    response.write_json(&mut buffer);
-    buffer.push(b'\n');
-    let head = head(buffer.len() - HEAD_ROOM, close, broker.clock.now());
+    let mut answer = token::at_once(broker, client, body, |token| {
+        let mut buffer = Vec::with_capacity(HEAD_ROOM + token.encoded_len());
+        buffer.resize(HEAD_ROOM, 0);
+        token.write_json(&mut buffer);
+        buffer.push(b'\n');
+        Answer { buffer, begin: HEAD_ROOM, close }
+    })?;
+    let head = head(answer.unsent().len(), close, broker.clock.now());
     // In the room before the body, whose length it had to know. The longest head fits, as a test shows: a line says already
     // that the token went out.
-    let begin = HEAD_ROOM.checked_sub(head.len())?;
-    buffer[begin..HEAD_ROOM].copy_from_slice(head.as_bytes());
+    answer.begin = HEAD_ROOM.checked_sub(head.len())?;
+    answer.buffer[answer.begin..HEAD_ROOM].copy_from_slice(head.as_bytes());
     tracing::debug!(method = %http::Method::POST, path = "/v1/token", status = 200, pid = client.peer.pid, "request");
-    Some(Answer { buffer, begin, close })
+    Some(answer)
 }
 
 /// A head like those that hyper writes for us.

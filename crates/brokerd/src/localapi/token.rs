@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use broker_ipc::api::{Include, Interaction, TokenEvent, TokenRequest, TokenResponse};
+use broker_ipc::api::{Include, Interaction, TokenAnswer, TokenEvent, TokenRequest, TokenResponse};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use futures_util::stream;
 use http::StatusCode;
-use secrecy::ExposeSecret as _;
 
 use super::parse;
 use super::reply::Reply;
@@ -15,6 +14,7 @@ use crate::audit::{Client, Inquiry};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::raise;
+use broker_oauth::secret::IdToken;
 
 pub(super) async fn token(
     broker: &Arc<Broker>,
@@ -35,18 +35,18 @@ pub(super) async fn token(
     }
     let shape = Shape { include: request.include.clone(), username };
     if request.interaction == Some(Interaction::Elsewhere) {
-        return raise::token(broker, request, client).await.map(|acquired| Reply::json(&shape.response(&acquired)));
+        return raise::token(broker, request, client).await.map(|acquired| Reply::json(&shape.answer(&acquired)));
     }
     if goal == Goal::Token {
         request = match acquire::at_once(broker, request, client) {
-            Ok(acquired) => return Ok(Reply::json(&shape.response(&acquired))),
+            Ok(acquired) => return Ok(Reply::json(&shape.answer(&acquired))),
             Err(request) => *request,
         };
     }
     let mut acquisition = Acquisition::new(broker, request, goal, client);
     let first = acquisition.next().await;
     match (goal, first) {
-        (Goal::Token, Told::Done(outcome)) => Ok(Reply::json(&shape.response(&(*outcome)?))),
+        (Goal::Token, Told::Done(outcome)) => Ok(Reply::json(&shape.answer(&(*outcome)?))),
         (Goal::SignIn, Told::Done(outcome)) if outcome.is_err() => Err((*outcome).err().unwrap_or_else(internal)),
         (_, first) => {
             // Dropping the stream drops the acquisition: that is how a caller leaves.
@@ -67,24 +67,19 @@ pub(super) async fn token(
     }
 }
 
-/// The answer to a request for a token at hand, with its audit line written. `None`: there is more to it, and nothing has
-/// been done.
-pub(super) fn at_once(broker: &Arc<Broker>, client: &Arc<Client>, body: &[u8]) -> Option<TokenResponse> {
+/// What `write` makes of the answer to a request for a token at hand, with its audit line written. `None`: there is more to it,
+/// and nothing has been done.
+pub(super) fn at_once<T>(
+    broker: &Arc<Broker>,
+    client: &Arc<Client>,
+    body: &[u8],
+    write: impl FnOnce(&TokenAnswer<'_>) -> T,
+) -> Option<T> {
     let mut request = TokenRequest::default();
     let username = settle(broker, client, body, &mut request).ok()?;
     let shape = Shape { include: request.include.clone(), username };
-    acquire::at_once(broker, request, client).ok().map(|acquired| shape.response(&acquired))
-}
-
-/// Bytes that an answer takes as JSON, or a little more.
-pub(super) fn encoded_len(response: &TokenResponse) -> usize {
-    let secrets = [Some(&response.access_token), response.id_token.as_ref()].into_iter().flatten();
-    let secrets: usize = secrets.map(|secret| secret.expose_secret().len()).sum();
-    let account = &response.account;
-    let texts = [&response.token_type, &response.scope, &response.profile, &account.id, &account.username];
-    let texts = texts.into_iter().chain(&response.basic_username);
-    // A vector that grows leaves a copy of the token behind. Some characters need an escape.
-    secrets + 2 * texts.map(String::len).sum::<usize>() + 512
+    let acquired = acquire::at_once(broker, request, client).ok()?;
+    Some(write(&shape.answer(&acquired)))
 }
 
 /// Reads a request, and settles whom it is for and what its socket allows. Returns the user name that goes with the host.
@@ -121,22 +116,26 @@ impl Shape {
         }
     }
 
-    fn response(&self, acquired: &Acquired) -> TokenResponse {
+    fn answer<'a>(&'a self, acquired: &'a Acquired) -> TokenAnswer<'a> {
         let token = &acquired.token;
         let expires_at = if acquired.extended { token.extended_expires_at } else { token.expires_at };
         let id_token = token.id_token.as_ref().filter(|_| self.include.contains(&Include::IdToken));
-        TokenResponse {
-            access_token: token.access_token.expose().into(),
-            token_type: token.token_type.clone(),
-            expires_at: expires_at.map(rfc3339),
+        TokenAnswer {
+            access_token: token.access_token.expose(),
+            token_type: &token.token_type,
+            expires_at: expires_at.map(|at| rfc3339(at).into()),
             expires_on: expires_at.map(jiff::Timestamp::as_second),
             extended: acquired.extended,
-            scope: token.scope.joined(),
-            profile: acquired.profile.clone(),
-            account: acquired.account.clone(),
-            basic_username: self.username.clone(),
-            id_token: id_token.map(|token| token.expose().into()),
+            scope: token.scope.joined().into(),
+            profile: &acquired.profile,
+            account: &acquired.account,
+            basic_username: self.username.as_deref(),
+            id_token: id_token.map(IdToken::expose),
         }
+    }
+
+    fn response(&self, acquired: &Acquired) -> TokenResponse {
+        self.answer(acquired).to_response()
     }
 }
 

@@ -23,8 +23,8 @@ impl Read for Slow<'_> {
 fn read(bytes: &[u8], at_once: usize) -> Result<(u16, Vec<u8>, bool), ClientError> {
     let mut reader = Reader::new(Slow { bytes, at_once });
     let head = reader.head()?;
-    let body = reader.whole(head.body)?;
-    Ok((head.status, body.as_slice().to_vec(), head.keeps_alive()))
+    let body = reader.whole(head.body, <[u8]>::to_vec)?;
+    Ok((head.status, body, head.keeps_alive()))
 }
 
 #[test]
@@ -53,6 +53,16 @@ fn answers_are_read_whatever_the_pieces() {
             assert_eq!(got_keep, *keep, "{text:?}");
         }
     }
+}
+
+#[test]
+fn what_was_read_where_it_stands_is_overwritten() {
+    let text = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecretHTTP/1.1";
+    let mut reader = Reader::new(Slow { bytes: text, at_once: text.len() });
+    let head = reader.head().unwrap();
+    assert!(reader.whole(head.body, |body| body == b"secret").unwrap());
+    assert!(!reader.buffer.windows(6).any(|window| window == b"secret"));
+    assert_eq!(reader.unread(), b"HTTP/1.1", "what follows is not");
 }
 
 #[test]
@@ -125,7 +135,7 @@ fn two_answers_follow_each_other() {
         for (status, body) in [(200, b"a"), (404, b"b")] {
             let head = reader.head().unwrap();
             assert_eq!(head.status, status);
-            assert_eq!(reader.whole(head.body).unwrap().as_slice(), body);
+            assert_eq!(reader.whole(head.body, <[u8]>::to_vec).unwrap(), body);
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use broker_ipc::wipe::wipe;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::Sleep;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::Served;
 use crate::localapi::{self, Answer};
@@ -68,7 +69,7 @@ impl Served {
             let length = read.filled().len();
             let answer = alone.then(|| localapi::answer_plain(&self.broker, &self.client, &buffer[..length])).flatten();
             let begun = Zeroizing::new(if answer.is_none() { buffer[..length].to_vec() } else { Vec::new() });
-            buffer[..length].zeroize();
+            wipe(&mut buffer[..length]);
             let Some(mut answer) = answer else {
                 return Poll::Ready(if self.state.received(&begun) { End::Begun(begun) } else { End::Left });
             };
