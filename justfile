@@ -37,6 +37,10 @@ deny:
 fuzz *seconds:
     fuzz/run {{seconds}}
 
+# Changes of the rules that no test notices; needs cargo-mutants, and an hour or two. `just mutants --shard 0/8` is a sample
+mutants *args:
+    cargo mutants --output target/mutants {{args}}
+
 # The crates' documentation
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
