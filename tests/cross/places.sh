@@ -19,10 +19,10 @@ cross_target() {
 
 # cross_cargo ARGUMENT…: the cargo of that toolchain, whatever rustup and the caller's environment say. What it
 # builds is kept apart from what the host's cargo builds. No debug information: it takes time to write, and a panic says
-# its line without. clippy compiles as rustc does, and warns meanwhile.
+# its line without.
 cross_cargo() {
-	env -u RUSTUP_TOOLCHAIN -u RUSTC -u RUSTC_WRAPPER -u CARGO -u CARGO_BUILD_TARGET -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS \
-		RUSTC_WORKSPACE_WRAPPER="$toolchain/bin/clippy-driver" CARGO_PROFILE_DEV_DEBUG=none CARGO_INCREMENTAL=0 \
+	env -u RUSTUP_TOOLCHAIN -u RUSTC -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER -u CARGO -u CARGO_BUILD_TARGET \
+		-u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS CARGO_PROFILE_DEV_DEBUG=none CARGO_INCREMENTAL=0 \
 		PATH="$toolchain/bin:$PATH" CARGO_TARGET_DIR="${BROKERD_CROSS_TARGET_DIR:-$built}" \
 		"$toolchain/bin/cargo" "$@"
 }

@@ -132,7 +132,9 @@ impl<S: Read> Reader<S> {
             return Err(ClientError::lost());
         }
         let taken = self.take(body);
-        into(&self.buffer[self.start..self.start + taken])?;
+        let piece = &mut self.buffer[self.start..self.start + taken];
+        into(piece)?;
+        wipe(piece);
         self.start += taken;
         Ok(true)
     }

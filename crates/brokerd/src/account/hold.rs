@@ -176,7 +176,7 @@ pub(super) async fn load(broker: &Broker, id: &AccountId, hold: Hold) -> (Hold, 
         Ok(Some(record)) => match Grant::from_record(&record) {
             Ok(grant) => {
                 if has_intent(&grant) {
-                    tracing::info!(account = %id, "a refresh was cut off; the first one finishes it");
+                    tracing::info!(account = %id, "a refresh was cut off");
                 }
                 (Hold::Saved(Held::new(grant)), Ok(()))
             }

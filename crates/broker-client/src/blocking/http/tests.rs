@@ -56,13 +56,20 @@ fn answers_are_read_whatever_the_pieces() {
 }
 
 #[test]
-fn what_was_read_where_it_stands_is_overwritten() {
-    let text = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecretHTTP/1.1";
-    let mut reader = Reader::new(Slow { bytes: text, at_once: text.len() });
-    let head = reader.head().unwrap();
-    assert!(reader.whole(head.body, |body| body == b"secret").unwrap());
-    assert!(!reader.buffer.windows(6).any(|window| window == b"secret"));
-    assert_eq!(reader.unread(), b"HTTP/1.1", "what follows is not");
+fn what_was_read_is_overwritten() {
+    let secret = "secret".repeat(900);
+    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{secret}\r\n0\r\n\r\n", secret.len());
+    for body in ["Content-Length: 6\r\n\r\nsecret", &format!("Content-Length: 5400\r\n\r\n{secret}"), &chunked] {
+        let text = format!("HTTP/1.1 200 OK\r\n{body}HTTP/1.1");
+        for at_once in [1, 100, 4096, usize::MAX] {
+            let mut reader = Reader::new(Slow { bytes: text.as_bytes(), at_once });
+            let head = reader.head().unwrap();
+            assert!(reader.whole(head.body, |body| body.starts_with(b"secret")).unwrap());
+            let left = String::from_utf8_lossy(&reader.buffer);
+            assert!(!left.contains("ecre"), "{at_once}: {left}");
+            assert!("HTTP/1.1".as_bytes().starts_with(reader.unread()), "what follows is not");
+        }
+    }
 }
 
 #[test]
