@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use broker_ipc::api::{Include, Interaction, TokenAnswer, TokenEvent, TokenRequest, TokenResponse};
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_oauth::secret::IdToken;
 use futures_util::stream;
 use http::StatusCode;
 
@@ -14,7 +15,6 @@ use crate::audit::{Client, Inquiry};
 use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::raise;
-use broker_oauth::secret::IdToken;
 
 pub(super) async fn token(
     broker: &Arc<Broker>,
