@@ -104,7 +104,7 @@ pub(crate) fn text(target: &str) -> anyhow::Result<String> {
 fn metadata(target: &str) -> anyhow::Result<Metadata> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--offline", "--locked", "--format-version=1", "--filter-platform", target])
+        .args(["metadata", "--locked", "--format-version=1", "--filter-platform", target])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
     ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
