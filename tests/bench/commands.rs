@@ -1,6 +1,6 @@
 //! A cached token from the command line: whole processes, from `posix_spawn` to `wait`.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use super::limit::Tools;
 use super::options::Options;
@@ -12,6 +12,8 @@ use super::timing::{Sample, Turn, in_turns, process};
 const EMPTY: &str = "an empty static process";
 const LIMIT: &str = "static C client, same brokerd";
 const BROKERCTL: &str = "brokerctl";
+/// How often a program is run to count its pages.
+const RUNS: u32 = 5;
 const DYNAMIC: &str = "brokerctl, linked dynamically";
 
 /// Measures and reports.
@@ -41,23 +43,33 @@ pub(crate) fn measure(
         turns.push(process(peer.name, peer.every, peer.fetch()));
     }
     let samples = in_turns(options.rounds, &mut turns)?;
-    let of = |name: &str| turns.iter().position(|turn| turn.name == name).map(|at| &samples[at]);
+    let names: Vec<String> = turns.iter().map(|turn| turn.name.clone()).collect();
+    let of = |wanted: &str| names.iter().position(|name| name == wanted).map(|at| &samples[at]);
     let limit = of(LIMIT).map_or(f64::NAN, Sample::p50);
     report.section(
         "A cached token from the command line",
         "Whole processes, started by `posix_spawn` and waited for, in turns. Nothing is pinned. 98 % of it is the start of a \
-         process, which no program can avoid; what a program adds is the distance to the first row.",
+         process, which no program can avoid; what a program adds is the distance to the first row. Most of that is the kernel's work \
+         for each page fault, whose number is in the last column.",
     );
     let mut rows = Vec::new();
-    for (turn, sample) in turns.iter().zip(&samples) {
+    let (mut least, mut faults) = (f64::NAN, f64::NAN);
+    for (turn, sample) in turns.iter_mut().zip(&samples) {
+        let counted = page_faults(turn)?;
+        match &*turn.name {
+            LIMIT => least = counted,
+            BROKERCTL => faults = counted,
+            _ => {}
+        }
         rows.push(vec![
             turn.name.clone(),
             format!("{:.0}", sample.p50()),
             format!("{:.0}", sample.best()),
             ratio(sample.p50() / limit),
+            format!("{counted:.0}"),
         ]);
     }
-    report.table(&["", "p50 µs", "best µs", "× the C client"], rows);
+    report.table(&["", "p50 µs", "best µs", "× the C client", "page faults"], rows);
     peers.left_out(report);
     if let Some(ours) = of(BROKERCTL).map(Sample::p50) {
         report.target(
@@ -66,6 +78,7 @@ pub(crate) fn measure(
             ours / limit,
             1.25,
         );
+        report.target("the same, page faults", "× the static C client", faults / least, 2.0);
         for peer in peers.started.iter().filter(|peer| peer.is_broker) {
             if let Some(theirs) = of(peer.name).map(Sample::p50) {
                 report.target("the same", &format!("× {}", peer.name), ours / theirs, 0.75);
@@ -73,6 +86,23 @@ pub(crate) fn measure(
         }
     }
     Ok(())
+}
+
+/// The page faults of a turn, without the kernel's reads from a disk: the pages have been read.
+fn page_faults(turn: &mut Turn<'_>) -> anyhow::Result<f64> {
+    let before = of_children()?;
+    for _ in 0..RUNS {
+        (turn.run)()?;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "some thousand")]
+    Ok((of_children()? - before) as f64 / f64::from(RUNS))
+}
+
+/// The minor faults of the children that were waited for: the eleventh field (`proc_pid_stat(5)`).
+fn of_children() -> anyhow::Result<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit_once(") ").context("a name")?.1;
+    Ok(fields.split(' ').nth(8).context("cminflt")?.parse()?)
 }
 
 /// What a command prints.

@@ -2,6 +2,7 @@
 //!
 //! valgrind's cachegrind counts. The daemon's are the difference between two of them that were asked more and less often.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -33,7 +34,7 @@ pub(crate) fn measure(runtime: &Handle, options: &Options, report: &mut Report) 
     report.section(
         "Instructions",
         "In user space, counted by valgrind, in thousands. A limit is a twentieth above what was counted when it was set: it is for \
-         what makes a program slower, and says nothing of the machine.",
+         what makes a program slower, and depends on the machine only as far as the C library copies memory in another way there.",
     );
     let Some(counter) = Counter::new()? else {
         report.say("Left out: valgrind is not installed.");
@@ -61,6 +62,20 @@ pub(crate) fn measure(runtime: &Handle, options: &Options, report: &mut Report) 
     Ok(())
 }
 
+/// Writes the functions that `brokerctl get-token` goes through to `packaging/startup-order`.
+pub(crate) fn order(runtime: &Handle, options: &Options) -> anyhow::Result<()> {
+    let counter = Counter::new()?.context("valgrind is not installed")?;
+    counter.command(runtime, options)?;
+    let counts = fs::read_to_string(counter.counts(&options.binaries.brokerctl)?)?;
+    // What differs from one build to the next is packaging/dist's to leave out. A name with a space or a question mark is valgrind's own.
+    let names: BTreeSet<&str> =
+        counts.lines().filter_map(|line| line.strip_prefix("fn=")).filter(|name| !name.contains([' ', '?'])).collect();
+    ensure!(names.len() > 100, "{} functions: a brokerctl without symbols?", names.len());
+    let text: String = names.iter().flat_map(|name| [name, "\n"]).collect();
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/startup-order"), text)?;
+    Ok(())
+}
+
 /// Where programs are that count.
 struct Counter {
     directory: TempDir,
@@ -79,7 +94,7 @@ impl Counter {
         let (script, counts) = (self.directory.path().join(name), self.counts(program)?);
         let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
         let text = format!(
-            "#!/bin/sh\nexec valgrind -q --tool=cachegrind --cache-sim=no --cachegrind-out-file={} {} \"$@\"\n",
+            "#!/bin/sh\nexec valgrind -q --tool=cachegrind --cache-sim=no --demangle=no --cachegrind-out-file={} {} \"$@\"\n",
             quoted(&counts),
             quoted(&program.canonicalize()?),
         );

@@ -90,6 +90,9 @@ fn bench(options: &Options) -> anyhow::Result<()> {
     let handle = runtime.handle().clone();
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     let runtime = handle;
+    if options.order {
+        return instructions::order(&runtime, options);
+    }
     let tools = limit::Tools::build()?;
     let mut report = Report::begin(options)?;
     if options.wants("commands") || options.wants("sockets") {
@@ -99,7 +102,8 @@ fn bench(options: &Options) -> anyhow::Result<()> {
             commands::measure(options, &tools, &stage, &peers, &mut report)?;
         }
         if options.wants("sockets") {
-            sockets::measure(options, &tools, &stage, &peers, &mut report)?;
+            let silent = runtime.block_on(Stage::set_logging(&options.binaries, "info,brokerd::audit=off"))?;
+            sockets::measure(options, &tools, &[&stage, &silent], &peers, &mut report)?;
         }
     }
     if options.wants("growth") {

@@ -11,6 +11,7 @@ bench DIRECTORY [--dynamic DIRECTORY] [--only GROUP]… [--quick] [--write]
 DIRECTORY has the brokerd and brokerctl to measure; --dynamic names one with a brokerctl that is linked
 as cargo does it. The groups are commands, sockets, growth, footprint, refresh and instructions. --quick makes a tenth
 of the rounds. --write writes docs/PERFORMANCE.md and its plots; without it the figures are printed.
+bench DIRECTORY --order writes packaging/startup-order, for which the brokerctl there needs its symbols (packaging/order).
 BROKERD_BENCH_PIZAUTH names a pizauth to measure beside.
 ";
 
@@ -24,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// Whether docs/PERFORMANCE.md is written.
     pub(crate) write: bool,
+    /// Whether nothing is measured, and the order of brokerctl's functions is written.
+    pub(crate) order: bool,
     only: Vec<String>,
 }
 
@@ -35,6 +38,7 @@ impl Options {
             dynamic: None,
             rounds: 2000,
             write: false,
+            order: false,
             only: Vec::new(),
         };
         while let Some(word) = words.next() {
@@ -46,6 +50,7 @@ impl Options {
                 "--only" => options.only.push(words.next().ok_or("--only which group?")?),
                 "--quick" => options.rounds /= 10,
                 "--write" => options.write = true,
+                "--order" => options.order = true,
                 _ => return Err(format!("unexpected argument {word:?}")),
             }
         }

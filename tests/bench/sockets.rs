@@ -25,18 +25,18 @@ const BATCH: usize = 500;
 const CONNECTIONS: usize = 4;
 const WHILE: Duration = Duration::from_secs(3);
 
-/// Measures and reports.
+/// Measures and reports: one brokerd as it comes, and one without audit lines.
 pub(crate) fn measure(
     options: &Options,
     tools: &Tools,
-    stage: &Stage,
+    [stage, silent]: &[&Stage; 2],
     peers: &Peers,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let limits = Limit::both(tools, &stage.home.socket())?;
     let turns = options.rounds / 40;
     kept(turns, tools, stage, &limits, report)?;
-    fresh(turns, tools, stage, peers, &limits[0], report)?;
+    fresh(turns, tools, &[stage, silent], peers, &limits[0], report)?;
     let rate = throughput(&stage.home.socket())?;
     report.say(&format!("{CONNECTIONS} kept connections that ask one request after the other, nothing pinned: {rate:.0} requests a second."));
     report.at_least("requests a second over 4 kept connections", "", rate, 50_000.0);
@@ -136,25 +136,33 @@ fn kept(turns: usize, tools: &Tools, stage: &Stage, limits: &[Limit; 2], report:
 fn fresh(
     turns: usize,
     tools: &Tools,
-    stage: &Stage,
+    [stage, silent]: &[&Stage; 2],
     peers: &Peers,
     limit: &Limit,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let raw = |peer: &'_ super::peers::Peer| peer.raw.is_some();
     let peers: Vec<_> = peers.started.iter().filter(|peer| raw(peer)).collect();
-    let mut pids = vec![stage.pid(), limit.process.id()];
+    let mut pids = vec![stage.pid(), silent.pid(), limit.process.id()];
     pids.extend(peers.iter().flat_map(|peer| peer.pids()));
     let _pinned = Pinned::with(&pids)?;
-    let ours = Raw { socket: stage.home.socket(), request: LAST_REQUEST.to_vec(), half_close: false };
-    let mut names = vec!["C client, C server", "C client, brokerd", "raw request, brokerd"];
+    let of = |stage: &Stage| Raw { socket: stage.home.socket(), request: LAST_REQUEST.to_vec(), half_close: false };
+    let (ours, without) = (of(stage), of(silent));
+    let mut names = vec![
+        "C client, C server",
+        "C client, brokerd",
+        "raw request, brokerd",
+        "raw request, brokerd without audit lines",
+    ];
+    let own = names.len();
     names.extend(peers.iter().map(|peer| peer.name));
     let mut medians = vec![Vec::new(); names.len()];
     for _ in 0..turns.max(3) {
         medians[0].push(c_client(tools, &limit.socket, true)?);
         medians[1].push(c_client(tools, &stage.home.socket(), true)?);
         medians[2].push(batch(|| exchange(&ours))?);
-        for (peer, medians) in peers.iter().zip(&mut medians[3..]) {
+        medians[3].push(batch(|| exchange(&without))?);
+        for (peer, medians) in peers.iter().zip(&mut medians[own..]) {
             let raw = peer.raw.as_ref().context("a socket")?;
             medians.push(batch(|| exchange(raw)).context(peer.name)?);
         }
@@ -162,11 +170,11 @@ fn fresh(
     let medians: Vec<_> = medians.into_iter().map(Sample::new).collect();
     report.section(
         "A connection for each request",
-        "Connect, ask, read until the server closes, all on one CPU. brokerd speaks HTTP and looks at who has connected; \
-         the others read one message.",
+        "Connect, ask, read until the server closes, all on one CPU. brokerd speaks HTTP, looks at who has connected, and writes a line \
+         with its program and unit, for which it asks `/proc`; the others read one message.",
     );
     rows(&names, &medians, report);
-    for (name, median) in names.iter().zip(&medians).skip(3) {
+    for (name, median) in names.iter().zip(&medians).skip(own) {
         report.target(
             "fresh connection, request, close, pinned alike",
             &format!("× {name}'s"),

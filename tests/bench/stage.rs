@@ -58,10 +58,15 @@ impl Server {
 impl Stage {
     /// Starts a server and a brokerd, and signs alice in.
     pub(crate) async fn set(binaries: &Binaries) -> anyhow::Result<Self> {
+        Self::set_logging(binaries, "info").await
+    }
+
+    /// The same, with this for `BROKERD_LOG`.
+    pub(crate) async fn set_logging(binaries: &Binaries, filter: &str) -> anyhow::Result<Self> {
         let server = Server::listen().await?;
         let home = Home::create()?;
         let config = profile(&server, &home, "memory")?;
-        let daemon = launch(&home, &config, binaries).await?;
+        let daemon = Daemon::launch(&home).config(&config).env("BROKERD_LOG", filter).try_start(binaries).await?;
         let stage = Self { server, home, daemon };
         stage.sign_in(&TokenRequest::default()).await?;
         Ok(stage)

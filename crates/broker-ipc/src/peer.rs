@@ -70,21 +70,31 @@ impl Peer {
     /// `None` where it cannot be read.
     ///
     /// For logs only, like [`executable`](Self::executable).
+    #[cfg(target_os = "linux")]
     pub fn unit(&self) -> Option<String> {
-        if !cfg!(target_os = "linux") {
-            return None;
-        }
         // One read: the kernel gives all of it to whoever has the room, and it is somebody's token that waits. What fills the room
         // may have been cut, and names no unit.
-        let mut groups = [0; 16 * 1024];
-        let mut file = std::fs::File::open(format!("/proc/{}/cgroup", self.pid?)).ok()?;
-        let length = std::io::Read::read(&mut file, &mut groups).ok().filter(|length| *length < groups.len())?;
-        unit_of(std::str::from_utf8(&groups[..length]).ok()?)
+        let mut room = [const { std::mem::MaybeUninit::uninit() }; 16 * 1024];
+        let file = std::fs::File::open(format!("/proc/{}/cgroup", self.pid?)).ok()?;
+        let (groups, rest) = rustix::io::read(&file, &mut room[..]).ok()?;
+        if rest.is_empty() {
+            return None;
+        }
+        unit_of(std::str::from_utf8(groups).ok()?)
+    }
+
+    /// Returns the systemd unit it runs in: not here.
+    ///
+    /// For logs only, like [`executable`](Self::executable).
+    #[cfg(not(target_os = "linux"))]
+    pub fn unit(&self) -> Option<String> {
+        None
     }
 }
 
 /// The innermost unit in the text of `/proc/PID/cgroup`. The unified hierarchy is number 0; systemd names its units in the
 /// older one of its own as well.
+#[cfg(any(target_os = "linux", test))]
 fn unit_of(groups: &str) -> Option<String> {
     let path = groups
         .lines()
