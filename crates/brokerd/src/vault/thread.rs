@@ -69,9 +69,7 @@ impl Thread {
         if *stuck.borrow_and_update() || self.progress.running_for(deadline) {
             return Err(VaultError::TimedOut);
         }
-        let id = self.progress.next_id();
-        let (reply, answer) = oneshot::channel();
-        self.jobs.send(Queued::Job { id, job, reply }).map_err(|_| VaultError::Ended)?;
+        let (id, answer) = self.hand_over(job)?;
         tokio::select! {
             biased;
             answer = answer => answer.map_err(|_| VaultError::Ended)?,
@@ -82,6 +80,26 @@ impl Thread {
             // The call in front is stuck: no need to wait for the own deadline as well.
             _ = stuck.wait_for(|stuck| *stuck) => Err(VaultError::TimedOut),
         }
+    }
+
+    /// The same for a job that is slow by design: that others find the thread in it for longer than they wait does not end this wait.
+    pub(super) async fn unlock(&self, job: Job, deadline: Duration) -> Result<Answer, VaultError> {
+        if *self.progress.stuck.borrow() {
+            return Err(VaultError::TimedOut);
+        }
+        let (id, answer) = self.hand_over(job)?;
+        if let Ok(answer) = tokio::time::timeout(deadline, answer).await {
+            return answer.map_err(|_| VaultError::Ended)?;
+        }
+        self.progress.out_of_time(id, deadline);
+        Err(VaultError::TimedOut)
+    }
+
+    fn hand_over(&self, job: Job) -> Result<(u64, oneshot::Receiver<Result<Answer, VaultError>>), VaultError> {
+        let id = self.progress.next_id();
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Queued::Job { id, job, reply }).map_err(|_| VaultError::Ended)?;
+        Ok((id, answer))
     }
 }
 

@@ -57,6 +57,32 @@ async fn a_stuck_call_fails_its_job_in_time_and_later_ones_at_once() {
 }
 
 #[tokio::test]
+async fn a_passphrase_may_take_longer_than_others_wait() {
+    let memory = MemoryStore::new();
+    let (begin, begun) = oneshot::channel();
+    let (release, gate) = mpsc::channel();
+    let mut begin = Some(begin);
+    let vault = Vault::spawn_over(StoreKind::File, move |given| {
+        if given.is_none() {
+            return Err(StoreError::NeedsPassphrase { new: false });
+        }
+        begin.take().unwrap().send(()).unwrap();
+        gate.recv().unwrap();
+        opened(&memory)
+    })
+    .unwrap()
+    .with_deadline(SHORT);
+    let others = async {
+        begun.await.unwrap();
+        assert!(matches!(vault.get("a").await, Err(VaultError::TimedOut)));
+        release.send(()).unwrap();
+    };
+    let (unlocked, ()) = tokio::join!(vault.unlock("correct horse".into(), false), others);
+    unlocked.unwrap();
+    assert_eq!(vault.get("a").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_stuck_call_is_found_though_its_caller_left() {
     let memory = MemoryStore::new();
     let vault = vault(&memory);
