@@ -2,6 +2,7 @@
 //!
 //! `tests/fuzz` gives them seeds and mutations of these with the stable toolchain; `fuzz/` has them under libFuzzer.
 
+mod kept;
 mod pipes;
 mod rules;
 mod seeds;
@@ -20,12 +21,14 @@ pub struct Target {
 }
 
 /// Every parser.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "answer", run: pipes::answer, seeds: seeds::answers, rounds: 1000 },
     Target { name: "config", run: rules::config, seeds: seeds::configs, rounds: 3000 },
     Target { name: "metadata", run: rules::metadata, seeds: seeds::metadata, rounds: 10_000 },
     Target { name: "record", run: rules::record, seeds: seeds::records, rounds: 10_000 },
     Target { name: "request", run: pipes::request, seeds: seeds::requests, rounds: 300 },
+    Target { name: "sealed", run: kept::sealed, seeds: seeds::sealed, rounds: 1000 },
+    Target { name: "stored", run: kept::stored, seeds: seeds::stored, rounds: 500 },
     Target { name: "text", run: rules::text, seeds: seeds::texts, rounds: 10_000 },
     Target { name: "token", run: rules::token, seeds: seeds::tokens, rounds: 10_000 },
 ];

@@ -13,7 +13,7 @@ use crate::rig::Rig;
 /// On the paused clock, longer than anything has a right to.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn paused(future: impl Future<Output = ()>) {
+pub(super) fn paused(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.expect("a runtime").block_on(future);
 }

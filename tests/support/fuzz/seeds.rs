@@ -70,6 +70,22 @@ pub(super) fn records() -> Vec<Vec<u8>> {
     records
 }
 
+pub(super) fn sealed() -> Vec<Vec<u8>> {
+    let whole = super::kept::seal();
+    vec![whole[..whole.len() / 2].to_vec(), Vec::new(), whole]
+}
+
+pub(super) fn stored() -> Vec<Vec<u8>> {
+    let [grant, index] = super::kept::of_a_daemon();
+    let of = |choice: u8, found: &[u8]| [&[choice], found].concat();
+    vec![
+        of(super::kept::GRANT, &grant),
+        of(super::kept::INDEX, &index),
+        of(super::kept::GRANT, b"{}"),
+        of(super::kept::INDEX, br#"{"version":99,"accounts":[]}"#),
+    ]
+}
+
 pub(super) fn requests() -> Vec<Vec<u8>> {
     behind(
         &[],
