@@ -1,7 +1,7 @@
 //! The licences of the crates that are linked: each text once, with the crates it is of.
 //!
-//! Read from the sources that cargo has, so that it works without a network and needs no tool. `cargo deny` decides which licences
-//! may be there at all.
+//! Read from the sources that cargo has, or gets: the network is needed for no more, and no tool is. `cargo deny` decides which
+//! licences may be there at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::env;

@@ -11,7 +11,8 @@ bench DIRECTORY [--dynamic DIRECTORY] [--only GROUP]… [--quick] [--write]
 DIRECTORY has the brokerd and brokerctl to measure; --dynamic names one with a brokerctl that is linked
 as cargo does it. The groups are commands, sockets, growth, footprint, refresh and instructions. --quick makes a tenth
 of the rounds. --write writes docs/PERFORMANCE.md and its plots; without it the figures are printed.
-bench DIRECTORY --order writes packaging/startup-order, for which the brokerctl there needs its symbols (packaging/order).
+bench DIRECTORY --order writes the functions that brokerctl get-token goes through to DIRECTORY/called, for packaging/order; the brokerctl
+there needs its symbols.
 BROKERD_BENCH_PIZAUTH names a pizauth to measure beside.
 ";
 
@@ -25,7 +26,7 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// Whether docs/PERFORMANCE.md is written.
     pub(crate) write: bool,
-    /// Whether nothing is measured, and the order of brokerctl's functions is written.
+    /// Whether nothing is measured, and the functions that brokerctl calls are written.
     pub(crate) order: bool,
     only: Vec<String>,
 }

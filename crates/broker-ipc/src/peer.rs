@@ -94,7 +94,7 @@ impl Peer {
 
 /// The innermost unit in the text of `/proc/PID/cgroup`. The unified hierarchy is number 0; systemd names its units in the
 /// older one of its own as well.
-#[cfg(any(target_os = "linux", test))]
+#[cfg(any(target_os = "linux", all(test, unix)))]
 fn unit_of(groups: &str) -> Option<String> {
     let path = groups
         .lines()

@@ -32,13 +32,14 @@ use crate::store::{self, Opened, StoreConfig, StoreError, StoreKind};
 
 /// How long a job may take, waiting for its turn included, unless [`Vault::with_deadline`] says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(5);
-/// The same for a passphrase: making a key of it takes a second of a good machine's time by design, and a client waits for a minute.
+/// The same for a passphrase, whatever the handle says: making a key of it is slow by design, and slower on a small machine. A client waits
+/// for a minute.
 const UNLOCK_DEADLINE: Duration = Duration::from_secs(45);
 
 /// A handle to the secrets. Clones lead to the same store.
 ///
-/// Every method ends by the deadline, [`unlock`](Self::unlock) by one of its own. Dropping a call's future gives up the wait: a job that has not begun is skipped; one that has
-/// begun is carried out, its answer lost.
+/// Every method ends by the deadline, [`unlock`](Self::unlock) of a store on a thread by a longer one of its own. Dropping a call's future
+/// gives up the wait: a job that has not begun is skipped; one that has begun is carried out, its answer lost.
 #[derive(Clone)]
 pub struct Vault {
     backend: Backend,
@@ -184,7 +185,9 @@ impl Vault {
 
     async fn call(&self, job: Job) -> Result<Answer, VaultError> {
         let result = match &self.backend {
-            Backend::Thread(thread) if matches!(job, Job::Unlock { .. }) => thread.unlock(job, UNLOCK_DEADLINE).await,
+            Backend::Thread(thread) if matches!(job, Job::Unlock { .. }) => {
+                thread.unlock(job, self.deadline, UNLOCK_DEADLINE).await
+            }
             Backend::Thread(thread) => thread.call(job, self.deadline).await,
             Backend::Twin(twin) => twin.call(job, self.deadline).await,
         };

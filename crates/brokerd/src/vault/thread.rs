@@ -82,17 +82,30 @@ impl Thread {
         }
     }
 
-    /// The same for a job that is slow by design: that others find the thread in it for longer than they wait does not end this wait.
-    pub(super) async fn unlock(&self, job: Job, deadline: Duration) -> Result<Answer, VaultError> {
-        if *self.progress.stuck.borrow() {
+    /// The same for a job that is slow by design: it may take longer than the others' deadline once it has begun. Behind a call that is stuck
+    /// it does not wait.
+    pub(super) async fn unlock(&self, job: Job, others: Duration, deadline: Duration) -> Result<Answer, VaultError> {
+        let mut stuck = self.progress.stuck.subscribe();
+        if *stuck.borrow_and_update() || self.progress.running_for(others) {
             return Err(VaultError::TimedOut);
         }
-        let (id, answer) = self.hand_over(job)?;
-        if let Ok(answer) = tokio::time::timeout(deadline, answer).await {
-            return answer.map_err(|_| VaultError::Ended)?;
-        }
-        self.progress.out_of_time(id, deadline);
-        Err(VaultError::TimedOut)
+        let (id, mut answer) = self.hand_over(job)?;
+        let answered = async {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer.map_err(|_| VaultError::Ended)?,
+                _ = stuck.wait_for(|stuck| *stuck) => {}
+            }
+            if !self.progress.is_in(id) {
+                return Err(VaultError::TimedOut);
+            }
+            // Somebody else found the thread in it for longer than others wait.
+            answer.await.map_err(|_| VaultError::Ended)?
+        };
+        tokio::time::timeout(deadline, answered).await.unwrap_or_else(|_| {
+            self.progress.out_of_time(id, deadline);
+            Err(VaultError::TimedOut)
+        })
     }
 
     fn hand_over(&self, job: Job) -> Result<(u64, oneshot::Receiver<Result<Answer, VaultError>>), VaultError> {
@@ -122,6 +135,10 @@ impl Progress {
         let mut running = self.lock();
         running.last_id += 1;
         running.last_id
+    }
+
+    fn is_in(&self, id: u64) -> bool {
+        self.lock().call.is_some_and(|(call, _)| call == id)
     }
 
     fn running_for(&self, deadline: Duration) -> bool {

@@ -59,7 +59,7 @@ async fn a_stuck_call_fails_its_job_in_time_and_later_ones_at_once() {
 #[tokio::test]
 async fn a_passphrase_may_take_longer_than_others_wait() {
     let memory = MemoryStore::new();
-    let (begin, begun) = oneshot::channel();
+    let (begin, entered) = oneshot::channel();
     let (release, gate) = mpsc::channel();
     let mut begin = Some(begin);
     let vault = Vault::spawn_over(StoreKind::File, move |given| {
@@ -73,13 +73,27 @@ async fn a_passphrase_may_take_longer_than_others_wait() {
     .unwrap()
     .with_deadline(SHORT);
     let others = async {
-        begun.await.unwrap();
+        entered.await.unwrap();
         assert!(matches!(vault.get("a").await, Err(VaultError::TimedOut)));
         release.send(()).unwrap();
     };
     let (unlocked, ()) = tokio::join!(vault.unlock("correct horse".into(), false), others);
     unlocked.unwrap();
     assert_eq!(vault.get("a").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_passphrase_does_not_wait_behind_a_stuck_call() {
+    let memory = MemoryStore::new();
+    let vault = vault(&memory);
+    vault.open().await.unwrap();
+    let vault = vault.with_deadline(SHORT);
+    memory.set_hanging(true);
+    let both = async { tokio::join!(vault.get("a"), vault.unlock("correct horse".into(), false)) };
+    // Its own deadline is 45 seconds.
+    let both = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    assert!(matches!(both, (Err(VaultError::TimedOut), Err(VaultError::TimedOut))));
+    memory.set_hanging(false);
 }
 
 #[tokio::test]
