@@ -169,6 +169,8 @@ mod tests {
             (&[9_002_313, 1], None, Some(9_002_313)),
             (&[1], Some("consent_required"), Some(65_001)),
             (&[70_000], Some("token_expired"), Some(70_043)),
+            (&[70_000], Some("user_password_expired"), Some(50_055)),
+            (&[70_000], Some("device_authentication_failed"), Some(50_155)),
             (&[50_076], Some("consent_required"), Some(50_076)),
             (&[70_000], Some("bad_token"), Some(70_000)),
         ] {

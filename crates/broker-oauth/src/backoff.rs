@@ -181,6 +181,13 @@ mod tests {
         assert_eq!(held("invalid_grant", &[50_076]), None);
     }
 
+    #[test]
+    fn what_is_left_is_told_in_whole_seconds_and_never_as_nothing() {
+        for (left, told) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2000, 2), (59_999, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(left)), told, "{left} ms");
+        }
+    }
+
     proptest! {
         #[test]
         fn pauses_grow_up_to_the_longest_and_stay_within_a_fifth(

@@ -303,6 +303,7 @@ mod tests {
         for form in [asked.as_str(), polled.as_str()] {
             assert!(form.contains("resource=urn%3Afiles") && form.contains("prompt=login"), "{form}");
         }
+        assert!(!asked.as_str().contains("scope="), "none was asked for");
         let challenge = verifier.challenge();
         assert!(asked.as_str().contains(&format!("code_challenge={challenge}&code_challenge_method=S256")));
         assert!(!asked.as_str().contains("code_verifier") && polled.as_str().contains("code_verifier=v"));

@@ -186,6 +186,25 @@ mod tests {
     }
 
     #[test]
+    fn a_tenants_id_is_thirty_two_digits_and_four_dashes() {
+        for (text, is) in [
+            ("0123abcd-0123-abcd-0123-0123456789AB", true),
+            ("0123abcd-0123-abcd-0123-0123456789A", false),
+            ("0123abcd-0123-abcd-0123-0123456789AG", false),
+            ("0123abcd0123-abcd-0123-0123-456789AB", false),
+            ("", false),
+        ] {
+            assert_eq!(is_id(text), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clouds_hosts_are_its_own() {
+        assert!(is_cloud(&url(PUBLIC)) && is_cloud(&url("https://login.windows.net")));
+        assert!(!is_cloud(&url("https://login.windows.net.evil.example")));
+    }
+
+    #[test]
     fn aliases_are_one_authority_and_strangers_are_left_alone() {
         for (alias, host) in [
             ("https://login.windows.net/", "login.microsoftonline.com"),

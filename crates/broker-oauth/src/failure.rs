@@ -217,7 +217,7 @@ impl ErrorResponse {
             | "device_flow_disabled"
             | "incorrect_client_credentials" => Verdict::Misconfigured,
             _ if self.status == 429 => Verdict::Throttled,
-            _ if self.status >= 500 || self.status == 408 => Verdict::Transient,
+            _ if self.status == 408 => Verdict::Transient,
             // RFC 6749 §5.2 has these two for refusals: it is one, in a word of the provider's own.
             _ if matches!(self.status, 400 | 401) => Verdict::Unknown,
             _ => Verdict::NotOAuth,
@@ -337,6 +337,9 @@ mod tests {
             (502, json!({"error": "invalid_grant"}), Verdict::Transient),
             (400, json!({"error": "something_new"}), Verdict::Unknown),
             (401, json!({"error": "something_new"}), Verdict::Unknown),
+            (408, json!({"error": "something_new"}), Verdict::Transient),
+            (429, json!({"error": "something_new"}), Verdict::Throttled),
+            (400, json!({"error": "access_denied"}), Verdict::Declined),
             (403, json!({"error": "something_new"}), Verdict::NotOAuth),
             (401, json!({"error": "invalid_token"}), Verdict::GrantDead),
             (400, json!({"error": "token_expired"}), Verdict::GrantDead),
@@ -367,12 +370,48 @@ mod tests {
             (400, json!({"error": "invalid_grant"}), PollVerdict::Expired),
             (400, json!({"error": "invalid_grant", "suberror": "message_only"}), PollVerdict::Ended(Verdict::Blocked)),
             (401, json!({"error": "invalid_client"}), PollVerdict::Ended(Verdict::Misconfigured)),
+            (502, json!({"error": "access_denied"}), PollVerdict::KeepTrying),
             (503, json!("oops"), PollVerdict::KeepTrying),
             (429, json!(null), PollVerdict::KeepTrying),
             (200, json!("<html>"), PollVerdict::KeepTrying),
             (503, json!({"error": "temporarily_unavailable"}), PollVerdict::KeepTrying),
         ] {
             assert_eq!(failure(status, &body).poll_verdict(), want, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_believed_when_to_come_back_and_a_page_that_forbids_is_not() {
+        let told = |status, body: &str| {
+            let body = Zeroizing::new(body.as_bytes().to_vec());
+            let response = ProviderResponse { status, retry_after: Some(7), is_form: false, body };
+            match response.object() {
+                Some(object) => Failure::oauth(&response, &object).retry_after(),
+                None => Failure::not_oauth(&response).retry_after(),
+            }
+        };
+        assert_eq!(told(400, r#"{"error": "slow_down"}"#), Some(7));
+        assert_eq!(told(403, r#"["secondary rate limit"]"#), Some(7));
+        assert_eq!(told(429, " <html>"), Some(7));
+        assert_eq!(told(403, " <html>"), None);
+        assert_eq!(Failure::TooLarge { limit: 1 }.retry_after(), None);
+    }
+
+    #[test]
+    fn a_number_is_taken_from_the_description_where_there_is_no_other() {
+        let numbers = |body: &Value| match failure(400, body) {
+            Failure::OAuth(response) => response.error_codes,
+            other => panic!("{other:?}"),
+        };
+        let text = "AADSTS700082: the refresh token has expired";
+        for (body, want) in [
+            (json!({"error": "e", "error_description": text}), &[700_082][..]),
+            (json!({"error": "e", "error_description": text, "error_codes": []}), &[700_082]),
+            (json!({"error": "e", "error_description": text, "error_codes": [1, "2"]}), &[1, 2]),
+            (json!({"error": "e", "error_description": "see AADSTS1"}), &[]),
+            (json!({"error": "e"}), &[]),
+        ] {
+            assert_eq!(numbers(&body), want, "{body}");
         }
     }
 

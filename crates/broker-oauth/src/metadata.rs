@@ -115,6 +115,7 @@ mod tests {
     fn another_issuer_is_not_believed() {
         let document = json!({"issuer": "https://evil.example", "token_endpoint": "https://a.example/t"});
         let error = parse("https://a.example", &document).unwrap_err();
+        assert!(matches!(&error, MetadataError::OtherIssuer { .. }), "{error:?}");
         assert!(error.to_string().contains("https://evil.example"), "{error}");
     }
 

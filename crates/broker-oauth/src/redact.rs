@@ -119,6 +119,7 @@ mod tests {
             }
         }
         assert_eq!(told(&basic, &json!({"d": format!("Basic {pair}")})), json!({"d": "Basic [redacted]"}));
+        assert_eq!(format!("{:?}", Confided::by(&basic)), "Confided[redacted]");
     }
 
     #[test]

@@ -147,6 +147,16 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_life_is_believed_and_a_day_more_for_clocks() {
+        let (longest, day) = (LONGEST_LIFE.cast_signed(), 24 * 3600);
+        for (life, want) in
+            [(longest, Freshness::Fresh), (longest + day, Freshness::Fresh), (longest + day + 3601, Freshness::Expired)]
+        {
+            assert_eq!(judge(life, 0, None), want, "{life} s");
+        }
+    }
+
+    #[test]
     fn an_hours_token_over_its_life() {
         use Freshness::{Expired, Fresh, Short, Stale};
         for (now, want) in

@@ -227,9 +227,20 @@ mod tests {
         for (place, dialect) in DIALECTS.iter().enumerate() {
             assert_eq!(dialect.provider as usize, place, "{}", dialect.name);
             assert_eq!(Provider::named(dialect.name), Some(dialect.provider));
-            assert_eq!(dialect.provider.dialect().name, dialect.name);
+            assert_eq!(dialect.provider.as_str(), dialect.name);
         }
         assert_eq!(Provider::named("azure"), None);
+    }
+
+    /// Entra's documentation has both; of the others nothing says so.
+    #[test]
+    fn only_entra_has_one_refresh_token_for_all_and_takes_request_ids() {
+        for dialect in &DIALECTS {
+            let provider = dialect.provider;
+            let of = (provider.refresh_token_serves_any_scope(), provider.takes_request_ids());
+            let is_entra = provider == Provider::Entra;
+            assert_eq!(of, (is_entra, is_entra), "{}", dialect.name);
+        }
     }
 
     #[test]
