@@ -187,6 +187,31 @@ mod tests {
         assert_eq!(judge(3600, 0, Some(7200)), Freshness::Fresh);
         assert_eq!(judge(3600, 720, Some(7200)), Freshness::Fresh);
         assert_eq!(judge(3600, 721, Some(7200)), Freshness::Short);
+        // The last twentieth begins behind 3,420 s.
+        assert_eq!(judge(3600, 200, Some(3420)), Freshness::Short);
+        assert_eq!(judge(3600, 200, Some(3421)), Freshness::Fresh);
+    }
+
+    #[test]
+    fn a_life_of_ten_minutes_is_no_short_one() {
+        assert_eq!(judge(600, 301, None), Freshness::Short);
+        assert_eq!(judge(599, 301, None), Freshness::Fresh);
+        assert_eq!(judge(300, 0, None), Freshness::Fresh);
+    }
+
+    #[test]
+    fn a_refresh_names_its_scopes_or_leaves_them_out() {
+        let token = url::Url::parse("https://a.example/t").unwrap();
+        let endpoints = Endpoints { token, device_authorization: None, revocation: None, userinfo: None };
+        let registration = Registration::public(crate::dialect::Provider::Oidc, "cli", ScopeSet::default());
+        let form = |scopes: &str| {
+            let (scopes, target, extra) = (ScopeSet::parse(scopes), Target::default(), ExtraParameters::default());
+            let parameters = RefreshParameters { scopes: &scopes, target: &target, claims: None, extra: &extra };
+            let request = refresh_request(&registration, &endpoints, &RefreshToken::new("rt"), parameters);
+            request.form.unwrap().as_str().to_owned()
+        };
+        assert!(form("a b").contains("grant_type=refresh_token&refresh_token=rt&scope=a+b"), "{}", form("a b"));
+        assert!(!form("").contains("scope"), "{}", form(""));
     }
 
     #[test]

@@ -53,6 +53,26 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::dialect::Provider;
+    use crate::scope::ScopeSet;
+
+    #[test]
+    fn a_revocation_says_what_it_gives_back_where_the_provider_takes_it() {
+        let at = |path: &str| url::Url::parse(&format!("https://a.example/{path}")).unwrap();
+        let registration = Registration::public(Provider::Oidc, "cli", ScopeSet::default());
+        let mut endpoints =
+            Endpoints { token: at("t"), device_authorization: None, revocation: Some(at("r")), userinfo: None };
+        for (hint, word) in
+            [(TokenTypeHint::AccessToken, "access_token"), (TokenTypeHint::RefreshToken, "refresh_token")]
+        {
+            let request = revocation_request(&registration, &endpoints, "secret", hint).unwrap();
+            assert_eq!(request.url, at("r"));
+            let form = request.form.unwrap();
+            assert!(form.as_str().contains(&format!("token=secret&token_type_hint={word}")), "{}", form.as_str());
+        }
+        endpoints.revocation = None;
+        assert!(revocation_request(&registration, &endpoints, "secret", TokenTypeHint::RefreshToken).is_none());
+    }
 
     #[test]
     fn only_2xx_is_success() {
