@@ -89,6 +89,30 @@ mod tests {
     }
 
     #[test]
+    fn the_bound_is_for_all_words_together() {
+        let clean = clean(&format!("{} {} end", "x".repeat(400), "y".repeat(400)));
+        assert_eq!((clean.matches('x').count(), clean.matches('y').count()), (400, MAX_PROSE - 400));
+        assert!(!clean.contains("end"));
+    }
+
+    #[test]
+    fn a_resource_indicator_is_absolute_and_has_no_fragment() {
+        for (text, is) in
+            [("urn:files", true), ("https://a.example/x?y", true), ("https://a.example/#f", false), ("files", false)]
+        {
+            assert_eq!(is_resource_indicator(text), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_verification_uri_has_a_longest() {
+        let of = |length: usize| format!("https://a.example/{}", "x".repeat(length - "https://a.example/".len()));
+        for (length, passes) in [(2048, true), (2049, false), (5000, false)] {
+            assert_eq!(verification_uri(&of(length)).is_some(), passes, "{length}");
+        }
+    }
+
+    #[test]
     fn only_safe_verification_uris_pass() {
         for good in [
             "https://microsoft.com/devicelogin",
