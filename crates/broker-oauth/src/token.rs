@@ -239,10 +239,30 @@ mod tests {
         assert_eq!(life_of(&json!(-1), true), Some(300));
         assert_eq!(life_of(&json!(null), true), Some(300));
         assert_eq!(life_of(&json!(null), false), None);
+        assert_eq!(life_of(&json!([]), false), Some(300), "it is said, and cannot be read");
         assert_eq!(life_of(&json!(LONGEST_LIFE), true), i64::try_from(LONGEST_LIFE).ok());
         for absurd in [json!(LONGEST_LIFE + 1), json!(1e300)] {
             assert_eq!(life_of(&absurd, true), Some(300));
         }
+    }
+
+    #[test]
+    fn a_refresh_is_due_before_the_end_and_not_from_birth() {
+        let due = |life: u64, refresh_in: u64| {
+            let body = json!({"access_token": "t", "expires_in": life, "refresh_in": refresh_in});
+            read(&body).unwrap().token.refresh_at.map(Timestamp::as_second)
+        };
+        let least = i64::try_from(LEAST_REFRESH_IN).unwrap();
+        for (life, refresh_in, want) in [
+            (3600, 1800, Some(1800)),
+            (3600, 3599, Some(3599)),
+            (3600, 3600, None),
+            (3600, 4000, None),
+            (3600, 0, Some(least)),
+        ] {
+            assert_eq!(due(life, refresh_in), want, "{refresh_in} of {life}");
+        }
+        assert_eq!(due(10, 1), Some(5), "half of a life that is short");
     }
 
     #[test]

@@ -164,6 +164,7 @@ fn float_seconds(value: f64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
     use serde_json::json;
 
     use super::*;
@@ -177,6 +178,34 @@ mod tests {
         let form = Form::new([("scope", Some("a b")), ("claims", None), ("x", Some("ü&="))]);
         assert_eq!(form.as_str(), "scope=a+b&x=%C3%BC%26%3D");
         assert_eq!(format!("{form:?}"), "Form[redacted]");
+    }
+
+    #[test]
+    fn a_token_that_asks_whose_it_is_goes_into_the_header() {
+        let url = Url::parse("https://a.example/u").unwrap();
+        let request = ProviderRequest::get_with(url.clone(), &AccessToken::new("at"));
+        assert_eq!((&request.url, request.form.is_none()), (&url, true));
+        assert_eq!(request.authorization.unwrap().expose_secret(), "Bearer at");
+    }
+
+    #[test]
+    fn an_answer_shows_its_status_alone() {
+        let shown = format!("{:?}", response(200, false, r#"{"access_token":"at"}"#));
+        assert_eq!(shown, "ProviderResponse { status: 200, .. }");
+        assert_eq!(MAX_BODY, 1_114_112, "a mebibyte of claims, and what is around them");
+    }
+
+    #[test]
+    fn a_refusal_has_an_error_that_says_something() {
+        for (body, is) in [
+            (json!({"error": "invalid_grant"}), true),
+            (json!({"error": {"code": 1}}), true),
+            (json!({"error": null}), false),
+            (json!({"error": ""}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(is_refusal(body.as_object().unwrap()), is, "{body}");
+        }
     }
 
     #[test]
@@ -194,6 +223,8 @@ mod tests {
             "null",
             "{\"access_token\":",
             "login=now",
+            "error=<b>",
+            "error=\u{fc}",
             "https://portal.example/?a=1&error=invalid_grant&next=x",
             "&error=invalid_grant&HTTP/1.1",
         ] {
