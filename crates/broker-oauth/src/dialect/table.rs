@@ -232,14 +232,20 @@ mod tests {
         assert_eq!(Provider::named("azure"), None);
     }
 
-    /// Entra's documentation has both; of the others nothing says so.
+    /// Entra's documentation has all of it; of the others nothing says so.
     #[test]
-    fn only_entra_has_one_refresh_token_for_all_and_takes_request_ids() {
+    fn what_only_entra_has_and_only_auth0_has_not() {
         for dialect in &DIALECTS {
             let provider = dialect.provider;
-            let of = (provider.refresh_token_serves_any_scope(), provider.takes_request_ids());
-            let is_entra = provider == Provider::Entra;
-            assert_eq!(of, (is_entra, is_entra), "{}", dialect.name);
+            let of = [
+                provider.refresh_token_serves_any_scope(),
+                provider.takes_request_ids(),
+                dialect.claims_in_poll,
+                dialect.client_capabilities,
+                dialect.families,
+            ];
+            assert_eq!(of, [provider == Provider::Entra; 5], "{}", dialect.name);
+            assert_eq!(dialect.refresh_takes_audience, provider != Provider::Auth0, "{}", dialect.name);
         }
     }
 
