@@ -53,11 +53,12 @@ async fn a_new_sign_in_is_saved_before_its_token_is_seen() {
     let mut call = rig.call(&support::rig::interactive());
     let prompt = call.prompt().await;
     rig.fake.approve(&prompt.user_code, "alice");
-    rig.store.fail_next_puts(1);
+    rig.store.set_full(true);
     let failure = call.failure().await;
     assert_eq!(failure.error.as_str(), "keyring_unavailable");
     assert_eq!(rig.account().await.state, AccountState::Unsaved);
 
+    rig.store.set_full(false);
     // The user has consented: the grant is kept, saved again by itself, and serves.
     rig.pass(s(30)).await;
     assert_eq!(rig.account().await.state, AccountState::SignedIn);

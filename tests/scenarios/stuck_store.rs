@@ -1,6 +1,6 @@
 //! A keyring that does not answer: who waits, for how long, and who does not.
 
-use broker_client::TokenRequest;
+use broker_client::{AccountState, TokenRequest};
 use support::fake_as::Grant;
 use support::rig::{Rig, exposed, interactive, never, s, scopes};
 use tokio::time::Instant;
@@ -76,6 +76,26 @@ async fn many_callers_of_a_hanging_keyring_wait_for_one_deadline_together() {
         assert_eq!(caller.await.unwrap().unwrap_err().code().as_str(), "keyring_locked");
     }
     assert_eq!(start.elapsed(), s(5));
+}
+
+/// A call that hangs is carried out when the store answers again, long after whoever asked was told that it failed.
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_that_failed_on_a_hanging_keyring_takes_nothing_later() {
+    let mut rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.store.set_hanging(true);
+    for _ in 0..2 {
+        assert_eq!(rig.client.sign_out(&id).await.unwrap_err().code().as_str(), "keyring_locked");
+    }
+    rig.pass(s(400)).await;
+    rig.store.set_hanging(false);
+    // With the first call that comes, what hung is carried out, and nobody waits for the end of a pause.
+    rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
+    rig.pass(s(1)).await;
+    assert_eq!(rig.client.accounts().await.unwrap().accounts[0].state, AccountState::SignedIn);
+    rig.crash().await;
+    rig.run();
+    rig.token(&never()).await;
 }
 
 /// To be asked may mean a dialog on the screen each time.

@@ -176,9 +176,15 @@ async fn until(time: Option<Instant>) {
     }
 }
 
+/// Ends when the store may be asked again: after a pause, or because it has just answered somebody.
+async fn again(not_before: Instant, recoveries: &mut watch::Receiver<u64>) {
+    drop(tokio::time::timeout_at(not_before, recoveries.changed()).await);
+}
+
 impl Account {
     async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
         let stop = self.broker.stop.clone();
+        let mut recoveries = self.broker.vault.recoveries();
         let (mut open, mut obeyed) = (true, 0);
         while !matches!(self.hold, Some(Hold::SignedOut)) {
             self.take_off();
@@ -187,7 +193,11 @@ impl Account {
                 return;
             }
             self.shelf.show(&self.cache, self.scope_case(), std::mem::take(&mut obeyed));
-            let (nap, missed) = (self.nap(), self.is_missed());
+            let nap = self.nap();
+            let due = unsaved.then_some(Job::Save).or_else(|| self.is_missed().then_some(Job::Load));
+            if due.is_none() {
+                recoveries.mark_unchanged(); // what a failure waits for comes after it
+            }
             tokio::select! {
                 biased;
                 done = landing(&mut self.air) => self.land(done),
@@ -200,8 +210,7 @@ impl Account {
                     None => open = false,
                 },
                 () = until(self.cut_at), if self.may_hang && self.air.is_some() => self.cut_off(),
-                () = tokio::time::sleep_until(self.not_before), if unsaved => self.queue.push_back(Job::Save),
-                () = tokio::time::sleep_until(self.not_before), if missed => self.queue.push_back(Job::Load),
+                () = again(self.not_before, &mut recoveries), if due.is_some() => self.queue.extend(due),
                 () = tokio::time::sleep(nap.unwrap_or_default()), if nap.is_some() => self.keep_alive(),
                 () = stop.cancelled() => return self.leave(mailbox).await,
             }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use broker_ipc::api::StoreStatus;
 use secrecy::SecretString;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 pub use self::error::VaultError;
@@ -176,6 +177,11 @@ impl Vault {
     /// Returns what is known about the store, without asking it.
     pub fn status(&self) -> StoreStatus {
         self.board.status()
+    }
+
+    /// Returns a receiver that sees a change each time the store does what it is asked to, after it did not.
+    pub(crate) fn recoveries(&self) -> watch::Receiver<u64> {
+        self.board.recoveries()
     }
 
     /// Returns which store was taken and why, on one line, once it is open.

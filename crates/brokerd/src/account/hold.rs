@@ -78,6 +78,15 @@ impl Hold {
         }
     }
 
+    /// The store was told to delete the grant and did not say that it had. It may have, or do so when it answers again, so it
+    /// is given the grant once more.
+    pub(super) fn in_doubt(self) -> Self {
+        match self {
+            Self::Saved(Held { grant, released }) => Self::Unsaved { grant, token: released },
+            hold => hold,
+        }
+    }
+
     /// Whether the grant is over.
     pub(super) fn is_dead(&self) -> bool {
         matches!(self, Self::Saved(Held { grant, .. }) | Self::Unsaved { grant, .. }

@@ -60,7 +60,7 @@ pub(super) struct SignOut {
 
 impl SignOut {
     /// Ends the sign-in. Runs with the grant in hand, so no refresh is in the air that could bring the account back. If the
-    /// store does not let go of the grant, nothing else is done and the error says so.
+    /// store does not let go of the grant, the account stays signed in and the error says so.
     pub(super) async fn run(
         self,
         broker: &Broker,
@@ -75,8 +75,10 @@ impl SignOut {
         {
             return (hold, Err(refusal.body));
         }
-        if let Err(error) = broker.vault.delete(id.as_str()).await {
-            return (hold, Err(error.body()));
+        match broker.vault.delete(id.as_str()).await {
+            Ok(()) => {}
+            Err(error @ VaultError::Locked) => return (hold, Err(error.body())),
+            Err(error) => return (hold.in_doubt(), Err(error.body())),
         }
         let card = broker.accounts.forget(id);
         if let Some(card) = &card {

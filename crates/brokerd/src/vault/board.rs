@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use broker_ipc::api::StoreStatus;
+use tokio::sync::watch;
 
 use super::error::VaultError;
 use crate::store::{SecretStore, StoreError, StoreKind};
@@ -10,6 +11,8 @@ use crate::store::{SecretStore, StoreError, StoreKind};
 /// The last known state. One mutex, never held over an await or a store's call.
 pub(super) struct Board {
     known: Mutex<Known>,
+    /// Counts how often it answered again.
+    recoveries: watch::Sender<u64>,
 }
 
 struct Known {
@@ -26,7 +29,7 @@ impl Board {
     pub(super) fn new(configured: StoreKind) -> Self {
         let durability = "not known until the store is open";
         let known = Known { kind: configured, durability, state: "opening", detail: None, why: None, unlock: None };
-        Self { known: Mutex::new(known) }
+        Self { known: Mutex::new(known), recoveries: watch::Sender::new(0) }
     }
 
     pub(super) fn opened(&self, store: &dyn SecretStore, why: &str) {
@@ -57,10 +60,19 @@ impl Board {
             Err(StoreError::Passphrase(_)) => {}
             _ => known.unlock = None,
         }
-        if state != known.state {
+        let changed = state != known.state;
+        if changed {
             tracing::info!(state, detail, "store state changed");
         }
         (known.state, known.detail) = (state, detail);
+        drop(known);
+        if changed && state == "ok" {
+            self.recoveries.send_modify(|count| *count += 1);
+        }
+    }
+
+    pub(super) fn recoveries(&self) -> watch::Receiver<u64> {
+        self.recoveries.subscribe()
     }
 
     pub(super) fn note_timeout(&self) {
