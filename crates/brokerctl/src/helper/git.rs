@@ -109,7 +109,31 @@ impl Question {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// Whatever git sends, what is said of it repeats no value but a host's.
+        #[test]
+        fn no_question_is_repeated(
+            lines in prop::collection::vec("(protocol|host|path|password|credential|wwwauth\\[\\]|capability\\[\\]|)(=?)(https|x\\.test|s3cret|bearer|authtype|\\PC{0,6})", 0..8),
+        ) {
+            let text = lines.join("\n");
+            let told = match question(&text) {
+                Ok(question) => {
+                    let _either = question.takes_bearer();
+                    question.target().map(drop)
+                }
+                Err(failure) => Err(failure),
+            };
+            let told = told.map_err(|failure| format!("{failure:?}")).err().unwrap_or_default();
+            let named = lines.iter().any(|line| line.starts_with("host") || line.starts_with("protocol"));
+            prop_assert!(named || !told.contains("s3cret"), "{told}");
+        }
+    }
 
     fn question(text: &str) -> Result<Question, Failure> {
         Question::of(Zeroizing::new(text.to_owned()))

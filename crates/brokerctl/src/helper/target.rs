@@ -19,6 +19,11 @@ impl Target {
         let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        // To a browser's rules (WHATWG URL), which Cargo and npm go by, `\` begins the path and a line's end is nothing: in what comes
+        // before the host, they would find another one.
+        if authority.chars().any(|char| char == '\\' || char.is_whitespace() || char.is_control()) {
+            return Err(ErrorBody::new(ErrorCode::BadRequest, "the URL's host can be read in two ways").into());
+        }
         // A user, and a password before all, is nobody's business.
         let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         Self::of(scheme, authority, path)
@@ -28,7 +33,8 @@ impl Target {
     pub(crate) fn of(scheme: &str, authority: &str, path: &str) -> Result<Self, Failure> {
         let refused = |what: String| Err(ErrorBody::new(ErrorCode::BadRequest, what).into());
         let shown = clean::line(authority).into_owned();
-        if authority.is_empty() || authority.chars().any(|char| char.is_whitespace() || clean::is_unsafe(char)) {
+        let cannot = |char: char| r"/\@?#".contains(char) || char.is_whitespace() || clean::is_unsafe(char);
+        if authority.is_empty() || authority.starts_with(':') || authority.chars().any(cannot) {
             return refused(format!("{shown:?} is no host"));
         }
         let own_port = match scheme.to_ascii_lowercase().as_str() {
@@ -58,7 +64,37 @@ fn is_loopback(authority: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// Of what a tool names, nothing but a host and a path is passed on, and nothing of a user and a password is said.
+        #[test]
+        fn whatever_a_tool_names_is_a_host_and_a_path_or_nothing(
+            text in prop_oneof![
+                any::<String>(),
+                r"(sparse\+)?(https?|HTTP|ssh\+https|ftp)?(://|:|)([a-z]{0,3}(:s3cret)?[@\\\\\t]){0,2}(x\.test|localhost|127\.0\.0\.1|\[::1\])?(:443|:80|:x)?[/?#@\\\\a-z:]{0,6}",
+            ],
+        ) {
+            match Target::parse(&text) {
+                Ok(target) => {
+                    let (authority, _) = target.as_str().split_once('/').unwrap_or((target.as_str(), ""));
+                    prop_assert!(!authority.is_empty());
+                    prop_assert!(!authority.contains(['@', '\\', '?', '#']), "{text:?} is {authority:?}");
+                    prop_assert!(!authority.chars().any(|char| char.is_whitespace() || clean::is_unsafe(char)));
+                    let plain = text.to_ascii_lowercase().trim_start_matches("sparse+").starts_with("http://");
+                    prop_assert!(!plain || is_loopback(authority), "{text:?} is plain");
+                }
+                Err(failure) => {
+                    let told = format!("{failure:?}");
+                    prop_assert!(!told.contains("s3cret") || !text.contains("s3cret@"), "{told}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_url_becomes_what_hosts_are_matched_by() {
@@ -82,6 +118,10 @@ mod tests {
             "http://127.0.0.1.evil.test/",
             "http://localhost@x.test/",
             "ftp://x.test",
+            r"https://evil.test\@x.test/",
+            r"https:\\evil.test@x.test/",
+            ":443/a",
+            "https://evil\n.test@x.test/",
             "https:///a",
             "",
             "a b",
