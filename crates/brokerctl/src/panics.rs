@@ -13,9 +13,14 @@ pub(crate) fn told(voice: Voice, work: impl FnOnce() -> ExitCode) -> ExitCode {
     panic::set_hook(Box::new(move |panic| {
         #[cfg(unix)]
         crate::failure::say(crate::terminal::give_back());
-        // Who wants a backtrace has said so.
+        // Who wants a backtrace has said so. Where nothing unwinds there is none: packaging/dist leaves out the tables, and looking for
+        // them would end the process before it has told.
         if std::env::var_os("RUST_BACKTRACE").is_some() {
-            usual(panic);
+            if cfg!(panic = "abort") {
+                crate::failure::say(&format!("{panic}\n"));
+            } else {
+                usual(panic);
+            }
         }
         Failure::from(body(panic)).report(voice);
         if cfg!(panic = "abort") {
