@@ -64,8 +64,17 @@ pub struct Rig {
 struct Running {
     broker: Arc<Broker>,
     server: tokio::task::JoinHandle<()>,
+    store: MemoryStore,
     /// Whether its connections to providers still lead anywhere.
     alive: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// The process ends: what is left of it in this one reaches nothing any more.
+    fn end(&self) {
+        self.alive.store(false, Ordering::Relaxed);
+        self.store.end_process();
+    }
 }
 
 impl Rig {
@@ -87,13 +96,13 @@ impl Rig {
     /// Starts the daemon.
     pub fn run(&mut self) {
         assert!(self.broker.is_none(), "it is running");
-        let alive = Arc::new(AtomicBool::new(true));
+        let (alive, store) = (Arc::new(AtomicBool::new(true)), self.store.for_process());
         let config_file = self.config_file();
         let parts = Parts {
             clock: self.clock,
             chance: self.seed.map_or_else(Chance::system, Chance::seeded),
             outbound: Outbound::memory(self.dial(Arc::clone(&alive))),
-            vault: Vault::memory(self.store.clone()),
+            vault: Vault::memory(store.clone()),
             config: Config::load(&config_file),
             config_file,
             store_is_fixed: false,
@@ -104,25 +113,26 @@ impl Rig {
         let (sender, door) = mpsc::channel(4096);
         *self.door.lock().expect("nobody panicked") = Some(sender);
         let server = self.tasks.spawn(server::serve(Arc::clone(&broker), Door::Memory(door), self.limits));
-        self.broker = Some(Running { broker, server, alive });
+        self.broker = Some(Running { broker, server, store, alive });
     }
 
     /// Stops the daemon as SIGTERM does, and returns when it would exit.
     pub async fn stop(&mut self) {
-        let running = self.broker.take().expect("it runs");
+        let mut running = self.broker.take().expect("it runs");
         self.close_door();
         running.broker.shut_down(GRACE).await;
-        running.server.await.expect("the server did not panic");
-        running.alive.store(false, Ordering::Relaxed);
+        (&mut running.server).await.expect("the server did not panic");
+        running.end();
     }
 
     /// Begins to stop the daemon and returns at once; await the result for the end.
     pub fn begin_to_stop(&mut self) -> impl Future<Output = ()> + use<> {
-        let running = self.broker.take().expect("it runs");
+        let mut running = self.broker.take().expect("it runs");
         self.close_door();
         let stopping = self.tasks.spawn(async move {
             running.broker.shut_down(GRACE).await;
-            running.server.await.expect("the server did not panic");
+            (&mut running.server).await.expect("the server did not panic");
+            running.end();
         });
         async move { stopping.await.expect("the end did not panic") }
     }
@@ -135,7 +145,7 @@ impl Rig {
 
     /// Ends the daemon as a power cut does: nothing of it reaches the store, the disk or a provider any more.
     ///
-    /// What is left of it in this process goes on with the old store; the next daemon gets a copy of it as it is now.
+    /// The next daemon gets a copy of the store as it is now, without the switches.
     pub async fn crash(&mut self) {
         let running = self.broker.take().expect("it runs");
         self.close_door();
@@ -145,7 +155,7 @@ impl Rig {
         }
         self.store = copy;
         self.directory = setup::copy(&self.directory);
-        running.alive.store(false, Ordering::Relaxed);
+        running.end();
         running.server.abort();
         for provider in [&self.fake, &self.other] {
             provider.drop_connections();

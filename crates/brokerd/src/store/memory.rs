@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -13,6 +14,8 @@ use super::{SecretStore, StoreError, StoreKind};
 #[derive(Clone)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
+    /// Whether the process that this handle is for is gone.
+    ended: Arc<AtomicBool>,
 }
 
 struct Shared {
@@ -81,7 +84,19 @@ impl MemoryStore {
     /// An empty store that works.
     pub fn new() -> Self {
         let (hanging, _) = watch::channel(false);
-        Self { shared: Arc::new(Shared { state: Mutex::default(), released: Condvar::new(), hanging }) }
+        let shared = Shared { state: Mutex::default(), released: Condvar::new(), hanging };
+        Self { shared: Arc::new(shared), ended: Arc::default() }
+    }
+
+    /// Returns a handle for one of several processes that have the store one after the other.
+    #[must_use]
+    pub fn for_process(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), ended: Arc::default() }
+    }
+
+    /// Makes every later call by this handle and its clones fail, and touch nothing: its process is gone.
+    pub fn end_process(&self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     /// Makes every item that is longer than `bytes` an error, like Windows Credential Manager does.
@@ -188,6 +203,9 @@ impl MemoryStore {
         work: impl FnOnce(&mut State) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut state = self.wait();
+        if self.ended.load(Ordering::Relaxed) {
+            return Err(StoreError::unavailable("the memory store was left by this process"));
+        }
         let result = state.refuse(kind).and_then(|()| work(&mut state));
         if state.log.len() == LOG_LENGTH {
             state.log.pop_front();
