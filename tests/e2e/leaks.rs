@@ -9,8 +9,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustix::process::Signal;
+use support::canary::Canary;
 use support::fake_as::{Client, Endpoint, Issued, Options};
-use support::processes::{Binaries, Canary, Daemon, Home, binaries};
+use support::processes::{Binaries, Daemon, Home, binaries};
 use tokio::time;
 
 use crate::real_parts::skip;

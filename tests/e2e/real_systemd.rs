@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use support::canary::Canary;
 use support::fake_as::{FakeAs, Grant};
-use support::processes::Canary;
 use tokio::process::Child;
 use tokio::time;
 

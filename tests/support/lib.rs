@@ -9,6 +9,7 @@
 )]
 
 pub mod browser;
+pub mod canary;
 pub mod exchange;
 pub mod fake_as;
 #[cfg(unix)]

@@ -3,13 +3,11 @@
 //! Every wait has a limit, and every panic carries what the processes wrote.
 
 mod binaries;
-mod canary;
 mod ctl;
 mod daemon;
 mod home;
 
 pub use self::binaries::{Binaries, binaries, build};
-pub use self::canary::Canary;
 pub use self::ctl::{Ctl, Output, Running, Stderr};
 pub use self::daemon::{Daemon, Launch};
 pub use self::home::Home;

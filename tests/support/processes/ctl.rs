@@ -13,8 +13,8 @@ use tokio::process::{Child, Command};
 use tokio::time;
 
 use super::binaries::{Binaries, binaries};
-use super::canary::Canary;
 use super::home::Home;
+use crate::canary::Canary;
 
 /// How brokerctl is run.
 pub struct Ctl<'a> {

@@ -12,8 +12,8 @@ use tokio::process::Child;
 use tokio::time::{self, Instant};
 
 use super::binaries::{Binaries, binaries};
-use super::canary::Canary;
 use super::home::Home;
+use crate::canary::Canary;
 
 /// A running daemon; dropping it kills its process, and only that.
 ///

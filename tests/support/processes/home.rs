@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::canary::Canary;
+use crate::canary::Canary;
 
 /// A private home with runtime, configuration and state directories; removed when dropped.
 #[derive(Debug)]
