@@ -23,7 +23,7 @@ use self::story::Story;
 use self::world::World;
 
 /// Seeds of the short form.
-const SEEDS: u64 = 1000;
+const SEEDS: u64 = 2000;
 /// What happens in one world.
 const STEPS: usize = 40;
 
