@@ -94,6 +94,7 @@ async fn where_nothing_reaches_the_provider_it_is_back_within_half_a_minute() {
         rig.fake.drop_connections();
     };
     let day = day("unreachable", 100, goes, |rig| {
+        assert!(rig.writes().len() < 100, "{} writes of the store", rig.writes().len());
         rig.fake.clear();
         rig.fake.refuse_connections(false);
     });

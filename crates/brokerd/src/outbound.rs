@@ -24,6 +24,7 @@ use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::TokioExecutor;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
+use tower_service::Service as _;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -65,9 +66,11 @@ struct Way {
     proxy: Option<HttpProxy>,
 }
 
-/// A client, and the CA file as it was when it was read.
+/// A client, what connects for it, and the CA file as it was when it was read.
+#[derive(Clone)]
 struct Made {
     client: HttpClient,
+    connector: Connector,
     ca_file: Option<Stamp>,
 }
 
@@ -183,6 +186,19 @@ impl Outbound {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Connects to a URL's server as a request would, and ends the connection again. Ends within [`EXCHANGE_TIMEOUT`].
+    ///
+    /// Not for the pool: hyper-util puts a connection into it only behind a request.
+    pub(crate) async fn reach(&self, transport: &Transport, url: &Url) -> Result<(), OutboundError> {
+        let mut connector = self.made(transport, url)?.connector;
+        let uri = url.as_str().parse().map_err(|error| OutboundError::Transport(format!("not an address: {error}")))?;
+        match tokio::time::timeout(EXCHANGE_TIMEOUT, connector.call(uri)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(before_a_connection(unreachable(&*error))),
+            Err(_) => Err(OutboundError::NotConnectedInTime(no_connection())),
+        }
+    }
+
     /// Sends a request and reads the whole answer. Ends within [`EXCHANGE_TIMEOUT`]. Dropping the future drops the
     /// connection; whether the server acted on the request is unknown then.
     pub async fn send(
@@ -191,13 +207,13 @@ impl Outbound {
         request: &ProviderRequest,
         now: Timestamp,
     ) -> Result<ProviderResponse, OutboundError> {
-        let client = self.client(transport, &request.url)?;
+        let client = self.made(transport, &request.url)?.client;
         let mut http_request = http_request(request)?;
         let connection = capture_connection(&mut http_request);
         let exchange = async {
-            let response = client.request(http_request).await.map_err(|error| match unreachable(&error) {
-                OutboundError::Unreachable(why) if error.is_connect() => OutboundError::NotConnected(why),
-                cut => cut,
+            let response = client.request(http_request).await.map_err(|error| {
+                let cut = unreachable(&error);
+                if error.is_connect() { before_a_connection(cut) } else { cut }
             })?;
             self.clocks.note(request.url.host_str(), response.headers(), now);
             answer::read(response, now).await
@@ -206,19 +222,19 @@ impl Outbound {
             let seconds = EXCHANGE_TIMEOUT.as_secs();
             Err(match *connection.connection_metadata() {
                 Some(_) => OutboundError::TimedOut(Unreachable::new(format!("no answer in {seconds} s"))),
-                None => OutboundError::NotConnectedInTime(Unreachable::new(format!("no connection in {seconds} s"))),
+                None => OutboundError::NotConnectedInTime(no_connection()),
             })
         })
     }
 
     /// The client of this way. The CA file is read again when it is another than it was.
-    fn client(&self, transport: &Transport, url: &Url) -> Result<HttpClient, OutboundError> {
+    fn made(&self, transport: &Transport, url: &Url) -> Result<Made, OutboundError> {
         let proxy = self.proxy(transport, url).map_err(OutboundError::Transport)?.map(|(proxy, _)| proxy);
         let way = Way { ca_file: transport.ca_file.clone(), proxy };
         let ca_file = way.ca_file.as_deref().map(stamp).transpose().map_err(OutboundError::Transport)?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = clients.get(&way).filter(|made| made.ca_file == ca_file) {
-            return Ok(made.client.clone());
+            return Ok(made.clone());
         }
         let connector = Connector::new(way.ca_file.as_deref(), way.proxy.clone(), self.memory.clone())
             .map_err(OutboundError::Transport)?;
@@ -227,10 +243,23 @@ impl Outbound {
             // when its server closes it or the next one is made.
             .pool_idle_timeout(IDLE)
             .http1_max_buf_size(128 * 1024)
-            .build(connector);
-        clients.insert(way, Made { client: client.clone(), ca_file });
-        Ok(client)
+            .build(connector.clone());
+        let made = Made { client, connector, ca_file };
+        clients.insert(way, made.clone());
+        Ok(made)
     }
+}
+
+/// The same, of something that was not sent.
+fn before_a_connection(error: OutboundError) -> OutboundError {
+    match error {
+        OutboundError::Unreachable(why) => OutboundError::NotConnected(why),
+        other => other,
+    }
+}
+
+fn no_connection() -> Unreachable {
+    Unreachable::new(format!("no connection in {} s", EXCHANGE_TIMEOUT.as_secs()))
 }
 
 /// By what a CA file is told from what it was. One that others may write is refused, as when the configuration was read.

@@ -182,6 +182,16 @@ impl Provider {
         self.client().await?;
         let endpoints = self.refresh_endpoints(target, home_id).await?;
         let pass = self.gates.enter(&endpoints.token)?;
+        // Whoever is cleared writes an intent: on a machine without a network that would be a write of the keyring in vain
+        // each time that somebody asks.
+        if pass.is_after_no_connection()
+            && let Err(why) = self.outbound.reach(&self.profile.transport, &endpoints.token).await
+        {
+            tracing::info!(profile = self.profile.name, %why, "provider still unreachable");
+            let nothing_arrived = why.is_before_a_connection();
+            let fault = Fault::from(why);
+            return Err(if nothing_arrived { pass.failed(Trouble::Unreachable, fault, None) } else { fault });
+        }
         Ok(Clearance { endpoints, pass })
     }
 

@@ -52,8 +52,9 @@ impl Gate {
 pub(crate) struct Pass {
     gates: Gates,
     endpoint: String,
-    /// Failures in a row when it was given.
+    /// Failures in a row when it was given, and what the last was.
     failures: u32,
+    after: Option<Trouble>,
     scout: bool,
 }
 
@@ -82,14 +83,14 @@ impl Gates {
         let mut gates = self.gates();
         gates.retain(|_, gate| gate.scout || gate.until.elapsed() < FORGOTTEN);
         let endpoint = url.to_string();
-        let (mut failures, mut scout) = (0, false);
+        let (mut failures, mut after, mut scout) = (0, None, false);
         if let Some(gate) = gates.get_mut(&endpoint) {
             gate.closed()?;
             gate.scout = true;
-            (failures, scout) = (gate.failures, true);
+            (failures, after, scout) = (gate.failures, Some(gate.trouble), true);
         }
         drop(gates);
-        Ok(Pass { gates: self.clone(), endpoint, failures, scout })
+        Ok(Pass { gates: self.clone(), endpoint, failures, after, scout })
     }
 }
 
@@ -97,6 +98,11 @@ impl Pass {
     /// Whether the endpoint was well when this was given.
     pub(super) fn is_clear(&self) -> bool {
         self.failures == 0
+    }
+
+    /// Whether nothing had come as far as the endpoint when this was given.
+    pub(super) fn is_after_no_connection(&self) -> bool {
+        self.after == Some(Trouble::Unreachable)
     }
 
     /// It answered as it should.
