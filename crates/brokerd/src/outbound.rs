@@ -339,7 +339,16 @@ mod tests {
             let request = ProviderRequest::get(url.parse().unwrap());
             let error = outbound.send(&Transport::default(), &request, Timestamp::UNIX_EPOCH).await.unwrap_err();
             assert_eq!(error.is_before_a_connection(), before, "{url}: {error:?}");
+            let reached = outbound.reach(&Transport::default(), &request.url).await;
+            assert_eq!(matches!(reached, Err(OutboundError::NotConnectedInTime(_))), before, "{url}: {reached:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_refuses_a_connection_was_not_reached() {
+        let outbound = Outbound::memory(Arc::new(|_: &http::Uri| Err(std::io::ErrorKind::ConnectionRefused.into())));
+        let reached = outbound.reach(&Transport::default(), &"https://as.example/token".parse().unwrap()).await;
+        assert!(matches!(reached, Err(OutboundError::NotConnected(_))), "{reached:?}");
     }
 
     /// Whatever prints a request prints its headers.
