@@ -88,14 +88,32 @@ async fn a_sign_out_that_failed_on_a_hanging_keyring_takes_nothing_later() {
         assert_eq!(rig.client.sign_out(&id).await.unwrap_err().code().as_str(), "keyring_locked");
     }
     rig.pass(s(400)).await;
+    assert_eq!(rig.account().await.state, AccountState::SignedIn);
     rig.store.set_hanging(false);
     // With the first call that comes, what hung is carried out, and nobody waits for the end of a pause.
     rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
     rig.pass(s(1)).await;
-    assert_eq!(rig.client.accounts().await.unwrap().accounts[0].state, AccountState::SignedIn);
+    assert!(rig.store.raw_keys().contains(&id), "it was written once more");
     rig.crash().await;
     rig.run();
     rig.token(&never()).await;
+}
+
+/// Whoever closed the dialog that the sign-out opened is not shown another one, until somebody needs the keyring.
+#[tokio::test(start_paused = true)]
+async fn a_locked_keyring_is_not_asked_on_account_of_a_sign_out_that_failed() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.store.set_hanging(true);
+    rig.client.sign_out(&id).await.unwrap_err();
+    rig.store.set_locked(true);
+    rig.store.set_hanging(false);
+    let forced = TokenRequest { force_refresh: true, ..never() };
+    assert_eq!(rig.refused(&forced).await.error.as_str(), "keyring_locked");
+    let asked = rig.store.operations().len();
+    rig.pass(s(1000)).await;
+    assert_eq!(rig.store.operations().len(), asked);
+    assert_eq!(rig.account().await.state, AccountState::SignedIn);
 }
 
 /// To be asked may mean a dialog on the screen each time.

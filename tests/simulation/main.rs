@@ -24,6 +24,8 @@ use self::world::World;
 
 /// Seeds of the short form.
 const SEEDS: u64 = 2000;
+/// The long form says how far it is after so many.
+const TELLING: u64 = 10_000;
 /// What happens in one world.
 const STEPS: usize = 40;
 
@@ -72,6 +74,9 @@ fn every_guarantee_holds_in_every_world() {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed >= first + seeds || failed.len() > 4 {
                     return failed;
+                }
+                if seed != first && (seed - first).is_multiple_of(TELLING) {
+                    eprintln!("{} of {seeds} worlds", seed - first);
                 }
                 let (story, wrong) = live(seed);
                 simulated.fetch_add(story.seconds(), Ordering::Relaxed);

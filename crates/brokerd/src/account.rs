@@ -5,6 +5,7 @@
 
 mod ask;
 mod cache;
+mod due;
 mod hold;
 mod jobs;
 mod keep_alive;
@@ -32,6 +33,7 @@ use tokio::time::Instant;
 pub(crate) use self::ask::Ask;
 pub(crate) use self::ask::Key;
 use self::cache::Cache;
+use self::due::{StoreTies, again};
 pub(crate) use self::hold::Hold;
 use self::jobs::{Done, Job, landing};
 use self::keep_alive::KeepAlive;
@@ -131,6 +133,7 @@ struct Account {
     cut_off: bool,
     /// When a refresh behind a stale token, or a save, may be tried again.
     not_before: Instant,
+    store: StoreTies,
     pause: Duration,
     last_error: Option<api::LastError>,
     keep_alive: KeepAlive,
@@ -158,6 +161,7 @@ pub(crate) fn spawn(broker: &Arc<Broker>, id: AccountId, provider: Option<Arc<Pr
         cut_at: None,
         cut_off: false,
         not_before: Instant::now(),
+        store: StoreTies::default(),
         pause: FIRST_PAUSE,
         last_error: None,
         keep_alive: KeepAlive::default(),
@@ -176,11 +180,6 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-/// Ends when the store may be asked again: after a pause, or because it has just answered somebody.
-async fn again(not_before: Instant, recoveries: &mut watch::Receiver<u64>) {
-    drop(tokio::time::timeout_at(not_before, recoveries.changed()).await);
-}
-
 impl Account {
     async fn run(mut self, mut mailbox: mpsc::Receiver<Command>) {
         let stop = self.broker.stop.clone();
@@ -194,9 +193,9 @@ impl Account {
             }
             self.shelf.show(&self.cache, self.scope_case(), std::mem::take(&mut obeyed));
             let nap = self.nap();
-            let due = unsaved.then_some(Job::Save).or_else(|| self.is_missed().then_some(Job::Load));
+            let due = self.due();
             if due.is_none() {
-                recoveries.mark_unchanged(); // what a failure waits for comes after it
+                recoveries.mark_unchanged(); // nobody waited for those
             }
             tokio::select! {
                 biased;
@@ -210,7 +209,10 @@ impl Account {
                     None => open = false,
                 },
                 () = until(self.cut_at), if self.may_hang && self.air.is_some() => self.cut_off(),
-                () = again(self.not_before, &mut recoveries), if due.is_some() => self.queue.extend(due),
+                () = again(due.as_ref(), self.not_before, self.store.early, &mut recoveries) => {
+                    self.store.early = Instant::now() >= self.not_before;
+                    self.queue.extend(due.map(|due| due.job));
+                }
                 () = tokio::time::sleep(nap.unwrap_or_default()), if nap.is_some() => self.keep_alive(),
                 () = stop.cancelled() => return self.leave(mailbox).await,
             }
@@ -302,6 +304,7 @@ impl Account {
         let Some(refusal) = failure else {
             self.pause = FIRST_PAUSE;
             self.not_before = Instant::now();
+            self.store.early = true;
             self.last_error = None;
             return;
         };

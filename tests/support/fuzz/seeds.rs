@@ -18,6 +18,7 @@ pub(super) fn tokens() -> Vec<Vec<u8>> {
             r#"{"device_code":"dc-0123456789abcdef","user_code":"WDJB-MJHT","verification_uri":"https://a.example/device","verification_uri_complete":"https://a.example/device?c=W","expires_in":900,"interval":5}"#,
             r#"{"error":"invalid_grant","error_description":"AADSTS50173: \u001b[31m revoked","suberror":"bad_token","error_codes":[50173],"correlation_id":"c","claims":"{\"access_token\":{}}"}"#,
             r#"{"error":{"code":"authorization_pending"},"status":400,"message":"slow_down"}"#,
+            r#"{"access_token":"refresh_token","scope":"a b:","id_token":"eyJhbGciOiJub13394abc"}"#,
             "access_token=gho_0123456789abcdef&scope=repo&token_type=bearer",
             "error=slow_down&interval=10",
             "<html><a href=\"?error=1\">portal</a></html>",

@@ -6,7 +6,8 @@ use crate::output;
 
 pub(super) fn run(asker: &Asker<'_>, url: Option<&str>) -> Result<(), Failure> {
     let credential = match url {
-        Some(url) => asker.for_target(&Target::parse(url)?)?,
+        // A host alone curl would ask by plain http.
+        Some(url) => asker.for_target(&Target::url(url)?)?,
         None => asker.for_profile()?,
     };
     // Not a header: curl sends those along to wherever it is redirected.

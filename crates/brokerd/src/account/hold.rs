@@ -78,15 +78,6 @@ impl Hold {
         }
     }
 
-    /// The store was told to delete the grant and did not say that it had. It may have, or do so when it answers again, so it
-    /// is given the grant once more.
-    pub(super) fn in_doubt(self) -> Self {
-        match self {
-            Self::Saved(Held { grant, released }) => Self::Unsaved { grant, token: released },
-            hold => hold,
-        }
-    }
-
     /// Whether the grant is over.
     pub(super) fn is_dead(&self) -> bool {
         matches!(self, Self::Saved(Held { grant, .. }) | Self::Unsaved { grant, .. }
@@ -174,6 +165,13 @@ pub(super) async fn save_again(broker: &Broker, hold: Hold) -> (Hold, Result<(),
         Hold::Unsaved { grant, token } => save(broker, grant, token).await,
         hold => (hold, Ok(())),
     }
+}
+
+/// Writes a saved grant once more: the store may not have it any longer. It is as good as it was, whatever comes of it.
+pub(super) async fn write_again(broker: &Broker, hold: Hold) -> (Hold, Result<(), Refusal>) {
+    let Hold::Saved(Held { grant, .. }) = &hold else { return save_again(broker, hold).await };
+    let written = broker.vault.put(grant.id.as_str(), grant.to_record()).await;
+    (hold, written.map_err(Refusal::from))
 }
 
 /// Reads the grant, if it has not been read yet.

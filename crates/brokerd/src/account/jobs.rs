@@ -20,12 +20,30 @@ use crate::provider::Provider;
 
 /// A request that waits for its turn with the grant.
 pub(super) enum Job {
-    Refresh { ask: Ask, progress: watch::Sender<Progress>, wanted: bool },
-    Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
-    SignOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, by: Instant, revoke: bool },
-    Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
+    Refresh {
+        ask: Ask,
+        progress: watch::Sender<Progress>,
+        wanted: bool,
+    },
+    Adopt {
+        grant: Box<Grant>,
+        token: Arc<IssuedToken>,
+        reply: oneshot::Sender<Landing>,
+    },
+    SignOut {
+        reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>,
+        by: Instant,
+        revoke: bool,
+    },
+    Lend {
+        borrower: Arc<Provider>,
+        ask: Ask,
+        reply: oneshot::Sender<Loan>,
+    },
     Load,
     Save,
+    /// Write once more what the store may have lost.
+    Rewrite,
 }
 
 impl Job {
@@ -42,12 +60,27 @@ pub(super) struct Done {
 }
 
 enum Outcome {
-    Refreshed { progress: watch::Sender<Progress>, landing: Result<Arc<IssuedToken>, Refusal> },
-    Adopted { token: Arc<IssuedToken>, reply: oneshot::Sender<Landing>, saved: Result<(), Refusal> },
-    SignedOut { reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>, result: Result<api::SignedOut, ErrorBody> },
-    Lent { reply: oneshot::Sender<Loan>, loan: Loan },
+    Refreshed {
+        progress: watch::Sender<Progress>,
+        landing: Result<Arc<IssuedToken>, Refusal>,
+    },
+    Adopted {
+        token: Arc<IssuedToken>,
+        reply: oneshot::Sender<Landing>,
+        saved: Result<(), Refusal>,
+    },
+    SignedOut {
+        reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>,
+        result: Result<api::SignedOut, ErrorBody>,
+        revoke: bool,
+    },
+    Lent {
+        reply: oneshot::Sender<Loan>,
+        loan: Loan,
+    },
     Loaded(Result<(), Refusal>),
     Saved(Result<(), Refusal>),
+    Rewritten(Result<(), Refusal>),
 }
 
 impl Account {
@@ -107,7 +140,7 @@ impl Account {
                     Box::pin(async move {
                         let end = SignOut { by, cut_off, revoke };
                         let (hold, result) = end.run(&broker, provider.as_deref(), &id, hold).await;
-                        Done { hold, outcome: Outcome::SignedOut { reply, result } }
+                        Done { hold, outcome: Outcome::SignedOut { reply, result, revoke } }
                     })
                 }
                 Job::Lend { borrower, ask, reply } => Box::pin(async move {
@@ -121,6 +154,10 @@ impl Account {
                 Job::Save => Box::pin(async move {
                     let (hold, saved) = hold::save_again(&broker, hold).await;
                     Done { hold, outcome: Outcome::Saved(saved) }
+                }),
+                Job::Rewrite => Box::pin(async move {
+                    let (hold, written) = hold::write_again(&broker, hold).await;
+                    Done { hold, outcome: Outcome::Rewritten(written) }
                 }),
             });
         }
@@ -168,16 +205,22 @@ impl Account {
                 self.refusals.clear();
                 drop(reply.send(saved.map(|()| self.landed(token))));
             }
-            Outcome::SignedOut { reply, result } => {
+            Outcome::SignedOut { reply, result, revoke } => {
                 self.cut_at = None;
                 if result.is_ok() {
                     self.cache.clear();
                 }
+                // Who gave way to another account is not to come back.
+                self.store.in_doubt |= result.is_err() && revoke && matches!(self.hold, Some(Hold::Saved(_)));
                 drop(reply.send(result));
             }
             // Another client's luck says nothing of this account.
             Outcome::Lent { reply, loan } => drop(reply.send(loan)),
             Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
+            Outcome::Rewritten(outcome) => {
+                self.store.in_doubt = outcome.is_err();
+                self.note(outcome.as_ref().err());
+            }
         }
         if outdated {
             self.cache.clear();

@@ -30,7 +30,7 @@ impl Account {
                     let broker = Arc::clone(&self.broker);
                     self.broker.tasks.spawn(async move { drop(reply.send(broker.adopt(*grant, token).await)) });
                 }
-                Job::SignOut { .. } | Job::Lend { .. } | Job::Load | Job::Save => {}
+                Job::SignOut { .. } | Job::Lend { .. } | Job::Load | Job::Save | Job::Rewrite => {}
             }
         }
     }
@@ -74,7 +74,7 @@ impl Account {
                 }
                 Job::Adopt { .. } => self.queue.push_back(job),
                 Job::SignOut { reply, .. } => drop(reply.send(Err(Refusal::shutting_down().body))),
-                Job::Lend { .. } | Job::Load | Job::Save => {}
+                Job::Lend { .. } | Job::Load | Job::Save | Job::Rewrite => {}
             }
         }
     }

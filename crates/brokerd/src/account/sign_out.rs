@@ -75,10 +75,8 @@ impl SignOut {
         {
             return (hold, Err(refusal.body));
         }
-        match broker.vault.delete(id.as_str()).await {
-            Ok(()) => {}
-            Err(error @ VaultError::Locked) => return (hold, Err(error.body())),
-            Err(error) => return (hold.in_doubt(), Err(error.body())),
+        if let Err(error) = broker.vault.delete(id.as_str()).await {
+            return (hold, Err(error.body()));
         }
         let card = broker.accounts.forget(id);
         if let Some(card) = &card {

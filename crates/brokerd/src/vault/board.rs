@@ -37,9 +37,13 @@ impl Board {
         let mut known = self.lock();
         known.kind = store.kind();
         known.durability = store.durability();
-        known.state = "ok";
+        let before = std::mem::replace(&mut known.state, "ok");
         known.detail = None;
         known.why = Some(why.to_owned());
+        drop(known);
+        if !matches!(before, "ok" | "opening") {
+            self.recovered();
+        }
     }
 
     /// Notes how a call ended.
@@ -67,8 +71,12 @@ impl Board {
         (known.state, known.detail) = (state, detail);
         drop(known);
         if changed && state == "ok" {
-            self.recoveries.send_modify(|count| *count += 1);
+            self.recovered();
         }
+    }
+
+    fn recovered(&self) {
+        self.recoveries.send_modify(|count| *count += 1);
     }
 
     pub(super) fn recoveries(&self) -> watch::Receiver<u64> {

@@ -124,7 +124,9 @@ async fn a_store_that_does_not_open_is_tried_again() {
     assert!(matches!(vault.get("a").await, Err(VaultError::Store(_))));
     assert_eq!(vault.status().detail.as_deref(), Some("no service yet"));
     assert!(matches!(vault.get("a").await, Err(VaultError::Store(_))), "a panic costs one answer");
+    let recoveries = vault.recoveries();
     assert_eq!(vault.get("a").await.unwrap(), None);
+    assert!(recoveries.has_changed().unwrap(), "whoever waits for the store is told");
     assert_eq!(attempts.load(Ordering::Relaxed), 3);
 }
 

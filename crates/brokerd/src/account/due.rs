@@ -1,0 +1,55 @@
+//! What an account has to do with the store, and when it may be asked again.
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Account;
+use super::hold::Hold;
+use super::jobs::Job;
+
+/// How the account stands with the store, beside its grant.
+pub(super) struct StoreTies {
+    /// Whether the store's recovery is a reason to ask it before a pause is over. Once for each pause: it may do what others want and not
+    /// this.
+    pub(super) early: bool,
+    /// Whether the store was told to delete the grant, and may have done so though it did not say it.
+    pub(super) in_doubt: bool,
+}
+
+impl Default for StoreTies {
+    fn default() -> Self {
+        Self { early: true, in_doubt: false }
+    }
+}
+
+/// What is to be done with the store when it answers.
+pub(super) struct Due {
+    pub(super) job: Job,
+    /// Whether it is tried after each pause. What is not waits for the store to have answered somebody: asking one that is locked may
+    /// open a dialog.
+    by_itself: bool,
+}
+
+impl Account {
+    pub(super) fn due(&self) -> Option<Due> {
+        let job = match &self.hold {
+            _ if self.air.is_some() => return None,
+            Some(Hold::Unsaved { .. }) => Job::Save,
+            Some(Hold::Saved(_)) if self.store.in_doubt => return Some(Due { job: Job::Rewrite, by_itself: false }),
+            _ if self.is_missed() => Job::Load,
+            _ => return None,
+        };
+        Some(Due { job, by_itself: true })
+    }
+}
+
+/// Ends when the store may be asked: after the pause, or because it has just answered somebody; with `early`, before the pause is over too.
+/// Pends for ever where nothing is due. Cancelled, it has seen no recovery.
+pub(super) async fn again(due: Option<&Due>, not_before: Instant, early: bool, recoveries: &mut watch::Receiver<u64>) {
+    let Some(due) = due else { return std::future::pending().await };
+    if !early {
+        tokio::time::sleep_until(not_before).await;
+    }
+    let recovery = recoveries.changed();
+    drop(if due.by_itself { tokio::time::timeout_at(not_before, recovery).await } else { Ok(recovery.await) });
+}
