@@ -109,5 +109,10 @@ fn look(token: &TokenResponse, request: &TokenRequest, eyes: &Eyes) -> Option<St
 
 /// The least and the most a client waits here.
 pub(crate) const WAITS: (u64, u64) = (1, 120);
-/// What the end of a wait may take beyond it.
-pub(crate) const SLACK: Duration = Duration::from_secs(2);
+
+/// How long a client may wait in all that wants to wait for so many seconds: where a daemon that leaves says nothing, it is the client that
+/// ends the wait, a tenth later.
+pub(crate) fn longest(seconds: u64) -> Duration {
+    let wanted = Duration::from_secs(seconds);
+    wanted + (wanted / 10).clamp(Duration::from_secs(2), Duration::from_secs(5))
+}

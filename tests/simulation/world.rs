@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 use tracing::level_filters::LevelFilter;
 
-use crate::ask::{Asking, Eyes, Leaving, Prompted, SLACK, WAITS, ask};
+use crate::ask::{Asking, Eyes, Leaving, Prompted, WAITS, ask, longest};
 use crate::check::Watch;
 use crate::story::Story;
 use crate::trouble::{self, Trouble};
@@ -347,7 +347,7 @@ impl World {
         let told =
             ended.outcome.as_ref().map_or_else(Clone::clone, |token| format!("a token of {}", token.account.username));
         self.story.tell(format!("{number} got {told} after {waited:?}"));
-        assert!(waited <= s(request.timeout.unwrap_or_default()) + SLACK, "{number} waited {waited:?}");
+        assert!(waited <= longest(request.timeout.unwrap_or_default()), "{number} waited {waited:?}");
         assert!(ended.wrong.is_empty(), "{number}: {:?}", ended.wrong);
         let never = request.interaction == Some(Interaction::Never);
         assert!(!(never && ended.prompted), "{number} was shown a prompt");
@@ -378,7 +378,7 @@ impl World {
 
 /// Guarantee 8.
 fn in_time(asking: &Asking, at: Instant) {
-    let waits = s(asking.request.timeout.unwrap_or_default()) + SLACK;
+    let waits = longest(asking.request.timeout.unwrap_or_default());
     let took = at.duration_since(asking.since);
     assert!(took <= waits, "{} asked for {waits:?}, and waited {took:?}", asking.number);
 }
