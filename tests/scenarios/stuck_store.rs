@@ -1,7 +1,7 @@
 //! A keyring that does not answer: who waits, for how long, and who does not.
 
 use broker_client::{AccountState, TokenRequest};
-use support::fake_as::Grant;
+use support::fake_as::{Grant, Rotation};
 use support::rig::{Rig, exposed, interactive, never, s, scopes};
 use tokio::time::Instant;
 
@@ -94,6 +94,31 @@ async fn a_sign_out_that_failed_on_a_hanging_keyring_takes_nothing_later() {
     rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
     rig.pass(s(1)).await;
     assert!(rig.store.raw_keys().contains(&id), "it was written once more");
+    rig.crash().await;
+    rig.run();
+    rig.token(&never()).await;
+}
+
+/// The same while a refresh is in the air that needs no store, and somebody looks at the account meanwhile.
+#[tokio::test(start_paused = true)]
+async fn nor_does_it_while_a_refresh_is_in_the_air() {
+    let mut rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
+    let id = rig.sign_in("alice").await.account.id;
+    let forced = TokenRequest { force_refresh: true, ..never() };
+    rig.token(&forced).await; // now it is known not to rotate
+    rig.store.set_hanging(true);
+    rig.client.sign_out(&id).await.unwrap_err();
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    let caller = rig.background(&forced);
+    gate.arrived().await;
+    rig.store.set_hanging(false);
+    rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
+    assert!(!rig.store.raw_keys().contains(&id), "the deletion was carried out");
+    rig.client.accounts().await.unwrap();
+    gate.open();
+    caller.await.unwrap().unwrap();
+    rig.pass(s(1)).await;
+    assert!(rig.store.raw_keys().contains(&id));
     rig.crash().await;
     rig.run();
     rig.token(&never()).await;

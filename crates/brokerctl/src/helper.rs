@@ -77,6 +77,11 @@ impl<'a> Asker<'a> {
         Self { client, whose, prompter, is_seen: std::io::stderr().is_terminal() }
     }
 
+    /// Returns whether the command line says whose token it is to be.
+    pub(crate) fn has_profile(&self) -> bool {
+        self.whose.profile.is_some()
+    }
+
     /// Returns the token for whom the tool speaks to.
     pub(crate) fn for_target(&self, target: &Target) -> Result<Credential, Failure> {
         self.ask(self.request(Some(target)))

@@ -194,7 +194,7 @@ impl Account {
             self.shelf.show(&self.cache, self.scope_case(), std::mem::take(&mut obeyed));
             let nap = self.nap();
             let due = self.due();
-            if due.is_none() {
+            if due.is_none() && self.store.doubt.is_none() {
                 recoveries.mark_unchanged(); // nobody waited for those
             }
             tokio::select! {

@@ -341,6 +341,7 @@ mod tests {
             assert_eq!(error.is_before_a_connection(), before, "{url}: {error:?}");
             let reached = outbound.reach(&Transport::default(), &request.url).await;
             assert_eq!(matches!(reached, Err(OutboundError::NotConnectedInTime(_))), before, "{url}: {reached:?}");
+            assert_eq!(reached.is_ok(), !before, "{url}: {reached:?}");
         }
     }
 

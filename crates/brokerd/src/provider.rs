@@ -177,14 +177,14 @@ impl Provider {
     }
 
     /// Leave to send a refresh: the client can prove itself, the token endpoint is known, and it is not to be left alone.
-    /// `home_id` is that of the grant's user.
-    pub(crate) async fn clear(&self, target: &Target, home_id: Option<&str>) -> Result<Clearance, Fault> {
+    /// `home_id` is that of the grant's user; `intent`: one is to be written before the refresh.
+    pub(crate) async fn clear(&self, target: &Target, home_id: Option<&str>, intent: bool) -> Result<Clearance, Fault> {
         self.client().await?;
         let endpoints = self.refresh_endpoints(target, home_id).await?;
         let pass = self.gates.enter(&endpoints.token)?;
-        // Whoever is cleared writes an intent: on a machine without a network that would be a write of the keyring in vain
-        // each time that somebody asks.
-        if pass.is_after_no_connection()
+        // On a machine without a network, an intent would be a write of the keyring in vain each time that somebody asks.
+        if intent
+            && pass.is_after_no_connection()
             && let Err(why) = self.outbound.reach(&self.profile.transport, &endpoints.token).await
         {
             tracing::info!(profile = self.profile.name, %why, "provider still unreachable");

@@ -109,7 +109,7 @@ Examples:
         output: KeyringOutput,
         /// What is asked: get
         action: String,
-        /// A URL or a host
+        /// A URL; with --profile a host too
         service: String,
         /// A user name
         username: Option<String>,

@@ -121,7 +121,7 @@ mod tests {
         fn no_question_is_repeated(
             before in prop::collection::vec(LINE, 0..4),
             after in prop::collection::vec(LINE, 0..4),
-            host in "(host=x\\.test(:[0-9]{1,5}|:x|)|host=[a-z]{0,3}@x\\.test|host=|)",
+            host in "(host=x\\.test(:[0-9]{1,5}|:x|)|host=(s3cret)?@x\\.test|host=u:s3cret|host=|)",
         ) {
             let lines = [before, vec!["protocol=https".to_owned(), host], after].concat();
             let told = match question(&lines.join("\n")) {

@@ -21,11 +21,9 @@ pub(super) fn run(asker: &Asker<'_>, question: &Question<'_>) -> Result<(), Fail
     if question.action != "get" {
         return Err(unknown_action("keyring", question.action));
     }
-    // pip and uv ask by the URL, and then by the host alone, which may be that of an index by plain http.
-    if !question.service.contains("://") {
-        return Err(Failure::Told(1));
-    }
-    match Target::url(question.service).and_then(|target| asker.for_target(&target)) {
+    // pip and uv ask by the URL, and then by the host alone, which may be that of an index by plain http. A profile is the user's word.
+    let target = if asker.has_profile() { Target::parse(question.service) } else { Target::url(question.service) };
+    match target.and_then(|target| asker.for_target(&target)) {
         Ok(credential) => answer(&credential, question),
         // Nothing on stdout and 1 is keyring's "there is none".
         Err(failure) => {

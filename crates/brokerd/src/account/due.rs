@@ -1,6 +1,6 @@
 //! What an account has to do with the store, and when it may be asked again.
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::Account;
@@ -12,13 +12,22 @@ pub(super) struct StoreTies {
     /// Whether the store's recovery is a reason to ask it before a pause is over. Once for each pause: it may do what others want and not
     /// this.
     pub(super) early: bool,
-    /// Whether the store was told to delete the grant, and may have done so though it did not say it.
-    pub(super) in_doubt: bool,
+    /// The store was told to delete the grant, and may have done so though it did not say it.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// What is done about a deletion that nobody knows the end of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Its user was told that the account stays signed in: the grant is written once more.
+    Stay,
+    /// It was to give way to another account, and still is.
+    GiveWay,
 }
 
 impl Default for StoreTies {
     fn default() -> Self {
-        Self { early: true, in_doubt: false }
+        Self { early: true, doubt: None }
     }
 }
 
@@ -32,14 +41,17 @@ pub(super) struct Due {
 
 impl Account {
     pub(super) fn due(&self) -> Option<Due> {
-        let job = match &self.hold {
-            _ if self.air.is_some() => return None,
-            Some(Hold::Unsaved { .. }) => Job::Save,
-            Some(Hold::Saved(_)) if self.store.in_doubt => return Some(Due { job: Job::Rewrite, by_itself: false }),
-            _ if self.is_missed() => Job::Load,
+        if self.air.is_some() {
+            return None;
+        }
+        let (job, by_itself) = match (&self.hold, self.store.doubt) {
+            (_, Some(Doubt::GiveWay)) => (Job::give_way(oneshot::channel().0), false),
+            (Some(Hold::Unsaved { .. }), _) => (Job::Save, true),
+            (Some(Hold::Saved(_)), Some(Doubt::Stay)) => (Job::Rewrite, false),
+            _ if self.is_missed() => (Job::Load, true),
             _ => return None,
         };
-        Some(Due { job, by_itself: true })
+        Some(Due { job, by_itself })
     }
 }
 

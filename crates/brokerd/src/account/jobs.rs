@@ -9,9 +9,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use super::due::Doubt;
 use super::hold::{self, Hold};
 use super::lend::{self, Loan};
-use super::sign_out::SignOut;
+use super::sign_out::{self, SignOut};
 use super::{Account, Ask, refresh};
 use crate::explain::Refusal;
 use crate::flight::{Landed, Landing, Progress, Waiter, channel, landed};
@@ -47,6 +48,11 @@ pub(super) enum Job {
 }
 
 impl Job {
+    /// The end of an account that another has come in the place of.
+    pub(super) fn give_way(reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>) -> Self {
+        Self::SignOut { reply, by: Instant::now() + sign_out::LIMIT, revoke: false }
+    }
+
     /// Whether every caller has gone before it began.
     fn is_abandoned(&self) -> bool {
         matches!(self, Self::Refresh { progress, wanted: true, .. } if progress.receiver_count() == 0)
@@ -201,6 +207,9 @@ impl Account {
                 progress.send_replace(Progress::Landed(landing));
             }
             Outcome::Adopted { token, reply, saved } => {
+                if saved.is_ok() {
+                    self.store.doubt = None;
+                }
                 self.note(saved.as_ref().err());
                 self.refusals.clear();
                 drop(reply.send(saved.map(|()| self.landed(token))));
@@ -210,15 +219,17 @@ impl Account {
                 if result.is_ok() {
                     self.cache.clear();
                 }
-                // Who gave way to another account is not to come back.
-                self.store.in_doubt |= result.is_err() && revoke && matches!(self.hold, Some(Hold::Saved(_)));
+                let doubt = if revoke { Doubt::Stay } else { Doubt::GiveWay };
+                self.store.doubt = result.is_err().then_some(doubt);
                 drop(reply.send(result));
             }
             // Another client's luck says nothing of this account.
             Outcome::Lent { reply, loan } => drop(reply.send(loan)),
             Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
             Outcome::Rewritten(outcome) => {
-                self.store.in_doubt = outcome.is_err();
+                if outcome.is_ok() {
+                    self.store.doubt = None;
+                }
                 self.note(outcome.as_ref().err());
             }
         }

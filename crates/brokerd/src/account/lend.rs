@@ -68,7 +68,8 @@ async fn redeem(grant: &Grant, borrower: &Provider, ask: &Ask) -> Loan {
     let scopes = borrower.profile.registration.sign_in_scopes(&ask.scopes);
     let (claims, extra) = (ask.claims.as_deref(), &ask.extra);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims, extra };
-    let clearance = borrower.clear(&ask.target, grant.identity.home_id.as_deref()).await.map_err(NoLoan::Fault)?;
+    let clearance =
+        borrower.clear(&ask.target, grant.identity.home_id.as_deref(), false).await.map_err(NoLoan::Fault)?;
     // Entra, so that a use does not spend it.
     let response =
         borrower.refresh(clearance, &refresh.token, false, &scopes, parameters).await.map_err(NoLoan::Fault)?;

@@ -159,11 +159,12 @@ async fn fly_refresh(
 ) -> (Hold, Outcome) {
     // Before the intent: what will not be sent need not be written.
     let home_id = grant.identity.home_id.clone();
-    let clearance = match provider.clear(&ask.target, home_id.as_deref()).await {
+    let once = refresh.rotates != Some(false);
+    let clearance = match provider.clear(&ask.target, home_id.as_deref(), once).await {
         Ok(clearance) => clearance,
         Err(fault) => return fail(broker, provider, grant, ask, &fault).await,
     };
-    if refresh.rotates != Some(false) {
+    if once {
         refresh.intent = Some(broker.clock.now());
         grant.credential = Credential::Refresh(refresh.clone());
         if let Err(error) = broker.vault.put(grant.id.as_str(), grant.to_record()).await {
@@ -171,13 +172,12 @@ async fn fly_refresh(
             return (Hold::Saved(Held::new(grant)), Err(error.into()));
         }
     }
-    let once = refresh.rotates != Some(false);
     let mut answer = exchange(provider, &grant, (&refresh.token, once), ask, clearance).await;
     if let (Err(Fault::Refused(failure)), Some(previous)) = (&answer, &refresh.previous)
         && failure.verdict() == Verdict::GrantDead
     {
         // The newest has never worked, and the provider says it never will: the one before it may be all it knows.
-        let second = match provider.clear(&ask.target, home_id.as_deref()).await {
+        let second = match provider.clear(&ask.target, home_id.as_deref(), false).await {
             Ok(clearance) => exchange(provider, &grant, (previous, once), ask, clearance).await,
             Err(fault) => Err(fault),
         };

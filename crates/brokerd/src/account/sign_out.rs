@@ -22,7 +22,7 @@ use crate::vault::VaultError;
 /// How long a refresh in the air may keep a sign-out waiting. A provider that answers at all does so in seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// From the request to its answer, less what the store may take at the end.
-const LIMIT: Duration = Duration::from_secs(40);
+pub(super) const LIMIT: Duration = Duration::from_secs(40);
 
 impl Account {
     /// Puts a sign-out before every refresh that has not begun, and behind the sign-ins that came first.

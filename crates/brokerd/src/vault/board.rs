@@ -37,12 +37,10 @@ impl Board {
         let mut known = self.lock();
         known.kind = store.kind();
         known.durability = store.durability();
-        let before = std::mem::replace(&mut known.state, "ok");
-        known.detail = None;
         known.why = Some(why.to_owned());
-        drop(known);
-        if !matches!(before, "ok" | "opening") {
-            self.recovered();
+        // After a failure the job that it was opened for tells whether it works: a locked one opens too.
+        if known.state == "opening" {
+            (known.state, known.detail) = ("ok", None);
         }
     }
 
@@ -71,12 +69,8 @@ impl Board {
         (known.state, known.detail) = (state, detail);
         drop(known);
         if changed && state == "ok" {
-            self.recovered();
+            self.recoveries.send_modify(|count| *count += 1);
         }
-    }
-
-    fn recovered(&self) {
-        self.recoveries.send_modify(|count| *count += 1);
     }
 
     pub(super) fn recoveries(&self) -> watch::Receiver<u64> {
