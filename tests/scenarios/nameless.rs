@@ -3,7 +3,7 @@
 use broker_client::{AccountState, TokenRequest, TokenResponse};
 use serde_json::json;
 use support::fake_as::{Endpoint, Fault};
-use support::rig::{Kind, Rig, exposed, interactive, never, sha256};
+use support::rig::{Kind, Rig, exposed, interactive, never, s, sha256};
 
 /// GitHub names its users at another address than the one that issues tokens.
 fn github() -> Rig {
@@ -59,6 +59,28 @@ async fn the_account_without_a_name_stays_until_the_other_is_saved() {
     rig.fake.approve(&prompt.user_code, "alice");
     assert_eq!(call.failure().await.error.as_str(), "keyring_unavailable");
     assert!(rig.store.raw_keys().contains(&nameless));
+}
+
+/// Both stand there while the store does not delete; the one without a name goes as soon as it does again, and does not come back.
+#[tokio::test(start_paused = true)]
+async fn the_account_without_a_name_goes_when_the_store_lets_it() {
+    let mut rig = github();
+    silence(&rig);
+    let token = rig.sign_in("alice").await;
+    let nameless = rig.account().await.id;
+    rig.fake.clear();
+    let mut call = rig.call(&rejecting(&token));
+    let prompt = call.prompt().await;
+    rig.store.fail_after(Some(1)); // the new grant, and nothing after it
+    rig.fake.approve(&prompt.user_code, "alice");
+    let named = call.token().await.account.id;
+    assert!(rig.store.raw_keys().contains(&nameless));
+    rig.store.fail_after(None);
+    rig.client.doctor().await.unwrap();
+    rig.pass(s(1)).await;
+    assert!(rig.store.raw_keys().contains(&named) && !rig.store.raw_keys().contains(&nameless));
+    rig.restart().await;
+    assert_eq!(rig.account().await.id, named);
 }
 
 /// `openid` is added to the profile's scopes after the first sign-in.

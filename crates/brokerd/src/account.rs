@@ -133,6 +133,7 @@ struct Account {
     cut_off: bool,
     /// When a refresh behind a stale token, or a save, may be tried again.
     not_before: Instant,
+    /// What it has to do with the store when that answers again.
     store: StoreTies,
     pause: Duration,
     last_error: Option<api::LastError>,

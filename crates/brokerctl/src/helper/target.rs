@@ -130,7 +130,7 @@ mod tests {
                 }
                 Err(failure) => {
                     let told = format!("{failure:?}");
-                    prop_assert!(!told.contains("s3cret") || !text.contains(":s3cret"), "{text:?}: {told}");
+                    prop_assert!(!told.contains("s3cret"), "{text:?}: {told}");
                 }
             }
         }
