@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Match};
 
 use self::forms::forms;
 use crate::fake_as::{FakeAs, Issued};
@@ -18,6 +18,9 @@ use crate::fake_as::{FakeAs, Issued};
 pub struct Canary {
     sources: Mutex<Vec<Source>>,
 }
+
+/// Bytes at the end of what is looked for that are looked for first.
+const END: usize = 16;
 
 type Source = Box<dyn Fn() -> Vec<Issued> + Send + Sync>;
 
@@ -78,11 +81,13 @@ impl Canary {
         secrets.retain(|secret| !spared.contains(&secret.kind));
         let forms = secrets.iter().flat_map(|secret| forms(&secret.value).into_iter().map(move |form| (secret, form)));
         let (of, forms): (Vec<_>, Vec<_>) = forms.unzip();
-        // One pass for each would take minutes over the logs of a crowd: this is one for all. Not by a table of all states, which
-        // takes longer to make than a scenario to run.
-        let all = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(forms);
+        // One pass for each would take minutes over the logs of a crowd: this is one for all. Not by a table of all states, nor
+        // for more of a secret than its end, as JWTs begin alike: to make that takes longer than a scenario to run.
+        let ends = forms.iter().map(|form| &form[form.len().saturating_sub(END)..]);
+        let all = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(ends);
         let all = all.unwrap_or_else(|error| panic!("what to look for: {error}"));
-        all.find(text).map(|found| of[found.pattern()].clone())
+        let whole = |found: &Match| text[..found.end()].ends_with(&forms[found.pattern()]);
+        all.find_overlapping_iter(text).find(whole).map(|found| of[found.pattern()].clone())
     }
 
     fn sources(&self) -> MutexGuard<'_, Vec<Source>> {

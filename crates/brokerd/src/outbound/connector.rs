@@ -49,7 +49,11 @@ impl Connector {
             (None, Some(proxy)) => Dial::Tunnel(proxy, tcp(GaiResolver::new())),
             (None, None) => Dial::Tcp(tcp(GaiResolver::new())),
         };
-        let tls = tls(ca_file)?;
+        let tls = match &dial {
+            // Nothing there speaks TLS, and to read the platform's roots takes longer than most tests do.
+            Dial::Memory(_) => client_config(provider(), None)?,
+            Dial::Tcp(_) | Dial::Tunnel(..) => tls(ca_file)?,
+        };
         Ok(Self(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(dial)))
     }
 }
@@ -82,11 +86,20 @@ pub(super) fn check_ca_file(path: &Path) -> Result<(), String> {
 }
 
 fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
+    let provider = provider();
+    let verifier = verifier(ca_file, provider.clone())?;
+    client_config(provider, verifier)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn client_config(provider: Arc<CryptoProvider>, verifier: Option<Verifier>) -> Result<rustls::ClientConfig, String> {
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    Ok(match verifier(ca_file, provider)? {
+    Ok(match verifier {
         Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
         None => builder.with_root_certificates(rustls::RootCertStore::empty()),
     }
