@@ -26,7 +26,7 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "config", run: rules::config, seeds: seeds::configs, rounds: 3000 },
     Target { name: "metadata", run: rules::metadata, seeds: seeds::metadata, rounds: 10_000 },
     Target { name: "record", run: rules::record, seeds: seeds::records, rounds: 10_000 },
-    Target { name: "request", run: pipes::request, seeds: seeds::requests, rounds: 300 },
+    Target { name: "request", run: pipes::request, seeds: seeds::requests, rounds: 2000 },
     Target { name: "sealed", run: kept::sealed, seeds: seeds::sealed, rounds: 1000 },
     Target { name: "stored", run: kept::stored, seeds: seeds::stored, rounds: 500 },
     Target { name: "text", run: rules::text, seeds: seeds::texts, rounds: 10_000 },
