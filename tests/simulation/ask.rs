@@ -26,8 +26,23 @@ pub(crate) struct Eyes {
     pub(crate) leaving: Leaving,
 }
 
-/// Who signs out, and when that was done: what a refresh had saved is removed, though its callers are yet to hear of it.
-pub(crate) type Leaving = Arc<Mutex<Option<(String, Option<Instant>)>>>;
+/// All who signed out, or tried to.
+pub(crate) type Leaving = Arc<Mutex<Vec<SignOut>>>;
+
+/// A sign-out. What a refresh had saved before it is removed, though its callers are yet to hear of it.
+pub(crate) struct SignOut {
+    pub(crate) username: String,
+    /// When that was answered, and whether with a failure: a store that was told to remove a grant may do so much later, and nobody learns of
+    /// that before it answers again.
+    pub(crate) ended: Option<(Instant, bool)>,
+}
+
+impl SignOut {
+    /// Whether it may be why what was saved with a token that was given at `issued` is not there.
+    fn excuses(&self, issued: Instant) -> bool {
+        self.ended.is_none_or(|(ended, failed)| ended == Instant::now() || failed && issued <= ended)
+    }
+}
 
 /// A client under way.
 pub(crate) struct Asking {
@@ -99,7 +114,7 @@ fn look(token: &TokenResponse, request: &TokenRequest, eyes: &Eyes) -> Option<St
     };
     let left = || {
         let leaving = eyes.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        leaving.as_ref().is_some_and(|(name, done)| *name == username && done.is_none_or(|done| done == Instant::now()))
+        leaving.iter().any(|sign_out| sign_out.username == username && sign_out.excuses(live.issued))
     };
     if !successors.is_empty() && !eyes.server.was_revoked(value) && !kept() && !left() {
         return Some("a token was served before its refresh token was saved".into());

@@ -14,14 +14,14 @@ pub(crate) struct Watch {
     seen: usize,
     /// The refresh of each family that was begun last, and when it ended.
     last: Vec<(usize, usize)>,
-    /// What was in the air before this was the business of a daemon that is gone.
-    reborn: Option<Instant>,
+    /// What was in the air before one of these was the business of a daemon that is gone.
+    reborn: Vec<Instant>,
 }
 
 impl Watch {
     /// The daemon has ended, and another begins.
     pub(crate) fn reborn(&mut self) {
-        self.reborn = Some(Instant::now());
+        self.reborn.push(Instant::now());
     }
 
     /// Guarantee 1: a refresh begins when the one before it of the same grant has ended. Guarantee 3: none begins while the
@@ -56,6 +56,6 @@ impl Watch {
     fn has_ended(&self, before: &Request, request: &Request) -> bool {
         before.ended.is_some_and(|ended| ended <= request.at)
             || request.at >= before.at + EXCHANGE
-            || self.reborn.is_some_and(|reborn| before.at <= reborn && reborn <= request.at)
+            || self.reborn.iter().any(|reborn| (before.at..=request.at).contains(reborn))
     }
 }

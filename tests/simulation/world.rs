@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 use tracing::level_filters::LevelFilter;
 
-use crate::ask::{Asking, Eyes, Leaving, Prompted, WAITS, ask, longest};
+use crate::ask::{Asking, Eyes, Leaving, Prompted, SignOut, WAITS, ask, longest};
 use crate::check::Watch;
 use crate::story::Story;
 use crate::trouble::{self, Trouble};
@@ -259,9 +259,9 @@ impl World {
         let Ok(accounts) = self.rig.client.accounts().await else { return };
         let Some(account) = accounts.accounts.into_iter().find(|account| account.username == name) else { return };
         let begin = Instant::now();
-        *self.leaving.lock().unwrap() = Some((name.clone(), None));
+        self.leaving.lock().unwrap().push(SignOut { username: name.clone(), ended: None });
         let done = self.rig.client.sign_out(&account.id).await;
-        *self.leaving.lock().unwrap() = Some((name.clone(), Some(Instant::now())));
+        self.leaving.lock().unwrap().last_mut().expect("it was pushed").ended = Some((Instant::now(), done.is_err()));
         self.story.tell(format!("{name} signs out: {}", done.is_ok()));
         assert!(begin.elapsed() <= s(61), "a sign-out took {:?}", begin.elapsed());
         self.stand[index] = (if done.is_ok() { Stand::Out } else { Stand::Doubtful }, Instant::now());

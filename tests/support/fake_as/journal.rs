@@ -104,6 +104,8 @@ pub struct AccessToken {
     pub audience: Vec<String>,
     /// The tenant of the Microsoft Entra dialect.
     pub tenant: Option<String>,
+    /// When it was given.
+    pub issued: Instant,
     /// When it ends.
     pub expires: Instant,
 }

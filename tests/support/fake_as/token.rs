@@ -117,6 +117,7 @@ impl State {
             scope: scope.to_vec(),
             audience,
             tenant: call.dialect.tenant().map(|tenant| tenant.id.clone()),
+            issued: call.now,
             expires,
         };
         let value = if token.audience.is_empty() {
