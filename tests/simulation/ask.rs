@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_client::{Client, ClientError, TokenEvent, TokenRequest, TokenResponse};
-use brokerd::store::memory::MemoryStore;
+use brokerd::store::memory::{MemoryStore, Operation, OperationKind};
 use support::fake_as::FakeAs;
 use support::rig::exposed;
 use tokio::sync::mpsc;
@@ -29,18 +29,18 @@ pub(crate) struct Eyes {
 /// All who signed out, or tried to.
 pub(crate) type Leaving = Arc<Mutex<Vec<SignOut>>>;
 
-/// A sign-out. What a refresh had saved before it is removed, though its callers are yet to hear of it.
+/// A sign-out. It removes what a refresh had saved whose callers are yet to hear of it.
 pub(crate) struct SignOut {
     pub(crate) username: String,
-    /// When that was answered, and whether with a failure: a store that was told to remove a grant may do so much later, and nobody learns of
-    /// that before it answers again.
+    /// When that was answered, and whether it failed at a store that hangs: that one may remove the grant much later, and nobody learns of it
+    /// before it answers again.
     pub(crate) ended: Option<(Instant, bool)>,
 }
 
 impl SignOut {
-    /// Whether it may be why what was saved with a token that was given at `issued` is not there.
+    /// Whether it may be why what was saved with a token that was given at `issued` has been removed.
     fn excuses(&self, issued: Instant) -> bool {
-        self.ended.is_none_or(|(ended, failed)| ended == Instant::now() || failed && issued <= ended)
+        self.ended.is_none_or(|(ended, hung)| ended == Instant::now() || hung && issued <= ended)
     }
 }
 
@@ -112,11 +112,21 @@ fn look(token: &TokenResponse, request: &TokenRequest, eyes: &Eyes) -> Option<St
             records.iter().any(|record| record.windows(token.len()).any(|at| at == token))
         })
     };
+    let removed = || {
+        let store = eyes.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = |operation: &&Operation| {
+            operation.ok
+                && operation.key == token.account.id
+                && matches!(operation.kind, OperationKind::Put | OperationKind::Delete)
+        };
+        store.operations().iter().rfind(changes).is_some_and(|last| last.kind == OperationKind::Delete)
+    };
     let left = || {
         let leaving = eyes.leaving.lock().unwrap_or_else(PoisonError::into_inner);
         leaving.iter().any(|sign_out| sign_out.username == username && sign_out.excuses(live.issued))
     };
-    if !successors.is_empty() && !eyes.server.was_revoked(value) && !kept() && !left() {
+    let excused = || eyes.server.was_revoked(value) || (removed() && left());
+    if !successors.is_empty() && !kept() && !excused() {
         return Some("a token was served before its refresh token was saved".into());
     }
     None

@@ -230,7 +230,7 @@ impl World {
         // The next store is a copy without the switches.
         (self.trouble.store, self.trouble.shaky, self.store_down_since) = (false, false, None);
         self.rig.run();
-        self.watch.reborn();
+        self.watch.reborn(&self.rig.fake);
     }
 
     fn doubt(&mut self) {
@@ -250,7 +250,7 @@ impl World {
         self.rig.stop().await;
         assert!(begin.elapsed() <= s(10), "the exit took {:?}", begin.elapsed());
         self.rig.run();
-        self.watch.reborn();
+        self.watch.reborn(&self.rig.fake);
     }
 
     async fn sign_out(&mut self) {
@@ -261,7 +261,8 @@ impl World {
         let begin = Instant::now();
         self.leaving.lock().unwrap().push(SignOut { username: name.clone(), ended: None });
         let done = self.rig.client.sign_out(&account.id).await;
-        self.leaving.lock().unwrap().last_mut().expect("it was pushed").ended = Some((Instant::now(), done.is_err()));
+        let hung = done.is_err() && self.rig.store.is_hanging();
+        self.leaving.lock().unwrap().last_mut().expect("it was pushed").ended = Some((Instant::now(), hung));
         self.story.tell(format!("{name} signs out: {}", done.is_ok()));
         assert!(begin.elapsed() <= s(61), "a sign-out took {:?}", begin.elapsed());
         self.stand[index] = (if done.is_ok() { Stand::Out } else { Stand::Doubtful }, Instant::now());

@@ -81,8 +81,9 @@ impl Canary {
         secrets.retain(|secret| !spared.contains(&secret.kind));
         let forms = secrets.iter().flat_map(|secret| forms(&secret.value).into_iter().map(move |form| (secret, form)));
         let (of, forms): (Vec<_>, Vec<_>) = forms.unzip();
-        // One pass for each would take minutes over the logs of a crowd: this is one for all. Not by a table of all states, nor
-        // for more of a secret than its end, as JWTs begin alike: to make that takes longer than a scenario to run.
+        // One pass for each would take minutes over the logs of a crowd: this is one for all. Not by a table of all states, nor for
+        // more of a secret than its end: to make that takes longer than a scenario to run. Many end alike, so each that ends at a
+        // place is compared, not only the first.
         let ends = forms.iter().map(|form| &form[form.len().saturating_sub(END)..]);
         let all = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(ends);
         let all = all.unwrap_or_else(|error| panic!("what to look for: {error}"));

@@ -192,6 +192,11 @@ impl Rig {
         self.log.text()
     }
 
+    /// Begins the log anew: for a rig that lives long.
+    pub fn forget_log(&self) {
+        self.log.clear();
+    }
+
     /// Panics if a secret has been logged, as it is or encoded. Dropping the rig does the same.
     pub fn assert_nothing_leaked(&self) {
         let canary = Canary::default();

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_client::{Client, TokenRequest};
+use secrecy::zeroize::Zeroizing;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::rig::Rig;
@@ -28,29 +30,47 @@ fn runtime() -> Runtime {
 struct Stage {
     rig: Rig,
     runtime: Runtime,
-    /// What the provider was asked for that sign-in.
-    asked: usize,
-    inputs: usize,
+    began: Instant,
+    /// What its surroundings were then.
+    first: Surroundings,
 }
 
-impl Stage {
-    /// At its end a daemon's log is searched for secrets, and a log gets long.
-    const INPUTS: usize = 500;
+/// What a request may leave behind: requests at the providers, and what is stored.
+type Surroundings = ([usize; 2], Vec<(String, Zeroizing<Vec<u8>>)>);
 
+/// After so long the token at hand is refreshed.
+const FRESH: Duration = Duration::from_secs(600);
+
+impl Stage {
     fn new() -> Self {
         let runtime = runtime();
-        let rig = runtime.block_on(async {
+        let (rig, began) = runtime.block_on(async {
             let rig = Rig::start();
             rig.sign_in("alice").await;
-            rig
+            (rig, Instant::now())
         });
-        Self { asked: rig.fake.log().len(), rig, runtime, inputs: 0 }
+        Self { first: surroundings(&rig), rig, runtime, began }
     }
 
-    /// Whether the next input will find what the first one found: what breaks a promise must do so by itself.
-    fn is_as_it_was(&self) -> bool {
-        self.rig.fake.log().len() == self.asked && self.rig.store.raw_keys().len() == 1
+    /// What the daemon says to this, and itself, unless the next input would not find what the first one found: what breaks a promise must
+    /// do so by itself.
+    fn answered(self, pieces: &[&[u8]]) -> (String, Option<Self>) {
+        let (text, now) = self.runtime.block_on(async {
+            let text = answered(&self.rig, pieces).await;
+            // On the paused clock, this is when nobody has anything left to do.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            (text, Instant::now())
+        });
+        self.rig.assert_nothing_leaked();
+        self.rig.forget_log();
+        let is_as_it_was = now < self.began + FRESH && surroundings(&self.rig) == self.first;
+        (text, is_as_it_was.then_some(self))
     }
+}
+
+fn surroundings(rig: &Rig) -> Surroundings {
+    let stored = |key: String| rig.store.raw(&key).map(|record| (key, record));
+    ([rig.fake.log().len(), rig.other.log().len()], rig.store.raw_keys().into_iter().filter_map(stored).collect())
 }
 
 thread_local! {
@@ -62,19 +82,14 @@ thread_local! {
 /// What is granted in one piece, so that hyper need not read it, hyper grants as well.
 pub(super) fn request(bytes: &[u8]) {
     // Taken out: where a promise is broken, none is left behind.
-    let mut stage = STAGE.take().unwrap_or_else(Stage::new);
-    stage.runtime.block_on(async {
-        let whole = answered(&stage.rig, &[bytes]).await;
-        if whole.starts_with("HTTP/1.1 200") {
-            let (first, rest) = bytes.split_at(1);
-            let parts = answered(&stage.rig, &[first, rest]).await;
-            assert!(parts.starts_with("HTTP/1.1 200"), "in two pieces: {parts}");
-        }
-    });
-    stage.inputs += 1;
-    if stage.inputs < Stage::INPUTS && stage.is_as_it_was() {
-        STAGE.set(Some(stage));
+    let (whole, mut stage) = STAGE.take().unwrap_or_else(Stage::new).answered(&[bytes]);
+    if whole.starts_with("HTTP/1.1 200") {
+        let (first, rest) = bytes.split_at(1);
+        let (parts, again) = stage.unwrap_or_else(Stage::new).answered(&[first, rest]);
+        assert!(parts.starts_with("HTTP/1.1 200"), "in two pieces: {parts}");
+        stage = again;
     }
+    STAGE.set(stage);
 }
 
 /// What the daemon says to this.

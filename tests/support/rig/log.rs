@@ -39,6 +39,10 @@ impl Log {
         Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
+    pub(super) fn clear(&self) {
+        self.lines.0.lock().expect("nobody panicked").clear();
+    }
+
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.lines.0.lock().expect("nobody panicked")).into_owned()
     }

@@ -7,8 +7,8 @@ use tracing_subscriber::field::{RecordFields, VisitOutput as _};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
 
-/// Writes a text in which nothing needs an escape as it is. tracing looks at each of its characters for that, and formats each name,
-/// which is a quarter of what a cached token costs the daemon.
+/// Writes a name and a text in which nothing needs an escape as they are. tracing sends them through its styles and its padding, which takes
+/// a thirteenth of all instructions of a cached token.
 pub(super) struct Fields;
 
 impl<'w> FormatFields<'w> for Fields {
@@ -41,6 +41,7 @@ impl Visitor<'_> {
             else_by(&mut visitor);
             visitor.finish()
         };
+        // Nor does tracing leave anything out: its feature `tracing-log` would, and is off.
         self.is_first = false;
     }
 }
@@ -99,6 +100,7 @@ mod tests {
             for text in ["", "plain ~!", "a\"b", "a\\b", "a\nb", "a\u{1b}[31mb", "\u{7f}", "é\u{202e}", "'"] {
                 let error = std::io::Error::other(text.to_owned());
                 let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::info!(text);
                 tracing::info!(first = text, r#type = text, log.target = text, number = -1, yes = true, "{text}");
                 tracing::info!(text, none = None::<&str>, number = 1, debug = ?text, shown = %text, error, "{text}");
                 tracing::info!(r#type = text, message = text);
@@ -112,6 +114,6 @@ mod tests {
     fn lines_are_as_tracing_writes_them() {
         let ours = written(Fields);
         assert_eq!(ours, written(DefaultFields::new()));
-        assert_eq!(ours.lines().filter(|line| line.contains(r#"text="plain ~!""#)).count(), 1, "{ours}");
+        assert_eq!(ours.lines().filter(|line| line.contains(r#"text="plain ~!""#)).count(), 2, "{ours}");
     }
 }

@@ -50,7 +50,7 @@ impl Connector {
             (None, None) => Dial::Tcp(tcp(GaiResolver::new())),
         };
         let tls = match &dial {
-            // Nothing there speaks TLS, and to read the platform's roots takes longer than most tests do.
+            // For tests: nobody there has a certificate, and to read the platform's roots takes longer than most tests do.
             Dial::Memory(_) => client_config(provider(), None)?,
             Dial::Tcp(_) | Dial::Tunnel(..) => tls(ca_file)?,
         };
