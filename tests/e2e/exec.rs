@@ -48,6 +48,22 @@ async fn a_signal_reaches_the_command_and_its_end_is_waited_for() {
     assert_eq!((output.code, output.stdout.as_str()), (Some(7), "ready\ntold\n"), "{output:?}");
 }
 
+/// As `nohup` starts it: a command of its own has the same then.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_whoever_started_it_ignores_the_command_ignores() {
+    let (stage, _daemon, _) = signed_in().await;
+    let script = "trap '' HUP; exec brokerctl exec --env A -- sed -n s/SigIgn:.//p /proc/self/status";
+    let directory = support::processes::binaries().brokerctl.parent().expect("a directory").display().to_string();
+    let path = format!("{directory}:/usr/bin:/bin");
+    let mut shell = stage.home.command("sh".as_ref());
+    let output = shell.env("PATH", path).env("BROKERD_SOCKET", stage.home.socket()).args(["-c", script]).output().await;
+    let output = output.expect("a shell");
+    let ignored = String::from_utf8_lossy(&output.stdout);
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_eq!(ignored & 0b11, 0b01, "SIGHUP alone, of it and SIGINT: {ignored:x}");
+}
+
 #[tokio::test]
 async fn the_token_file_is_private_fresh_and_gone_at_the_end() {
     let stage = Stage::with(support::fake_as::Options {

@@ -4,7 +4,7 @@
 mod restored;
 pub(crate) mod tmux;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use support::processes::Home;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixListener;
@@ -243,4 +243,29 @@ async fn a_hostile_prompt_steers_no_terminal() -> Result<()> {
     assert!(sent.contains("\u{1b}]52;c;"), "the code was copied, whatever it is");
     assert!(!opened.exists(), "a page that is none was opened");
     Ok(())
+}
+
+/// A drawn prompt has handlers of its own for what `exec` passes on.
+#[tokio::test]
+async fn after_a_prompt_a_signal_reaches_the_command_of_exec() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("after_a_prompt", &stage.home, 80, 30).await? else { return Ok(()) };
+    let _daemon = stage.daemon().await;
+    let script =
+        "trap 'echo told; exit 7' TERM; echo $BEARER_TOKEN_FILE >file; echo ready; while :; do sleep 0.05; done";
+    terminal.line(&format!("clear; brokerctl exec --token-file -- sh -c {}", quoted(script)))?;
+    let code = asked(&terminal).await;
+    stage.server.approve(&code, "alice");
+    terminal.until(|screen| screen.contains("\nready")).await;
+    assert!(std::process::Command::new("kill").args(["-TERM", &terminal.running()?]).status()?.success());
+    terminal.until(|screen| screen.contains("\ntold")).await;
+    terminal.prompted().await;
+    terminal.line("echo exit $?; ls -d \"$(cat file)\"")?;
+    let screen = terminal.until(|screen| screen.contains("\nexit ") && screen.contains("No such file")).await;
+    ensure!(screen.contains("exit 7"), "{screen}");
+    terminal.assert_restored().await
+}
+
+fn quoted(script: &str) -> String {
+    format!("'{}'", script.replace('\'', r"'\''"))
 }

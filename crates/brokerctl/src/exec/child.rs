@@ -49,11 +49,15 @@ mod platform {
     use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
 
+    use crate::terminal;
+
     const FORWARDED: [i32; 8] = [SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
     pub(super) fn run(mut command: Command) -> io::Result<ExitStatus> {
         // Before the command starts: a signal in between must not end us and leave it.
-        let mut signals = Signals::new(FORWARDED)?;
+        let heeded = terminal::heeded(&FORWARDED);
+        let mut signals = Signals::new(&heeded)?;
+        terminal::leave_to_others(&heeded);
         let mut child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let target = Arc::new(Mutex::new(pid));
