@@ -127,6 +127,22 @@ async fn a_reload_opens_and_closes_it() {
 }
 
 #[tokio::test]
+async fn one_that_a_reload_changes_is_there_with_its_new_rules() {
+    let restricted = Restricted::new("").await;
+    restricted.sign_in().await;
+    assert_eq!(restricted.run("get-token work").await.code, Some(0));
+    let (stage, path) = (&restricted.stage, restricted.socket.display().to_string());
+    let config = stage.config() + &stage.profile("other");
+    let config = format!("{config}[[sockets]]\npath = {path:?}\nprofiles = [\"other\"]\n");
+    stage.home.write(stage.home.config_file(), config.as_bytes()).expect("a file");
+    stage.ok("reload").await;
+    restricted.daemon.log_until(|log| log.matches("listening, restricted").count() == 2).await;
+    let output = restricted.run("get-token work").await;
+    assert!(output.code == Some(7) && output.stderr.contains("restricted socket"), "{output:?}");
+    assert!(restricted.socket.exists(), "it answers");
+}
+
+#[tokio::test]
 async fn another_user_comes_in_only_where_it_is_allowed() {
     if !can_become_another("sockets::another_user_comes_in_only_where_it_is_allowed") {
         return;

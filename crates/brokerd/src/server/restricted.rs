@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use broker_ipc::endpoint::Endpoint;
 use broker_ipc::listen::{Access, Listener};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Connections, Limits, REST, refuse_softly};
@@ -17,24 +18,31 @@ use crate::config::Socket;
 /// Connections at once on one socket.
 const CONNECTIONS: usize = 256;
 
+/// One that is bound.
+struct Open {
+    socket: Arc<Socket>,
+    close: CancellationToken,
+    /// Ends, and with it the claim on the path, once that is cancelled.
+    accepting: JoinHandle<()>,
+}
+
 /// Binds what the configuration names, and again whenever it news, until the broker stops.
 pub async fn serve(broker: Arc<Broker>) {
     let mut news = broker.sockets.subscribe();
-    let mut open: HashMap<PathBuf, (Arc<Socket>, CancellationToken)> = HashMap::new();
+    let mut open: HashMap<PathBuf, Open> = HashMap::new();
     loop {
         let wanted = news.borrow_and_update().clone();
-        open.retain(|_, (socket, close)| {
-            let stays = wanted.contains(socket);
-            if !stays {
-                close.cancel();
-            }
-            stays
-        });
+        let gone: Vec<_> = open.extract_if(|_, open| !wanted.contains(&open.socket)).collect();
+        for (_, gone) in gone {
+            gone.close.cancel();
+            // One that has changed is bound again at the same path.
+            gone.accepting.await.ok();
+        }
         for socket in wanted {
             if !open.contains_key(&socket.path)
-                && let Some(entry) = begin(&broker, socket)
+                && let Some(begun) = begin(&broker, socket)
             {
-                open.insert(entry.0.path.clone(), entry);
+                open.insert(begun.socket.path.clone(), begun);
             }
         }
         tokio::select! {
@@ -45,7 +53,7 @@ pub async fn serve(broker: Arc<Broker>) {
 }
 
 /// Binds one and starts its loop. One that cannot be bound is the user's to know of; the others are served all the same.
-fn begin(broker: &Arc<Broker>, socket: Socket) -> Option<(Arc<Socket>, CancellationToken)> {
+fn begin(broker: &Arc<Broker>, socket: Socket) -> Option<Open> {
     let endpoint = Endpoint::from_path(&socket.path);
     let access = if socket.allow_uids.is_empty() { Access::Own } else { Access::Shared };
     let listener = match Listener::bind_for(&endpoint, access) {
@@ -58,8 +66,8 @@ fn begin(broker: &Arc<Broker>, socket: Socket) -> Option<(Arc<Socket>, Cancellat
     };
     tracing::info!(endpoint = %endpoint, profiles = ?socket.profiles, "listening, restricted");
     let (socket, close) = (Arc::new(socket), CancellationToken::new());
-    broker.tasks.spawn(accept(Arc::clone(broker), listener, Arc::clone(&socket), close.clone()));
-    Some((socket, close))
+    let accepting = broker.tasks.spawn(accept(Arc::clone(broker), listener, Arc::clone(&socket), close.clone()));
+    Some(Open { socket, close, accepting })
 }
 
 async fn accept(broker: Arc<Broker>, listener: Listener, socket: Arc<Socket>, close: CancellationToken) {
