@@ -64,7 +64,7 @@ const ROWS: &[Row] = &[
     (65_001, "invalid_grant", Some("consent_required"), Alive, "interaction_required", "administrator"),
     (65_002, "invalid_client", None, Device, "configuration", "client_id"),
     (65_004, "access_denied", None, Poll, "access_denied", "consent"),
-    (70_000, "invalid_grant", None, Dead, "interaction_required", "login"),
+    (70_000, "invalid_grant", None, Alive, "interaction_required", "login"),
     (70_008, "invalid_grant", None, Dead, "interaction_required", "login"),
     (70_011, "invalid_scope", None, Device, "configuration", "scopes"),
     (70_016, "authorization_pending", None, Pending, "", ""),
@@ -101,11 +101,13 @@ const ROWS: &[Row] = &[
     (700_025, "invalid_client", None, Alive, "configuration", "client_secret_file"),
     (700_082, "invalid_grant", Some("bad_token"), Dead, "interaction_required", "login"),
     (700_084, "invalid_grant", None, Dead, "interaction_required", "login"),
+    (901_002, "invalid_request", None, Alive, "configuration", "leave resource out"),
     (7_000_215, "invalid_client", None, Alive, "configuration", "client_secret_file"),
     (7_000_218, "invalid_client", None, Device, "configuration", "public client"),
     (9_001_023, "invalid_request", None, Device, "configuration", "organizations"),
     (9_002_313, "invalid_grant", None, Dead, "interaction_required", "login"),
     (9_002_332, "invalid_request", None, Device, "configuration", "organizations"),
+    (9_010_010, "invalid_target", None, Alive, "configuration", "leave resource out"),
 ];
 
 fn entra() -> Rig {

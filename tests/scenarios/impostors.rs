@@ -28,7 +28,12 @@ async fn a_gateways_words_end_no_sign_in() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gateways_words_do_not_say_that_a_person_declined() {
-    for body in [r#"{"status":403,"message":"access_denied"}"#, r#"{"error":{"code":"access_denied"}}"#] {
+    for body in [
+        r#"{"status":403,"message":"access_denied"}"#,
+        r#"{"error":{"code":"access_denied"}}"#,
+        r#"{"error":"Forbidden"}"#,
+        r#"{"status":404,"error":"Not Found","path":"/token"}"#,
+    ] {
         let rig = Rig::start();
         let mut call = rig.call(&interactive());
         let prompt = call.prompt().await;

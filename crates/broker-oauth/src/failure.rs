@@ -110,9 +110,11 @@ impl Failure {
                 | "bad_verification_code"
                 | "incorrect_device_code" => PollVerdict::Expired,
                 _ => match response.verdict() {
-                    Verdict::Transient | Verdict::Throttled => PollVerdict::KeepTrying,
+                    // A gateway's word, in JSON as well as in HTML: the code is as good as before.
+                    Verdict::Transient | Verdict::Throttled | Verdict::NotOAuth => PollVerdict::KeepTrying,
                     // What a poll sends is the device code: it is that which is dead.
                     Verdict::GrantDead => PollVerdict::Expired,
+                    Verdict::InteractionRequired if response.is_bare_invalid_grant() => PollVerdict::Expired,
                     verdict => PollVerdict::Ended(verdict),
                 },
             },
@@ -222,6 +224,12 @@ impl ErrorResponse {
             _ if matches!(self.status, 400 | 401) => Verdict::Unknown,
             _ => Verdict::NotOAuth,
         }
+    }
+
+    /// Whether it is Entra's AADSTS70000 and nothing else. A dead refresh token is refused so, with the suberror `bad_token`; so is a scope
+    /// that was never consented to, and the token serves the others on.
+    fn is_bare_invalid_grant(&self) -> bool {
+        self.error == "invalid_grant" && self.suberror.is_none() && self.error_codes == [70_000]
     }
 
     fn passing(&self) -> Verdict {

@@ -50,6 +50,9 @@ const DECISIONS: &[Row] = &[
     ("invalid_grant", Some("bad_token"), &[50_057], InteractionRequired, Ended(InteractionRequired)),
     ("invalid_grant", None, &[50_034], InteractionRequired, Ended(InteractionRequired)),
     ("invalid_grant", None, &[70_000, 50_057], InteractionRequired, Ended(InteractionRequired)),
+    // A scope that was never consented to, where bad_token does not say that it is the token.
+    ("invalid_grant", None, &[70_000], InteractionRequired, Expired),
+    ("invalid_grant", Some("bad_token"), &[70_000], GrantDead, Expired),
     // Policy: no person helps, and nothing is wiped.
     ("invalid_grant", Some("message_only"), &[53_003], Blocked, Ended(Blocked)),
     ("invalid_grant", Some("message_only"), &[53_000], Blocked, Ended(Blocked)),
@@ -65,7 +68,6 @@ const DECISIONS: &[Row] = &[
     ("invalid_grant", None, &[50_132], GrantDead, Expired),
     ("invalid_grant", None, &[50_133], GrantDead, Expired),
     ("invalid_grant", None, &[50_173], GrantDead, Expired),
-    ("invalid_grant", None, &[70_000], GrantDead, Expired),
     ("invalid_grant", None, &[70_008], GrantDead, Expired),
     ("invalid_grant", None, &[530_036], GrantDead, Expired),
     ("invalid_grant", None, &[700_003], GrantDead, Expired),

@@ -162,7 +162,8 @@ impl Dead {
         let (number, suberror, text) = match self {
             Self::Expired => (700_082, Some("bad_token"), "The refresh token has expired due to inactivity."),
             Self::Revoked => (50_173, Some("bad_token"), "The provided grant has expired due to it being revoked."),
-            Self::Spent | Self::WrongClient => (70_000, None, "Provided grant is invalid or malformed."),
+            Self::Spent => (70_000, Some("bad_token"), "Provided grant is invalid or malformed."),
+            Self::WrongClient => (70_000, None, "Provided grant is invalid or malformed."),
             Self::Unknown => (9_002_313, None, "Invalid request. Request is malformed or invalid."),
         };
         (400, "invalid_grant", Some(number), suberror, text.into())

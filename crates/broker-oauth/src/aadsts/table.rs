@@ -131,8 +131,8 @@ table! {
     65_004 "UserDeclinedConsent" Person NotInvolved
         "consent was declined"
         "sign in again and consent, if you mean to: {login}"
-    70_000 "InvalidGrant" Person Dead
-        "the provider does not accept the refresh token any more, or what it was asked for was never granted"
+    70_000 "InvalidGrant" Person Alive
+        "the provider does not accept the refresh token, or what it was asked for was never granted"
         "sign in again: {login}"
     70_008 "ExpiredOrRevokedGrant" Person Dead
         "the sign-in expired or was revoked"
@@ -242,6 +242,9 @@ table! {
     700_084 "" Person Dead
         "the sign-in was made by a web page's client, whose sign-ins end after a day"
         "sign in again: {login}"
+    901_002 "" Scopes Alive
+        "the provider takes no resource here: the scopes name it"
+        "leave resource out, and ask for its scopes, such as https://vault.azure.net/.default"
     7_000_215 "" Secret Alive
         "the client secret of {client_id} is wrong"
         "set the secret again (client_secret_file, or brokerctl client-secret set): its value, not its id"
@@ -257,4 +260,7 @@ table! {
     9_002_332 "" Tenant NotInvolved
         "the application {client_id} is for work and school accounts, and the request was for personal ones"
         "set tenant in the profile to organizations, or to the id or domain of the tenant"
+    9_010_010 "" Scopes Alive
+        "the resource asked for is not the one of the scopes"
+        "leave resource out, and ask for its scopes, such as https://vault.azure.net/.default"
 }
