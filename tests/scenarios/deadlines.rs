@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker_client::TokenRequest;
+use broker_client::{ClientError, SignedOut, TokenRequest};
 use serde_json::Value;
 use support::fake_as::{Endpoint, Fault, Grant};
 use support::rig::{Rig, interactive, never, s, scopes};
@@ -53,6 +53,46 @@ async fn a_sign_out_waits_for_a_refresh_that_is_only_slow() {
     let (said, _) = signed_out(&rig, &id).await;
     assert_eq!(said["revocation"], "revoked", "{said}");
     slow.await.unwrap().unwrap();
+}
+
+/// A refresh whose answer comes nine seconds after a sign-out began, to a store that is inside somebody else's call for so long.
+async fn saving_at_the_cut_off(store_hangs: u64) -> (Rig, tokio::task::JoinHandle<Result<SignedOut, ClientError>>) {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    drop(rig.background(&never()));
+    gate.arrived().await;
+    let client = rig.new_client();
+    let signing_out = rig.spawn(async move { client.sign_out(&id).await });
+    rig.pass(s(8)).await;
+    rig.store.set_hanging(true);
+    let mut before = rig.call(&TokenRequest { profile: Some("other".into()), ..interactive() });
+    drop(rig.spawn(async move { drop(before.next().await) }));
+    rig.pass(s(1)).await;
+    gate.open();
+    rig.pass(s(store_hangs)).await;
+    (rig, signing_out)
+}
+
+/// Cut off there, the token that the provider has rotated to would be lost, and nobody could revoke it.
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_does_not_cut_off_a_refresh_that_is_being_saved() {
+    let (rig, signing_out) = saving_at_the_cut_off(2).await;
+    rig.store.set_hanging(false);
+    let said = serde_json::to_value(signing_out.await.unwrap().unwrap()).unwrap();
+    assert_eq!(said["revocation"], "revoked", "{said}");
+    assert!(rig.fake.families()[0].revoked.is_some(), "the successor was revoked, not the spent one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_stays_signed_in_for_its_store_has_what_the_refresh_brought() {
+    let (rig, signing_out) = saving_at_the_cut_off(20).await;
+    assert_eq!(signing_out.await.unwrap().unwrap_err().code().as_str(), "keyring_locked");
+    rig.store.set_hanging(false);
+    let forced = TokenRequest { force_refresh: true, ..never() };
+    rig.token(&forced).await;
+    assert_eq!(rig.fake.reuse_detected(), 0);
 }
 
 #[tokio::test(start_paused = true)]

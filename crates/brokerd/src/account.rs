@@ -12,6 +12,7 @@ mod keep_alive;
 mod leaving;
 mod lend;
 mod mailbox;
+mod may_hang;
 mod refresh;
 mod refusals;
 mod rejected;
@@ -40,6 +41,7 @@ use self::keep_alive::KeepAlive;
 pub(crate) use self::lend::{Loan, NoLoan};
 pub(crate) use self::mailbox::Mailbox;
 use self::mailbox::Shelf;
+use self::may_hang::MayHang;
 use self::refusals::Refusals;
 use self::rejected::Rejected;
 pub(crate) use self::sign_out::revoke;
@@ -126,7 +128,7 @@ struct Account {
     outdated: bool,
     queue: VecDeque<Job>,
     /// Whether what is in the air waits for the provider.
-    may_hang: bool,
+    may_hang: MayHang,
     /// When a sign-out waits no longer for that.
     cut_at: Option<Instant>,
     /// Whether a refresh was cut off, so that the provider may have a token that nobody here knows.
@@ -158,7 +160,7 @@ pub(crate) fn spawn(broker: &Arc<Broker>, id: AccountId, provider: Option<Arc<Pr
         flying: None,
         outdated: false,
         queue: VecDeque::new(),
-        may_hang: false,
+        may_hang: MayHang::default(),
         cut_at: None,
         cut_off: false,
         not_before: Instant::now(),
@@ -209,7 +211,7 @@ impl Account {
                     }
                     None => open = false,
                 },
-                () = until(self.cut_at), if self.may_hang && self.air.is_some() => self.cut_off(),
+                () = until(self.cut_at), if self.may_hang.is_so() && self.air.is_some() => self.cut_off(),
                 () = again(due.as_ref(), self.not_before, self.store.early, &mut recoveries) => {
                     self.store.early = Instant::now() >= self.not_before;
                     self.queue.extend(due.map(|due| due.job));

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::due::Doubt;
 use super::hold::{self, Hold};
 use super::lend::{self, Loan};
+use super::may_hang::MayHang;
 use super::sign_out::{self, SignOut};
 use super::{Account, Ask, refresh};
 use crate::explain::Refusal;
@@ -127,12 +128,14 @@ impl Account {
             self.seen = hold.seen();
             let (broker, provider) = (Arc::clone(&self.broker), self.provider.clone());
             let id = self.id.clone();
-            self.may_hang = matches!(job, Job::Refresh { .. } | Job::Lend { .. } | Job::Load);
+            let may_hang = MayHang::new(matches!(job, Job::Refresh { .. } | Job::Lend { .. } | Job::Load));
+            self.may_hang = may_hang.clone();
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
                     self.flying = Some((ask.key(), progress.clone()));
                     Box::pin(async move {
-                        let (hold, landing) = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask).await;
+                        let flown = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask, &may_hang).await;
+                        let (hold, landing) = flown;
                         Done { hold, outcome: Outcome::Refreshed { progress, landing } }
                     })
                 }
@@ -154,7 +157,7 @@ impl Account {
                     Done { hold, outcome: Outcome::Lent { reply, loan } }
                 }),
                 Job::Load => Box::pin(async move {
-                    let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold).await;
+                    let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold, &may_hang).await;
                     Done { hold, outcome: Outcome::Loaded(loaded) }
                 }),
                 Job::Save => Box::pin(async move {

@@ -18,6 +18,7 @@ use broker_oauth::token::{IssuedToken, TokenResponse};
 
 use super::Ask;
 use super::hold::{Held, Hold, has_intent, load, save, save_again};
+use super::may_hang::MayHang;
 use crate::broker::Broker;
 use crate::explain::{self, Refusal, Subject};
 use crate::grant::{AccountId, Credential, Grant, Refresh};
@@ -25,13 +26,15 @@ use crate::provider::{Clearance, Fault, Provider};
 
 type Outcome = Result<Arc<IssuedToken>, Refusal>;
 
-/// Brings a token for `ask`. Never cancelled once the refresh token is on its way: the account's task drives it to the end.
+/// Brings a token for `ask`. Not cancelled once the refresh token is on its way, but by a sign-out that has waited long enough
+/// while `may_hang` says that the provider has not answered: the account's task drives it to the end.
 pub(super) async fn fly(
     broker: &Broker,
     provider: Option<&Provider>,
     id: &AccountId,
     hold: Hold,
     ask: &Ask,
+    may_hang: &MayHang,
 ) -> (Hold, Outcome) {
     let Some(provider) = provider else {
         let gone = ErrorBody::new(
@@ -62,7 +65,7 @@ pub(super) async fn fly(
             if let Some(token) = released.clone().filter(serves) {
                 return (Hold::Saved(kept), Ok(token));
             }
-            let (hold, outcome) = fly_with(broker, provider, kept.grant, ask).await;
+            let (hold, outcome) = fly_with(broker, provider, kept.grant, ask, may_hang).await;
             (hold.with_released(released), outcome)
         }
         hold => (hold, Err(Refusal::sign_in("this account is not signed in"))),
@@ -75,6 +78,7 @@ pub(super) async fn recover(
     provider: Option<&Provider>,
     id: &AccountId,
     hold: Hold,
+    may_hang: &MayHang,
 ) -> (Hold, Result<(), Refusal>) {
     let (hold, loaded) = load(broker, id, hold).await;
     if let Err(refusal) = loaded {
@@ -82,7 +86,7 @@ pub(super) async fn recover(
     }
     match (hold, provider) {
         (Hold::Saved(kept), Some(provider)) if has_intent(&kept.grant) => {
-            match fly_with(broker, provider, kept.grant, &Ask::anew(&provider.profile)).await {
+            match fly_with(broker, provider, kept.grant, &Ask::anew(&provider.profile), may_hang).await {
                 (hold, Ok(token)) => (hold.with_released(Some(token)), Ok(())),
                 (hold, Err(refusal)) => (hold, Err(refusal)),
             }
@@ -91,14 +95,20 @@ pub(super) async fn recover(
     }
 }
 
-async fn fly_with(broker: &Broker, provider: &Provider, grant: Grant, ask: &Ask) -> (Hold, Outcome) {
+async fn fly_with(
+    broker: &Broker,
+    provider: &Provider,
+    grant: Grant,
+    ask: &Ask,
+    may_hang: &MayHang,
+) -> (Hold, Outcome) {
     if let Err(refusal) = usable(provider, &grant, ask) {
         return (Hold::Saved(Held::new(grant)), Err(refusal));
     }
     match &grant.credential {
         Credential::Refresh(refresh) => {
             let refresh = refresh.clone();
-            fly_refresh(broker, provider, grant, refresh, ask).await
+            fly_refresh(broker, provider, grant, refresh, ask, may_hang).await
         }
         Credential::LongLived(_) if ask.target != grant.target => {
             let refusal = Refusal::sign_in("the sign-in is for another resource, audience or tenant");
@@ -156,6 +166,7 @@ async fn fly_refresh(
     mut grant: Grant,
     mut refresh: Refresh,
     ask: &Ask,
+    may_hang: &MayHang,
 ) -> (Hold, Outcome) {
     // Before the intent: what will not be sent need not be written.
     let home_id = grant.identity.home_id.clone();
@@ -191,6 +202,8 @@ async fn fly_refresh(
             Err(_) => {}
         }
     }
+    // What comes now is the store's: cut off, it would lose what the provider has rotated to.
+    may_hang.answered();
     match answer {
         // Neither its token nor its refresh token is this account's; the one that was sent is kept.
         Ok(response) if is_somebody_elses(&grant, &response) => {

@@ -19,7 +19,8 @@ use crate::provider::Provider;
 use crate::store::StoreError;
 use crate::vault::VaultError;
 
-/// How long a refresh in the air may keep a sign-out waiting. A provider that answers at all does so in seconds.
+/// How long a refresh in the air may keep a sign-out waiting for the provider's answer, which then is saved all the same. A
+/// provider that answers at all does so in seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// From the request to its answer, less what the store may take at the end.
 pub(super) const LIMIT: Duration = Duration::from_secs(40);
@@ -35,8 +36,11 @@ impl Account {
     }
 
     /// Ends a refresh that hangs before a sign-out. What the provider made of it is not known, as after a crash: the store
-    /// has the token that was sent, and an intent.
+    /// has the token that was sent, and an intent. One that was answered in this very moment is let land.
     pub(super) fn cut_off(&mut self) {
+        if !self.may_hang.is_so() {
+            return;
+        }
         tracing::warn!(account = %self.id, "a refresh that hangs is cut off: the account signs out");
         self.air = None;
         self.hold = Some(Hold::NotLoaded);
