@@ -1,6 +1,7 @@
 //! Refresh tokens that end unused (Keycloak's live half an hour by default), kept alive where the profile wants it.
 
 use broker_client::{AccountState, TokenRequest};
+use secrecy::SecretString;
 use serde_json::json;
 use support::fake_as::{Endpoint, Fault, Grant, Options, Rotation};
 use support::rig::{Rig, never, s};
@@ -305,4 +306,57 @@ async fn a_locked_keyring_is_left_alone_where_nothing_is_kept_alive() {
     let tries = rig.store.operations().len();
     rig.pass(s(DAY)).await;
     assert_eq!(rig.store.operations().len(), tries);
+}
+
+const SECRET: &str = "client-secret-0f8c2b71";
+
+/// Alice is signed in by a client whose secret is in the keyring.
+async fn confidential() -> Rig {
+    let profile = "[profiles.work]\nissuer = \"http://127.0.0.1:7001\"\nclient_id = \"confidential\"\n\
+                   scopes = [\"openid\", \"offline_access\", \"read\"]\nclient_secret = \"keyring\"\nkeep_alive = true\n";
+    let setup = Rig::setup().config(Some(profile)).provider(|options| {
+        options.refresh_token_lifetime = s(HALF_AN_HOUR);
+        options.token_overrides.insert("refresh_expires_in".into(), json!(HALF_AN_HOUR));
+    });
+    let rig = setup.start();
+    set_secret(&rig, SECRET).await;
+    rig.sign_in("alice").await;
+    rig
+}
+
+async fn set_secret(rig: &Rig, secret: &str) {
+    rig.client.set_client_secret("work", &SecretString::from(secret)).await.unwrap();
+}
+
+/// Nobody has refused anything, and nobody says when it is mended.
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_sent_is_tried_again_until_it_can() {
+    let rig = confidential().await;
+    let key = "client-secret:work";
+    let kept = rig.store.raw(key).unwrap();
+    rig.client.remove_client_secret("work").await.unwrap();
+    rig.store.clear_operations();
+    pass_without_a_spin(&rig, 1500).await;
+    assert_eq!(refreshes(&rig), 0);
+    let reads = rig.store.operations().len();
+    assert!((1..=3).contains(&reads), "{reads} looks for the secret in the minutes since it was due");
+    rig.store.set_raw(key, &kept);
+    pass_without_a_spin(&rig, DAY).await;
+    assert!(refreshes(&rig) > 60);
+    rig.token(&never()).await;
+    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_client_secret_begins_it_anew() {
+    let rig = confidential().await;
+    set_secret(&rig, "client-secret-wrong").await;
+    pass_without_a_spin(&rig, 1500).await;
+    assert_eq!(refreshes(&rig), 1, "refused, and not asked again");
+    set_secret(&rig, SECRET).await;
+    rig.pass(s(1)).await;
+    assert_eq!(refreshes(&rig), 2);
+    rig.pass(s(DAY)).await;
+    rig.token(&never()).await;
+    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
 }

@@ -236,7 +236,10 @@ impl Account {
             Command::GiveWay { reply } => self.queue_sign_out(reply, false),
             Command::Describe { reply } => drop(reply.send(self.describe())),
             Command::Load => self.queue.push_back(Job::Load),
-            Command::Forgive => self.refusals.clear(),
+            Command::Forgive => {
+                self.refusals.clear();
+                self.keep_alive = KeepAlive::default();
+            }
             Command::Reconfigure { provider } => {
                 self.provider = provider;
                 self.cache.clear();

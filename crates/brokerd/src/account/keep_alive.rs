@@ -13,6 +13,9 @@ use super::hold::Hold;
 use super::{Account, Ask};
 use crate::explain::{Refusal, Remedy};
 
+/// The pause after an attempt that could not be made at all. As long as a refusal is remembered: it costs the provider nothing.
+const PAUSE: Duration = Duration::from_secs(120);
+
 /// How keeping alive goes.
 #[derive(Default)]
 pub(super) struct KeepAlive {
@@ -20,8 +23,8 @@ pub(super) struct KeepAlive {
     tried: Option<RefreshLife>,
     /// A refresh does not lengthen this one's life: left alone until there is another.
     given_up: Option<RefreshLife>,
-    /// The refresh was refused a moment ago: not tried before that is forgotten.
-    refused_until: Option<Instant>,
+    /// The refresh was refused a moment ago, and is not tried before that is forgotten; or it could not be sent.
+    rests_until: Option<Instant>,
 }
 
 impl Account {
@@ -30,7 +33,7 @@ impl Account {
         let life = self.kept_life()?;
         let nap = life.nap(self.broker.clock.now(), self.spread()).unsigned_abs();
         // After an attempt that failed, in the pace of all that nobody waits for.
-        let again = self.not_before.max(self.keep_alive.refused_until.unwrap_or(self.not_before));
+        let again = self.not_before.max(self.keep_alive.rests_until.unwrap_or(self.not_before));
         Some(if nap.is_zero() { again.saturating_duration_since(Instant::now()) } else { nap })
     }
 
@@ -40,8 +43,8 @@ impl Account {
             return;
         };
         let Some(ask) = self.default_ask() else { return };
-        self.keep_alive.refused_until = self.refusals.until(&ask.key());
-        if self.keep_alive.refused_until.is_some() {
+        self.keep_alive.rests_until = self.refusals.until(&ask.key());
+        if self.keep_alive.rests_until.is_some() {
             return; // nothing would be sent
         }
         tracing::debug!(account = %self.id, "the refresh token is used, so that it does not end");
@@ -49,12 +52,22 @@ impl Account {
         drop(self.join(ask, false));
     }
 
-    /// Takes in how a refresh went. One that worked and left the end where it was, or was refused for good, is not repeated.
+    /// Takes in how a refresh went. One that worked and left the end where it was, or was refused for good, is not repeated. What
+    /// is wrong here alone (no client secret, a file of certificates that is being replaced) may be mended without a word to us.
     pub(super) fn kept_alive(&mut self, flown: Option<&Key>, failure: Option<&Refusal>) {
         let own = flown.is_some() && flown == self.default_ask().map(|ask| ask.key()).as_ref();
-        if own && failure.is_none_or(|refusal| refusal.remedy != Remedy::Time) {
-            let tried = self.keep_alive.tried.take();
-            self.keep_alive.given_up = tried.or(self.keep_alive.given_up);
+        if !own {
+            return;
+        }
+        match failure {
+            Some(Refusal { remedy: Remedy::Time, .. }) => {}
+            Some(Refusal { remedy: Remedy::None, body }) if body.provider.is_none() => {
+                self.keep_alive.rests_until = Some(Instant::now() + PAUSE);
+            }
+            _ => {
+                let tried = self.keep_alive.tried.take();
+                self.keep_alive.given_up = tried.or(self.keep_alive.given_up);
+            }
         }
     }
 
