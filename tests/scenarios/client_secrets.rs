@@ -101,6 +101,36 @@ async fn a_refresh_that_failed_for_its_secret_is_tried_with_the_next_one_at_once
     rig.token(&never()).await;
 }
 
+/// Nor where that is said only when the new one is there already.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_old_secret_that_comes_late_holds_up_no_refresh() {
+    let rig = rig();
+    set(&rig, SECRET).await.unwrap();
+    rig.sign_in("alice").await;
+    set(&rig, "client-secret-wrong").await.unwrap();
+    rig.expire().await;
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    let caller = rig.background(&never());
+    gate.arrived().await;
+    set(&rig, SECRET).await.unwrap();
+    gate.open();
+    assert_eq!(caller.await.unwrap().unwrap_err().code().as_str(), "configuration");
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_old_secret_that_comes_late_holds_up_no_sign_in() {
+    let rig = rig();
+    set(&rig, "client-secret-wrong").await.unwrap();
+    let gate = rig.fake.hold_answer(Endpoint::DeviceAuthorization);
+    let caller = rig.spawn(rig.call(&interactive()).failure());
+    gate.arrived().await;
+    set(&rig, SECRET).await.unwrap();
+    gate.open();
+    assert_eq!(caller.await.unwrap().error.as_str(), "configuration");
+    rig.sign_in("alice").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_locked_keyring_is_told_as_that_and_heals() {
     let mut rig = rig();

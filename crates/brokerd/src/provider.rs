@@ -135,7 +135,7 @@ impl Provider {
         let request = device::authorization_request(&client, &endpoints, parameters, verifier.as_ref())
             .ok_or_else(|| Fault::Misconfigured("the provider has no device authorization endpoint".into()))?;
         let asked = refusals::Request::from(parameters);
-        self.refusals.check(&asked)?;
+        let era = self.refusals.check(&asked)?;
         // Nobody is asked to sign in where the poll could not be sent.
         self.gates.check(&endpoints.token)?;
         let request = self.marked(request, id);
@@ -143,7 +143,7 @@ impl Provider {
         let read = |response: &ProviderResponse| discreet(&request, response, device::authorization_response);
         let mut authorized = settle(pass, self.fetch(&request).await, read, Trouble::of);
         if let Err(Fault::Refused(failure)) = &authorized {
-            self.refusals.remember(asked, failure);
+            self.refusals.remember(asked, failure, era);
         }
         if let Ok(authorization) = &mut authorized {
             authorization.code_verifier = verifier;

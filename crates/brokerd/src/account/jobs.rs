@@ -70,6 +70,8 @@ enum Outcome {
     Refreshed {
         progress: watch::Sender<Progress>,
         landing: Result<Arc<IssuedToken>, Refusal>,
+        /// That of the refusals when it took off.
+        era: u64,
     },
     Adopted {
         token: Arc<IssuedToken>,
@@ -133,10 +135,11 @@ impl Account {
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
                     self.flying = Some((ask.key(), progress.clone()));
+                    let era = self.refusals.era();
                     Box::pin(async move {
                         let flown = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask, &may_hang).await;
                         let (hold, landing) = flown;
-                        Done { hold, outcome: Outcome::Refreshed { progress, landing } }
+                        Done { hold, outcome: Outcome::Refreshed { progress, landing, era } }
                     })
                 }
                 Job::Adopt { grant, token, reply } => Box::pin(async move {
@@ -192,7 +195,7 @@ impl Account {
         let over = hold.is_dead();
         self.hold = Some(hold);
         match done.outcome {
-            Outcome::Refreshed { progress, landing } => {
+            Outcome::Refreshed { progress, landing, era } => {
                 let landing = landing.and_then(|token| rejected.check(over, token));
                 let landing = landing.and_then(|token| {
                     if self.cache.has_rejected(&token) {
@@ -204,7 +207,7 @@ impl Account {
                 self.note(landing.as_ref().err());
                 self.kept_alive(flown.as_ref().map(|(key, _)| key), landing.as_ref().err());
                 if let (Err(refusal), Some((key, _))) = (&landing, flown) {
-                    self.refusals.remember(key, refusal);
+                    self.refusals.remember(key, refusal, era);
                 }
                 let landing = landing.map(|token| self.landed(token));
                 progress.send_replace(Progress::Landed(landing));

@@ -21,7 +21,11 @@ const MOST: usize = 64;
 
 /// The refusals, oldest first.
 #[derive(Default)]
-pub(super) struct Refusals(VecDeque<Refused>);
+pub(super) struct Refusals {
+    kept: VecDeque<Refused>,
+    /// How often they were forgotten: a refusal of what was asked before is not remembered after.
+    era: u64,
+}
 
 struct Refused {
     key: Key,
@@ -47,13 +51,13 @@ impl Refusals {
 
     fn find(&self, key: &Key) -> Option<&Refused> {
         let now = Instant::now();
-        self.0.iter().find(|refused| refused.key == *key && refused.until > now)
+        self.kept.iter().find(|refused| refused.key == *key && refused.until > now)
     }
 
     /// Remembers what the provider said in OAuth's words. What only we say costs it nothing, and when nothing of it was
-    /// understood, its gate knows.
-    pub(super) fn remember(&mut self, key: Key, refusal: &Refusal) {
-        let Some(provider) = &refusal.body.provider else { return };
+    /// understood, its gate knows. `era` is that in which it was asked.
+    pub(super) fn remember(&mut self, key: Key, refusal: &Refusal, era: u64) {
+        let Some(provider) = refusal.body.provider.as_ref().filter(|_| era == self.era) else { return };
         let pause = match (refusal.remedy, refusal.body.retry_after) {
             (Remedy::SignIn | Remedy::SignInOnce | Remedy::None, _) => REMEMBERED,
             (Remedy::Time, Some(seconds)) if backoff::is_loop(&provider.error_codes) => Duration::from_secs(seconds),
@@ -61,16 +65,22 @@ impl Refusals {
             (Remedy::Time, Some(_)) => return,
             (Remedy::Time, None) => BRIEFLY,
         };
-        self.0.retain(|refused| refused.key != key && refused.until > Instant::now());
-        while self.0.len() >= MOST {
-            self.0.pop_front();
+        self.kept.retain(|refused| refused.key != key && refused.until > Instant::now());
+        while self.kept.len() >= MOST {
+            self.kept.pop_front();
         }
-        self.0.push_back(Refused { key, refusal: refusal.clone(), until: Instant::now() + pause });
+        self.kept.push_back(Refused { key, refusal: refusal.clone(), until: Instant::now() + pause });
     }
 
-    /// Forgets them all.
+    /// What is asked now is asked in this era.
+    pub(super) fn era(&self) -> u64 {
+        self.era
+    }
+
+    /// Forgets them all, also one that is still on its way.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.era += 1;
+        self.kept.clear();
     }
 }
 
@@ -109,7 +119,7 @@ mod tests {
             [(Remedy::SignIn, 120), (Remedy::SignInOnce, 120), (Remedy::None, 120), (Remedy::Time, 30)]
         {
             let mut refusals = Refusals::default();
-            refusals.remember(key("a"), &said(ErrorCode::Blocked, remedy));
+            refusals.remember(key("a"), &said(ErrorCode::Blocked, remedy), 0);
             tokio::time::advance(Duration::from_secs(seconds - 1)).await;
             assert!(refusals.get(&key("a")).is_some() && refusals.get(&key("b")).is_none(), "{remedy:?}");
             tokio::time::advance(Duration::from_secs(1)).await;
@@ -122,10 +132,10 @@ mod tests {
         let mut refusals = Refusals::default();
         let mut refusal = said(ErrorCode::Throttled, Remedy::Time);
         refusal.body.retry_after = Some(60);
-        refusals.remember(key("a"), &refusal);
+        refusals.remember(key("a"), &refusal, 0);
         assert!(refusals.get(&key("a")).is_none(), "a throttle for all is the gate's");
         refusal.body.provider.as_mut().unwrap().error_codes = vec![50_196];
-        refusals.remember(key("a"), &refusal);
+        refusals.remember(key("a"), &refusal, 0);
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(refusals.get(&key("a")).unwrap().body.retry_after, Some(40));
     }
@@ -133,12 +143,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_we_say_ourselves_is_not_kept_and_the_number_is_bounded() {
         let mut refusals = Refusals::default();
-        refusals.remember(key("a"), &Refusal::sign_in("not signed in"));
-        assert!(refusals.0.is_empty());
+        refusals.remember(key("a"), &Refusal::sign_in("not signed in"), 0);
+        assert!(refusals.kept.is_empty());
         for number in 0..100 {
-            refusals.remember(key(&number.to_string()), &said(ErrorCode::Blocked, Remedy::None));
+            refusals.remember(key(&number.to_string()), &said(ErrorCode::Blocked, Remedy::None), 0);
         }
-        assert_eq!(refusals.0.len(), MOST);
+        assert_eq!(refusals.kept.len(), MOST);
         assert!(refusals.get(&key("99")).is_some() && refusals.get(&key("35")).is_none());
     }
 }

@@ -21,7 +21,15 @@ const MOST: usize = 16;
 
 /// The refusals of one profile. A reload that changes the profile makes a new provider, without them.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<VecDeque<Refused>>);
+pub(super) struct Refusals(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Oldest first.
+    kept: VecDeque<Refused>,
+    /// How often they were forgotten: a refusal of what was asked before is not remembered after.
+    era: u64,
+}
 
 struct Refused {
     request: Request,
@@ -52,34 +60,39 @@ impl From<AuthorizationParameters<'_>> for Request {
 }
 
 impl Refusals {
-    /// The refusal that is remembered for such a request, if there is one.
-    pub(super) fn check(&self, request: &Request) -> Result<(), Fault> {
-        let mut refusals = self.refusals();
-        refusals.retain(|refused| refused.until > Instant::now());
-        match refusals.iter().find(|refused| refused.request == *request) {
+    /// The refusal that is remembered for such a request, or else the era in which it is asked.
+    pub(super) fn check(&self, request: &Request) -> Result<u64, Fault> {
+        let mut state = self.state();
+        state.kept.retain(|refused| refused.until > Instant::now());
+        match state.kept.iter().find(|refused| refused.request == *request) {
             Some(refused) => Err(refused.failure.clone().into()),
-            None => Ok(()),
+            None => Ok(state.era),
         }
     }
 
-    /// Remembers a refusal in OAuth's words. Those that time heals are not told to this.
-    pub(super) fn remember(&self, request: Request, failure: &Failure) {
+    /// Remembers a refusal in OAuth's words of what was asked in this era. Those that time heals are not told to this.
+    pub(super) fn remember(&self, request: Request, failure: &Failure, era: u64) {
         if !matches!(failure, Failure::OAuth(_)) {
             return;
         }
-        let mut refusals = self.refusals();
-        while refusals.len() >= MOST {
-            refusals.pop_front();
+        let mut state = self.state();
+        if state.era != era {
+            return;
         }
-        refusals.push_back(Refused { request, failure: failure.clone(), until: Instant::now() + REMEMBERED });
+        while state.kept.len() >= MOST {
+            state.kept.pop_front();
+        }
+        state.kept.push_back(Refused { request, failure: failure.clone(), until: Instant::now() + REMEMBERED });
     }
 
     /// The client proves itself in another way from here on.
     pub(super) fn forget(&self) {
-        self.refusals().clear();
+        let mut state = self.state();
+        state.era += 1;
+        state.kept.clear();
     }
 
-    fn refusals(&self) -> MutexGuard<'_, VecDeque<Refused>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
