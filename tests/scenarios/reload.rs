@@ -1,7 +1,7 @@
 //! The configuration read again, and one that is not right.
 
 use broker_client::{AccountState, TokenRequest};
-use support::fake_as::{Client, Grant};
+use support::fake_as::{Client, Fault, Grant};
 use support::rig::{Rig, exposed, interactive, never, s};
 
 fn other() -> TokenRequest {
@@ -70,6 +70,24 @@ async fn a_token_of_the_old_profile_in_the_air_is_not_served_under_the_new_one()
     caller.await.unwrap().unwrap();
     assert_eq!(late.await.unwrap().unwrap_err().code().as_str(), "interaction_required");
     assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required");
+}
+
+/// Nobody joins it any more, and whoever has is told why it ends.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_of_the_old_profile_that_a_sign_out_cuts_off_tells_who_waits() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    rig.fake.script(Grant::RefreshToken, Fault::Hang);
+    let caller = rig.background(&never());
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    rig.write_config(&config.replacen(r#""read", "write"]"#, "\"read\", \"write\"]\naudience = \"urn:api\"", 1));
+    assert_eq!(rig.client.reload().await.unwrap().changed, ["work"]);
+    rig.client.sign_out(&id).await.unwrap();
+    let told = caller.await.unwrap().unwrap_err().to_body();
+    assert_eq!(told.error.as_str(), "interaction_required");
+    assert!(told.error_description.contains("signed out"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -122,8 +122,8 @@ struct Account {
     /// Where callers see what is in it.
     shelf: Shelf,
     air: Option<BoxFuture<'static, Done>>,
-    /// What the refresh in the air will bring, so that others can join.
-    flying: Option<(Key, watch::Sender<Progress>)>,
+    /// Who waits for the refresh in the air, and what it will bring, so that others can join; `None`: they cannot any more.
+    flying: Option<(Option<Key>, watch::Sender<Progress>)>,
     /// Whether the flight in the air took off under a profile that has changed since: its token is kept for nobody.
     outdated: bool,
     queue: VecDeque<Job>,
@@ -245,7 +245,9 @@ impl Account {
                 self.cache.clear();
                 self.keep_alive = KeepAlive::default();
                 self.refusals.clear();
-                self.flying = None;
+                if let Some((key, _)) = &mut self.flying {
+                    *key = None;
+                }
                 self.outdated = self.air.is_some();
             }
         }

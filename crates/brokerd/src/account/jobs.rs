@@ -101,7 +101,7 @@ impl Account {
             return landed(Err(refusal));
         }
         if let Some((flying, progress)) = &self.flying
-            && *flying == key
+            && flying.as_ref() == Some(&key)
         {
             return progress.subscribe();
         }
@@ -134,7 +134,7 @@ impl Account {
             self.may_hang = may_hang.clone();
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
-                    self.flying = Some((ask.key(), progress.clone()));
+                    self.flying = Some((Some(ask.key()), progress.clone()));
                     let era = self.refusals.era();
                     Box::pin(async move {
                         let flown = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask, &may_hang).await;
@@ -179,7 +179,7 @@ impl Account {
     pub(super) fn land(&mut self, done: Done) {
         self.shelf.hide();
         self.air = None;
-        let flown = self.flying.take();
+        let flown = self.flying.take().and_then(|(key, _)| key);
         let outdated = std::mem::take(&mut self.outdated) || self.is_foreign(&done.hold);
         let before = self.seen.state;
         let rejected = std::mem::take(&mut self.rejected);
@@ -205,8 +205,8 @@ impl Account {
                     Ok(token)
                 });
                 self.note(landing.as_ref().err());
-                self.kept_alive(flown.as_ref().map(|(key, _)| key), landing.as_ref().err());
-                if let (Err(refusal), Some((key, _))) = (&landing, flown) {
+                self.kept_alive(flown.as_ref(), landing.as_ref().err());
+                if let (Err(refusal), Some(key)) = (&landing, flown) {
                     self.refusals.remember(key, refusal, era);
                 }
                 let landing = landing.map(|token| self.landed(token));
