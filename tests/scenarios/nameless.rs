@@ -83,6 +83,35 @@ async fn the_account_without_a_name_goes_when_the_store_lets_it() {
     assert_eq!(rig.account().await.id, named);
 }
 
+/// While it cannot go yet, somebody whom the provider does not name signs in: that is a newer consent, also while it is not saved.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_meanwhile_does_not_go_with_the_account_without_a_name() {
+    let mut rig = github();
+    silence(&rig);
+    let token = rig.sign_in("alice").await;
+    let nameless = rig.account().await.id;
+    rig.fake.clear();
+    let (mut naming, mut another) = (rig.call(&rejecting(&token)), rig.login(&interactive()));
+    let (naming_code, another_code) = (naming.prompt().await.user_code, another.prompt().await.user_code);
+    assert_ne!(naming_code, another_code);
+    rig.store.fail_after(Some(1)); // the named one's grant, and nothing after it
+    rig.fake.approve(&naming_code, "alice");
+    let named = naming.token().await.account.id;
+    silence(&rig);
+    rig.fake.approve(&another_code, "alice");
+    assert_eq!(another.failure().await.error.as_str(), "keyring_unavailable");
+
+    rig.store.fail_after(None);
+    rig.client.doctor().await.unwrap();
+    rig.pass(s(1)).await;
+    rig.restart().await;
+    let accounts = rig.client.accounts().await.unwrap().accounts;
+    let mut ids: Vec<_> = accounts.into_iter().map(|account| account.id).collect();
+    ids.sort_unstable_by_key(|id| *id != named);
+    assert_eq!(ids, [named, nameless]);
+    assert_eq!(rig.store.raw_keys().len(), 2);
+}
+
 /// `openid` is added to the profile's scopes after the first sign-in.
 #[tokio::test(start_paused = true)]
 async fn a_profile_that_asks_for_a_name_later_gets_it_with_one_sign_in() {

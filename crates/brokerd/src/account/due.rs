@@ -53,6 +53,15 @@ impl Account {
         };
         Some(Due { job, by_itself })
     }
+
+    /// A sign-in came. Saved, it settles what became of a deletion before it; unsaved, it is no less what the user has consented
+    /// to since, and does not give way.
+    pub(super) fn adopted(&mut self, saved: bool) {
+        let is_newer = matches!(self.hold, Some(Hold::Unsaved { .. })) && self.store.doubt == Some(Doubt::GiveWay);
+        if saved || is_newer {
+            self.store.doubt = None;
+        }
+    }
 }
 
 /// Ends when the store may be asked: after the pause, or because it has just answered somebody; with `early`, before the pause is over too.

@@ -213,9 +213,7 @@ impl Account {
                 progress.send_replace(Progress::Landed(landing));
             }
             Outcome::Adopted { token, reply, saved } => {
-                if saved.is_ok() {
-                    self.store.doubt = None;
-                }
+                self.adopted(saved.is_ok());
                 self.note(saved.as_ref().err());
                 self.refusals.clear();
                 drop(reply.send(saved.map(|()| self.landed(token))));
