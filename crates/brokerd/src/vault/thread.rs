@@ -56,7 +56,7 @@ impl Thread {
         let (jobs, queue) = mpsc::channel();
         let (stuck, _) = watch::channel(false);
         let progress = Arc::new(Progress { running: Mutex::default(), stuck });
-        let owner = Owner { board, open, store: None, progress: Arc::clone(&progress) };
+        let mut owner = Owner { board, open, store: None, used: Instant::now(), progress: Arc::clone(&progress) };
         // Dropping the handle detaches the thread: a call that never returns must not hold up the exit.
         drop(std::thread::Builder::new().name("vault".to_owned()).spawn(move || owner.run(&queue))?);
         Ok(Self { jobs, progress })
@@ -177,25 +177,36 @@ struct Owner {
     board: Arc<Board>,
     open: Opener,
     store: Option<Box<dyn SecretStore>>,
+    /// When the store was last reached, by a job or a touch. A pulse reaches the thread and not the store.
+    used: Instant,
     progress: Arc<Progress>,
 }
 
 impl Owner {
-    fn run(mut self, queue: &mpsc::Receiver<Queued>) {
+    fn run(&mut self, queue: &mpsc::Receiver<Queued>) {
         loop {
-            let touch_every = self.store.as_deref().and_then(SecretStore::touch_every);
-            let next = match touch_every {
-                Some(every) => queue.recv_timeout(every),
+            let next = match self.touch_in() {
+                Some(left) => queue.recv_timeout(left),
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match next {
                 Ok(Queued::Job { id, job, reply }) => self.serve(id, &job, reply),
                 // Whoever asked may be gone.
                 Ok(Queued::Pulse(reply)) => drop(reply.send(())),
-                Err(RecvTimeoutError::Timeout) => self.touch(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            // After any message: pulses may come so often that the wait for the next one never ends by itself.
+            if self.touch_in().is_some_and(|left| left.is_zero()) {
+                self.touch();
+            }
         }
+    }
+
+    /// How long until the store is to be touched; `None` where nothing expires.
+    fn touch_in(&self) -> Option<Duration> {
+        let every = self.store.as_deref().and_then(SecretStore::touch_every)?;
+        Some(every.saturating_sub(self.used.elapsed()))
     }
 
     fn serve(&mut self, id: u64, job: &Job, reply: oneshot::Sender<Result<Answer, VaultError>>) {
@@ -207,12 +218,14 @@ impl Owner {
         drop(reply.send(result.map_err(VaultError::from)));
     }
 
-    /// Every job of a kernel keyring resets its three days; this is for when there are none.
+    /// Every job that reaches a kernel keyring resets its three days; this is for when there are none.
     fn touch(&mut self) {
         let result = self.guarded(0, |owner| match &mut owner.store {
             Some(store) => store.touch(),
             None => Ok(()),
         });
+        // Also after a failure, or the thread would do nothing else.
+        self.used = Instant::now();
         if let Err(error) = result {
             tracing::warn!(error = error.chain(), "the store's expiry could not be put off");
         }
@@ -228,9 +241,14 @@ impl Owner {
             };
             let Opened { store, why } = (self.open)(given)?;
             self.board.opened(&*store, &why);
+            self.used = Instant::now();
             self.store.insert(store)
         };
-        work::run(&mut **store, job)
+        let answer = work::run(&mut **store, job)?;
+        if work::reached_store(job, &answer) {
+            self.used = Instant::now();
+        }
+        Ok(answer)
     }
 
     /// Runs a call so that its progress shows and its panic, a library's, costs the store and not the thread.

@@ -41,6 +41,16 @@ pub(super) fn run(store: &mut dyn SecretStore, job: &Job) -> Result<Answer, Stor
     }
 }
 
+/// Whether a job that got this answer asked the store anything, so that the store knows itself in use.
+pub(super) fn reached_store(job: &Job, answer: &Answer) -> bool {
+    match job {
+        Job::Open | Job::Unlock { .. } => false,
+        // A store that cannot search says so without looking.
+        Job::List => matches!(answer, Answer::Keys(Some(_))),
+        Job::Check | Job::Delete(_) | Job::Get(_) | Job::Put(..) => true,
+    }
+}
+
 /// Reads a record, and once more over a new connection if it is not what was written: a bad session of KWallet garbles what it
 /// carries, not what is stored.
 fn read(store: &mut dyn SecretStore, key: &str) -> Result<Option<Zeroizing<String>>, StoreError> {

@@ -130,8 +130,8 @@ async fn a_store_that_does_not_open_is_tried_again() {
     assert_eq!(attempts.load(Ordering::Relaxed), 3);
 }
 
-/// A store that wants to be touched, and tells when it was.
-struct Fading(MemoryStore, mpsc::Sender<()>);
+/// A store that wants to be touched so often, and tells when it was.
+struct Fading(MemoryStore, Duration, mpsc::Sender<()>);
 
 impl SecretStore for Fading {
     fn kind(&self) -> StoreKind {
@@ -159,12 +159,12 @@ impl SecretStore for Fading {
     }
 
     fn touch_every(&self) -> Option<Duration> {
-        Some(Duration::from_millis(1))
+        Some(self.1)
     }
 
     fn touch(&mut self) -> Result<(), StoreError> {
         // Nobody listens any more when the test ends.
-        let _ = self.1.send(());
+        let _ = self.2.send(());
         Ok(())
     }
 }
@@ -173,7 +173,8 @@ impl SecretStore for Fading {
 async fn an_idle_store_that_fades_is_touched_and_the_thread_ends_with_its_handles() {
     let (sender, touches) = mpsc::channel();
     let vault = Vault::spawn_with(StoreKind::Kernel, move || {
-        Ok(Opened { store: Box::new(Fading(MemoryStore::new(), sender.clone())), why: String::new() })
+        let store = Fading(MemoryStore::new(), Duration::from_millis(1), sender.clone());
+        Ok(Opened { store: Box::new(store), why: String::new() })
     })
     .unwrap();
     vault.open().await.unwrap();
@@ -182,6 +183,48 @@ async fn an_idle_store_that_fades_is_touched_and_the_thread_ends_with_its_handle
     drop(vault);
     // Until the thread has dropped the store and its opener, and with them the senders.
     while touches.recv().is_ok() {}
+}
+
+/// What the thread does on its way round for one message, in the test's own thread and under its clock.
+fn come_round(owner: &mut Owner, message: Queued) {
+    let (jobs, queue) = mpsc::channel();
+    jobs.send(message).unwrap();
+    drop(jobs);
+    owner.run(&queue);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pulses_do_not_put_a_touch_off_and_a_job_that_reaches_the_store_does() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (sender, touches) = mpsc::channel();
+    let mut owner = Owner {
+        board: Arc::new(Board::new(StoreKind::Kernel)),
+        open: Box::new(|_| Err(StoreError::unavailable("it is open"))),
+        store: Some(Box::new(Fading(MemoryStore::new(), HOUR, sender))),
+        used: Instant::now(),
+        progress: Arc::new(Progress { running: Mutex::default(), stuck: watch::channel(false).0 }),
+    };
+    let rounds = [
+        (None, 0),
+        (None, 1),
+        (None, 0),
+        (None, 1),
+        (Some(Job::Get("a".to_owned())), 0),
+        (None, 0),
+        (None, 1),
+        // Neither asks this store for anything.
+        (Some(Job::Open), 0),
+        (Some(Job::List), 1),
+    ];
+    for (round, (job, expected)) in rounds.into_iter().enumerate() {
+        tokio::time::advance(HOUR / 2).await;
+        let (reply, _answer) = oneshot::channel();
+        match job {
+            Some(job) => come_round(&mut owner, Queued::Job { id: 1, job, reply }),
+            None => come_round(&mut owner, Queued::Pulse(oneshot::channel().0)),
+        }
+        assert_eq!(touches.try_iter().count(), expected, "round {round}");
+    }
 }
 
 fn thread_of(vault: &Vault) -> &Thread {
