@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::Value;
+use support::fake_as::Grant;
 use support::processes::{Daemon, Output, binaries};
 
 use crate::stage::{PATIENCE, Stage, prompted};
@@ -108,6 +109,23 @@ async fn no_token_grants_more_than_its_scopes() {
         let output = restricted.run(more).await;
         assert_eq!((output.code, output.stdout.as_str()), (Some(7), ""), "{more}: {output:?}");
     }
+}
+
+/// The provider gives what it likes, and is not asked for it by each caller.
+#[tokio::test]
+async fn a_provider_that_does_not_narrow_is_asked_once() {
+    let restricted = Restricted::new("scopes = [\"openid\", \"read\"]").await;
+    let server = &restricted.stage.server;
+    let mut asked = restricted.stage.spawn("get-token work -s openid -s offline_access -s read -s write");
+    let code = prompted(&mut asked).await;
+    server.approve(&code, "alice");
+    assert_eq!(asked.finish().await.code, Some(0));
+    server.reconfigure(|options| drop(options.token_overrides.insert("scope".into(), "openid read write".into())));
+    for _ in 0..3 {
+        let output = restricted.run("get-token").await;
+        assert!(output.code == Some(7) && output.stderr.contains("more than this socket is for"), "{output:?}");
+    }
+    assert_eq!(server.count(Grant::RefreshToken), 1);
 }
 
 #[tokio::test]

@@ -267,6 +267,9 @@ async fn a_refresh_does_not_switch_the_account() {
             assert_eq!(refused.error.as_str(), outcome, "{what}: {refused:?}");
             assert!(refused.error_description.contains("another user"), "{what}: {refused:?}");
             assert!(rig.log().contains("somebody else; it is not used"), "{what}");
+            let asked = rig.fake.count(Grant::RefreshToken);
+            assert_eq!(rig.refused(&forced()).await.retry_after, Some(30), "{what}");
+            assert_eq!(rig.fake.count(Grant::RefreshToken), asked, "{what}: the next one would cost it as much");
         }
         kept(&rig, what).await;
         assert_eq!(rig.account().await.id, id, "{what}");

@@ -148,7 +148,9 @@ async fn a_rejected_token_is_served_to_nobody_though_the_provider_hands_it_out_a
         assert_eq!(refused.error.as_str(), "interaction_required");
         assert!(refused.error_description.contains("that a resource has refused"), "{refused:?}");
     }
+    assert_eq!(rig.fake.count(Grant::RefreshToken), 1, "the next one would cost it as much");
     rig.fake.clear();
+    rig.pass(s(121)).await;
     assert_ne!(exposed(&rig.token(&never()).await), exposed(&old));
 }
 

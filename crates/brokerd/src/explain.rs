@@ -6,6 +6,7 @@
 mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
 use broker_oauth::aadsts::{self, About};
@@ -28,6 +29,8 @@ pub(crate) struct Refusal {
     pub body: ErrorBody,
     /// What could help.
     pub remedy: Remedy,
+    /// The provider did not refuse, but what it gave cannot be used: the next request would cost it as much.
+    pub unusable: bool,
 }
 
 /// What could help.
@@ -54,7 +57,7 @@ impl Refusal {
     /// A person must sign in.
     pub(crate) fn sign_in(description: impl Into<String>) -> Self {
         let body = ErrorBody::new(ErrorCode::InteractionRequired, description).with_hint(SIGN_IN);
-        Self { body, remedy: Remedy::SignIn }
+        Self { body, remedy: Remedy::SignIn, unusable: false }
     }
 
     /// The grant is dead.
@@ -79,26 +82,30 @@ impl Refusal {
     pub(crate) fn shutting_down() -> Self {
         let body =
             ErrorBody::new(ErrorCode::ShuttingDown, "brokerd is shutting down").with_hint("ask again in a moment");
-        Self { body, remedy: Remedy::None }
+        Self { body, remedy: Remedy::None, unusable: false }
     }
 
     /// A task of ours ended without an answer.
     pub(crate) fn internal() -> Self {
         let body = ErrorBody::new(ErrorCode::Internal, "brokerd failed; its log has the cause");
-        Self { body: body.with_hint("ask again; if it stays so, restart brokerd"), remedy: Remedy::None }
+        Self {
+            body: body.with_hint("ask again; if it stays so, restart brokerd"),
+            remedy: Remedy::None,
+            unusable: false,
+        }
     }
 }
 
 impl From<ErrorBody> for Refusal {
     fn from(body: ErrorBody) -> Self {
-        Self { body, remedy: Remedy::None }
+        Self { body, remedy: Remedy::None, unusable: false }
     }
 }
 
 /// A keyring that is locked or away opens again: a token at hand serves meanwhile.
 impl From<VaultError> for Refusal {
     fn from(error: VaultError) -> Self {
-        Self { body: error.body(), remedy: Remedy::Time }
+        Self { body: error.body(), remedy: Remedy::Time, unusable: false }
     }
 }
 
@@ -153,6 +160,7 @@ pub(crate) fn fault<'s>(fault: &Fault, subject: impl Into<Subject<'s>>) -> Refus
             )
             .with_hint(why.hint()),
             remedy: Remedy::Time,
+            unusable: false,
         },
         Fault::Away { cause, trouble, retry_after } => away(cause, *trouble, *retry_after, subject),
         Fault::Misconfigured(why) => Refusal::from(
@@ -163,7 +171,7 @@ pub(crate) fn fault<'s>(fault: &Fault, subject: impl Into<Subject<'s>>) -> Refus
             ErrorBody::new(ErrorCode::Configuration, format!("profile {name}: {fault}"))
                 .with_hint(format!("run: brokerctl client-secret set {name}")),
         ),
-        Fault::Keyring(body) => Refusal { body: ErrorBody::clone(body), remedy: Remedy::Time },
+        Fault::Keyring(body) => Refusal { body: ErrorBody::clone(body), remedy: Remedy::Time, unusable: false },
         Fault::Refused(failure) => refused(failure, &subject),
     }
 }
@@ -175,7 +183,7 @@ fn away(cause: &Fault, trouble: Trouble, retry_after: u64, subject: Subject<'_>)
         body = ErrorBody { provider: body.provider, ..throttled(subject.profile, Some(retry_after)) };
     }
     body.retry_after = Some(retry_after);
-    Refusal { body, remedy: Remedy::Time }
+    Refusal { body, remedy: Remedy::Time, unusable: false }
 }
 
 fn refused(failure: &Failure, subject: &Subject<'_>) -> Refusal {
@@ -203,7 +211,7 @@ fn refused(failure: &Failure, subject: &Subject<'_>) -> Refusal {
             remedy = Remedy::SignInOnce;
         }
     }
-    Refusal { body, remedy }
+    Refusal { body, remedy, unusable: false }
 }
 
 fn code(verdict: Verdict) -> ErrorCode {
@@ -236,7 +244,7 @@ fn unknown(failure: &Failure, subject: &Subject<'_>) -> ErrorBody {
 pub(crate) fn sign_in_again(refusal: Refusal) -> Refusal {
     let mut body = ErrorBody::new(ErrorCode::InteractionRequired, refusal.body.error_description).with_hint(SIGN_IN);
     body.provider = refusal.body.provider;
-    Refusal { body, remedy: Remedy::SignIn }
+    Refusal { body, remedy: Remedy::SignIn, unusable: false }
 }
 
 fn not_oauth(failure: &Failure, profile: &Profile) -> ErrorBody {
@@ -284,13 +292,17 @@ pub(crate) fn declined(subject: &Subject<'_>, said: &Failure) -> Refusal {
     body.into()
 }
 
+/// A provider that has given out another user's token is not asked for so long.
+const SOMEBODY_ELSE: Duration = Duration::from_secs(30);
+
 /// A refresh was answered with the token of another user.
 pub(crate) fn somebody_else(profile: &Profile) -> Refusal {
     let what = format!("profile {}: the provider answered a refresh with the token of another user", profile.name);
-    let body = ErrorBody::new(ErrorCode::ProviderError, what).with_hint(
+    let mut body = ErrorBody::new(ErrorCode::ProviderError, what).with_hint(
         "nothing of it was used, and the sign-in is kept; if it stays so, sign out and in again, and tell the provider",
     );
-    Refusal { body, remedy: Remedy::Time }
+    body.retry_after = Some(SOMEBODY_ELSE.as_secs());
+    Refusal { body, remedy: Remedy::Time, unusable: true }
 }
 
 fn provider_error(response: &ErrorResponse) -> ProviderError {

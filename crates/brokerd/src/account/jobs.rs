@@ -200,7 +200,7 @@ impl Account {
                 let landing = landing.and_then(|token| {
                     if self.cache.has_rejected(&token) {
                         let again = "the provider gives out the token again that a resource has refused";
-                        return Err(Refusal::sign_in(again));
+                        return Err(Refusal { unusable: true, ..Refusal::sign_in(again) });
                     }
                     Ok(token)
                 });

@@ -61,7 +61,7 @@ impl Account {
         }
         match failure {
             Some(Refusal { remedy: Remedy::Time, .. }) => {}
-            Some(Refusal { remedy: Remedy::None, body }) if body.provider.is_none() => {
+            Some(Refusal { remedy: Remedy::None, body, .. }) if body.provider.is_none() => {
                 self.keep_alive.rests_until = Some(Instant::now() + PAUSE);
             }
             _ => {

@@ -54,13 +54,17 @@ impl Refusals {
         self.kept.iter().find(|refused| refused.key == *key && refused.until > now)
     }
 
-    /// Remembers what the provider said in OAuth's words. What only we say costs it nothing, and when nothing of it was
-    /// understood, its gate knows. `era` is that in which it was asked.
+    /// Remembers what the provider said in OAuth's words, and that what it gave cannot be used. What else we say costs it nothing, and when
+    /// nothing of it was understood, its gate knows. `era` is that in which it was asked.
     pub(super) fn remember(&mut self, key: Key, refusal: &Refusal, era: u64) {
-        let Some(provider) = refusal.body.provider.as_ref().filter(|_| era == self.era) else { return };
+        let provider = refusal.body.provider.as_ref();
+        if era != self.era || provider.is_none() && !refusal.unusable {
+            return;
+        }
+        let is_loop = provider.is_some_and(|said| backoff::is_loop(&said.error_codes));
         let pause = match (refusal.remedy, refusal.body.retry_after) {
             (Remedy::SignIn | Remedy::SignInOnce | Remedy::None, _) => REMEMBERED,
-            (Remedy::Time, Some(seconds)) if backoff::is_loop(&provider.error_codes) => Duration::from_secs(seconds),
+            (Remedy::Time, Some(seconds)) if is_loop || refusal.unusable => Duration::from_secs(seconds),
             // The provider is not well, for everybody: that is the gate's.
             (Remedy::Time, Some(_)) => return,
             (Remedy::Time, None) => BRIEFLY,
@@ -110,7 +114,7 @@ mod tests {
     fn said(code: ErrorCode, remedy: Remedy) -> Refusal {
         let mut body = ErrorBody::new(code, "no");
         body.provider = Some(Box::new(ProviderError { error: Some("no".into()), ..ProviderError::default() }));
-        Refusal { body, remedy }
+        Refusal { body, remedy, unusable: false }
     }
 
     #[tokio::test(start_paused = true)]
