@@ -106,3 +106,75 @@ fn what_stands_in_a_value_stays_in_it() {
     assert_eq!(read["profiles"]["p"]["extra_parameters"]["a b"].as_str(), Some("c"));
     assert!(!read.contains_key("store"));
 }
+
+#[test]
+fn what_stands_above_the_default_outlives_it() {
+    let profile = "[profiles.work]\nclient_id = \"1\"\n";
+    // What the file begins with, what follows the default, and what is left.
+    let cases = [
+        ("# head\n\n# mine\n", "\n[store]\n\n", "# head\n\n[store]\n"),
+        ("# head\n  \n  # mine\n  ", "[store]\n", "# head\n\n[store]\n"),
+        ("# head\n\n", "# keys\nprompt.webhook = \"x\"\n\n", "# head\n\n# keys\nprompt.webhook = \"x\"\n"),
+        ("# head\n\n", "hosts = []\n", "# head\n\nhosts = []\n"),
+        ("# head\n\n", "[[sockets]]\n", "# head\n\n[[sockets]]\n"),
+        ("# head\n\n# mine\n", "", "# head\n"),
+        ("# head\n\n", "\n# work\n", "# head\n"),
+        ("# the head, as nothing is above it\n", "hosts = []\n", "# the head, as nothing is above it\n\nhosts = []\n"),
+        ("hosts = []\n# mine\n", "[store]\n", "hosts = []\n[store]\n"),
+    ];
+    for (head, next, left) in cases {
+        let text = format!("{head}default_profile = \"work\"\n{next}{profile}");
+        assert_eq!(remove(&text, "work").unwrap().text, left, "{text}");
+    }
+    assert!(remove(FILE, "work").unwrap().text.starts_with("# mine\n\n[store]\n"));
+}
+
+#[test]
+fn what_stands_above_a_profile_outlives_it() {
+    let cases = [
+        (
+            "[store]\n\n# a\n\n# own\n[profiles.work]\n[[sockets]]\n[hosts]\n",
+            "[store]\n\n# a\n\n[[sockets]]\n[hosts]\n",
+        ),
+        ("# a\n\nprofiles.work.issuer = \"i\"\nprofiles.work.client_id = \"1\"\nhosts = []\n", "# a\n\nhosts = []\n"),
+        ("# a\n\nprofiles.work = {}\n# b\n[store]\n", "# a\n\n# b\n[store]\n"),
+        ("# a\n\nprofiles.work = {}\n# b\nprofiles.x = {}\n", "# a\n\n# b\nprofiles.x = {}\n"),
+        ("[profiles]\n# a\n\n# own\nwork = {}\nx = {}\n", "[profiles]\n# a\n\nx = {}\n"),
+        ("[profiles]\n# a\n\nwork.client_id = \"1\"\n\n[store]\n", "[profiles]\n# a\n\n[store]\n"),
+        ("# the head\n[profiles.work]\n[profiles.x]\n", "# the head\n\n[profiles.x]\n"),
+    ];
+    for (text, left) in cases {
+        assert_eq!(remove(text, "work").unwrap().text, left, "{text}");
+    }
+}
+
+#[test]
+fn line_ends_stay_as_they_are() {
+    let crlf = |text: &str| text.replace('\n', "\r\n");
+    let middle = FILE.replace("# the company", "# the rest\n\n# the company").replace("# end", "# next\n[profiles.x]");
+    let request = |name: &str| request(name, json!({"client_id": "2", "issuer": "https://i.example"}));
+    let adds = [request("sso"), AddProfile { default: true, ..sso() }, AddProfile { replace: true, ..request("work") }];
+    for file in [FILE, &middle, &FILE.replace("\"auto\"", "\"\"\"\nauto\"\"\"")] {
+        for request in &adds {
+            assert_eq!(add(&crlf(file), request).unwrap().text, crlf(&add(file, request).unwrap().text));
+        }
+        let left = remove(file, "work").unwrap().text;
+        assert_eq!(remove(&crlf(file), "work").unwrap().text, crlf(&left));
+        // One line end of the other kind: no comment is lost, no string is another, and all else has one kind.
+        let mixed = remove(&crlf(file).replacen("\r\n", "\n", 1), "work").unwrap().text;
+        assert_eq!(mixed, left.replace("\"\"\"\na", "\"\"\"\r\na"));
+    }
+}
+
+#[test]
+fn a_line_break_in_a_value_is_not_one_of_the_file() {
+    let value = "a\n\"\\\u{7f}\r\n\u{1}'b";
+    for file in [FILE.to_owned(), FILE.replace('\n', "\r\n")] {
+        let text =
+            add(&file, &request("p", json!({"client_id": value, "extra_parameters": {"k": value}}))).unwrap().text;
+        let read: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(read["profiles"]["p"]["client_id"].as_str(), Some(value), "{text}");
+        assert_eq!(read["profiles"]["p"]["extra_parameters"]["k"].as_str(), Some(value), "{text}");
+        assert!(text.contains("\nclient_id = \"a\\n"), "{text}");
+    }
+}
