@@ -1,4 +1,4 @@
-//! What closes a provider's gate for everybody, and what is one request's own trouble.
+//! What closes a provider's gate for everybody, and what is one request's, or one way's, own trouble.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use broker_client::TokenRequest;
 use serde_json::json;
 use support::fake_as::{Fault, Grant, Rotation};
 use support::rig::{Rig, interactive, never, s};
+use tempfile::{NamedTempFile, TempPath};
 
 const PAGE: &str = "\n<html>blocked</html>";
 
@@ -28,6 +29,49 @@ fn answer(code: u16, content_type: &str, body: &str, retry_after: &str) -> Fault
         content_type: content_type.into(),
         headers: vec![("retry-after".into(), retry_after.into())],
     }
+}
+
+/// The profile `work` trusts a file of CAs, and `direct` reaches the same provider without.
+fn two_ways(ca_file: &TempPath) -> Rig {
+    let profile = "issuer = \"http://127.0.0.1:7001\"\nclient_id = \"cli\"\nscopes = [\"openid\", \"offline_access\"]";
+    let config = format!(
+        "default_profile = \"work\"\n[store]\nkind = \"memory\"\n[profiles.direct]\n{profile}\n\
+         [profiles.work]\n{profile}\nca_file = {:?}\n",
+        ca_file.display().to_string()
+    );
+    Rig::setup().config(Some(&config)).start()
+}
+
+fn direct() -> TokenRequest {
+    TokenRequest { profile: Some("direct".into()), ..interactive() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ca_file_that_is_gone_is_no_matter_of_those_who_do_without() {
+    let ca_file = NamedTempFile::new().unwrap().into_temp_path();
+    let rig = two_ways(&ca_file);
+    std::fs::remove_file(&ca_file).unwrap();
+    let failure = rig.call(&interactive()).failure().await;
+    assert!(failure.error_description.contains("ca_file"), "{failure:?}");
+    rig.sign_in_with(&direct(), "alice").await;
+    let failure = rig.call(&interactive()).failure().await;
+    assert!(failure.error_description.contains("ca_file"), "{failure:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_connect_holds_up_nobody_on_another_way() {
+    let ca_file = NamedTempFile::new().unwrap().into_temp_path();
+    let rig = two_ways(&ca_file);
+    rig.sign_in_with(&direct(), "alice").await;
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    rig.fake.drop_connections();
+    rig.fake.refuse_connections(true);
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "provider_unreachable");
+    rig.fake.refuse_connections(false);
+    rig.token(&TokenRequest { interaction: never().interaction, ..direct() }).await;
+    let waits = rig.refused(&never()).await;
+    assert!(matches!(waits.retry_after, Some(1..)), "while its own way is left alone: {waits:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,10 +60,12 @@ pub struct Outbound {
 }
 
 /// What a connection depends on. Two profiles that agree in it share their connections.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Way {
-    ca_file: Option<PathBuf>,
-    proxy: Option<HttpProxy>,
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Way {
+    /// Whom it trusts beside the platform's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// What it goes through.
+    pub(crate) proxy: Option<HttpProxy>,
 }
 
 /// A client, what connects for it, and the CA file as it was when it was read.
@@ -171,6 +173,12 @@ impl Outbound {
         }
     }
 
+    /// What a connection to a URL's server depends on, as things are now.
+    pub(crate) fn way(&self, transport: &Transport, url: &Url) -> Result<Way, OutboundError> {
+        let proxy = self.proxy(transport, url).map_err(OutboundError::Transport)?.map(|(proxy, _)| proxy);
+        Ok(Way { ca_file: transport.ca_file.clone(), proxy })
+    }
+
     /// The variables that decide about proxies and certificates and are set here: their names only.
     pub(crate) fn variables(&self) -> &[&'static str] {
         self.surroundings.names()
@@ -229,8 +237,7 @@ impl Outbound {
 
     /// The client of this way. The CA file is read again when it is another than it was.
     fn made(&self, transport: &Transport, url: &Url) -> Result<Made, OutboundError> {
-        let proxy = self.proxy(transport, url).map_err(OutboundError::Transport)?.map(|(proxy, _)| proxy);
-        let way = Way { ca_file: transport.ca_file.clone(), proxy };
+        let way = self.way(transport, url)?;
         let ca_file = way.ca_file.as_deref().map(stamp).transpose().map_err(OutboundError::Transport)?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = clients.get(&way).filter(|made| made.ca_file == ca_file) {

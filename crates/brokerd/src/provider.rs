@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::client::secret_key;
 pub(crate) use self::gates::Gates;
-use self::gates::Pass;
+use self::gates::{Endpoint, Pass};
 use self::refusals::Refusals;
 use crate::clock::Clock;
 use crate::config::{HttpProxy, Profile};
@@ -137,9 +137,9 @@ impl Provider {
         let asked = refusals::Request::from(parameters);
         let era = self.refusals.check(&asked)?;
         // Nobody is asked to sign in where the poll could not be sent.
-        self.gates.check(&endpoints.token)?;
+        self.gates.check(&self.endpoint(&endpoints.token)?)?;
         let request = self.marked(request, id);
-        let pass = self.gates.enter(&bare(&request.url))?;
+        let pass = self.enter(&bare(&request.url))?;
         let read = |response: &ProviderResponse| discreet(&request, response, device::authorization_response);
         let mut authorized = settle(pass, self.fetch(&request).await, read, Trouble::of);
         if let Err(Fault::Refused(failure)) = &authorized {
@@ -168,7 +168,7 @@ impl Provider {
         let parameters = PollParameters { target, claims: claims.as_deref(), extra, code_verifier };
         let request = device::poll_request(&client, &endpoints, &authorization.device_code, parameters);
         let request = self.marked(request, id);
-        let pass = self.gates.enter(&endpoints.token)?;
+        let pass = self.enter(&endpoints.token)?;
         let (dialect, now) = (client.provider.dialect(), || self.clock.now());
         let read = |response: &ProviderResponse| {
             discreet(&request, response, |response| token_response(dialect, response, asked, target, now()))
@@ -181,7 +181,7 @@ impl Provider {
     pub(crate) async fn clear(&self, target: &Target, home_id: Option<&str>, intent: bool) -> Result<Clearance, Fault> {
         self.client().await?;
         let endpoints = self.refresh_endpoints(target, home_id).await?;
-        let pass = self.gates.enter(&endpoints.token)?;
+        let pass = self.enter(&endpoints.token)?;
         // On a machine without a network, an intent would be a write of the keyring in vain each time that somebody asks.
         if intent
             && pass.is_after_no_connection()
@@ -216,7 +216,7 @@ impl Provider {
             drop(pass);
             tokio::time::sleep(SECOND_TRY).await;
             // Somebody else may have been told meanwhile to stay away.
-            pass = self.gates.enter(&endpoints.token)?;
+            pass = self.enter(&endpoints.token)?;
             outcome = self.fetch(&request).await;
         }
         let (dialect, target, now) = (client.provider.dialect(), parameters.target, self.clock.now());
@@ -235,10 +235,20 @@ impl Provider {
         }
         let client = self.client().await?;
         let Some(request) = revocation_request(&client, &endpoints, token, hint) else { return Ok(false) };
-        let pass = self.gates.enter(&request.url)?;
+        let pass = self.enter(&request.url)?;
         let read = |response: &ProviderResponse| discreet(&request, response, revocation_response);
         settle(pass, self.fetch(&request).await, read, Trouble::of)?;
         Ok(true)
+    }
+
+    /// An endpoint as the gates know it: one that cannot be reached by this profile's way may be well by another's.
+    fn endpoint(&self, url: &url::Url) -> Result<Endpoint, Fault> {
+        Ok(Endpoint::new(url, self.outbound.way(&self.profile.transport, url)?))
+    }
+
+    /// Leave to send one request.
+    fn enter(&self, url: &url::Url) -> Result<Pass, Fault> {
+        self.gates.enter(self.endpoint(url)?)
     }
 
     /// The same request with an id that the provider's support can find it by.

@@ -55,7 +55,7 @@ impl Provider {
 
     /// An issuer that has no metadata, or another's, is left alone for a while like an endpoint in trouble.
     async fn ask_issuer(&self, issuer: &str, url: &url::Url) -> Result<Endpoints, Fault> {
-        let pass = self.gates.enter(url)?;
+        let pass = self.enter(url)?;
         match self.read_metadata(issuer, url).await {
             Ok(endpoints) => {
                 pass.well();
@@ -72,7 +72,7 @@ impl Provider {
         let base = url;
         for url in metadata::discovery_urls(url) {
             let request = ProviderRequest::get(url);
-            let answered = match self.gates.enter(&request.url) {
+            let answered = match self.enter(&request.url) {
                 Ok(pass) => settle(pass, self.fetch(&request).await, metadata_document, Trouble::of),
                 Err(closed) => Err(closed),
             };

@@ -1,6 +1,7 @@
 //! When a provider may be asked again.
 //!
-//! Each endpoint has a gate, shared by everybody behind it. A request that shows it not to serve closes the gate for a while
+//! Each endpoint has a gate for each way there, shared by everybody behind it: of a dead proxy or a broken `ca_file`, those
+//! who reach the provider without it hear nothing. A request that shows it not to serve closes the gate for a while
 //! ([`Trouble::pause`]); whoever comes meanwhile is told why, and nothing is sent. Then one request goes first, alone. An
 //! answer that shows it well opens the gate for all.
 
@@ -13,14 +14,28 @@ use tokio::time::Instant;
 
 use super::Fault;
 use crate::chance::Chance;
+use crate::outbound::Way;
 
 /// Trouble that nobody has asked about for this long is no sign of how things are now.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
+/// An address of a provider, and the way there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Endpoint {
+    url: String,
+    way: Way,
+}
+
+impl Endpoint {
+    pub(super) fn new(url: &url::Url, way: Way) -> Self {
+        Self { url: url.to_string(), way }
+    }
+}
+
 /// The gates, by endpoint. Clones are the same gates.
 #[derive(Clone, Default)]
 pub(crate) struct Gates {
-    gates: Arc<Mutex<HashMap<String, Gate>>>,
+    gates: Arc<Mutex<HashMap<Endpoint, Gate>>>,
     /// Spreads the pauses.
     chance: Arc<Chance>,
 }
@@ -51,7 +66,7 @@ impl Gate {
 /// Leave to send one request. Without an outcome told, it leaves the gate as it was.
 pub(crate) struct Pass {
     gates: Gates,
-    endpoint: String,
+    endpoint: Endpoint,
     /// Failures in a row when it was given, and what the last was.
     failures: u32,
     after: Option<Trouble>,
@@ -64,13 +79,13 @@ impl Gates {
         Self { gates: Arc::default(), chance: Arc::new(chance) }
     }
 
-    fn gates(&self) -> MutexGuard<'_, HashMap<String, Gate>> {
+    fn gates(&self) -> MutexGuard<'_, HashMap<Endpoint, Gate>> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a request would be let through.
-    pub(super) fn check(&self, url: &url::Url) -> Result<(), Fault> {
-        self.gates().get(url.as_str()).map_or(Ok(()), Gate::closed)
+    pub(super) fn check(&self, endpoint: &Endpoint) -> Result<(), Fault> {
+        self.gates().get(endpoint).map_or(Ok(()), Gate::closed)
     }
 
     /// Forgets who could not be reached: the way there may be another now. Who asked to be left alone still is.
@@ -79,10 +94,9 @@ impl Gates {
     }
 
     /// Lets a request through, or says why not.
-    pub(super) fn enter(&self, url: &url::Url) -> Result<Pass, Fault> {
+    pub(super) fn enter(&self, endpoint: Endpoint) -> Result<Pass, Fault> {
         let mut gates = self.gates();
         gates.retain(|_, gate| gate.scout || gate.until.elapsed() < FORGOTTEN);
-        let endpoint = url.to_string();
         let (mut failures, mut after, mut scout) = (0, None, false);
         if let Some(gate) = gates.get_mut(&endpoint) {
             gate.closed()?;
@@ -151,16 +165,20 @@ impl Drop for Pass {
 mod tests {
     use super::*;
 
-    fn endpoint(path: &str) -> url::Url {
-        url::Url::parse("https://as.example/").unwrap().join(path).unwrap()
+    fn endpoint(path: &str) -> Endpoint {
+        by(Way::default(), path)
+    }
+
+    fn by(way: Way, path: &str) -> Endpoint {
+        Endpoint::new(&url::Url::parse("https://as.example/").unwrap().join(path).unwrap(), way)
     }
 
     fn cut() -> Fault {
         Fault::Unreachable(crate::outbound::Unreachable::new("cut"))
     }
 
-    fn wait(gates: &Gates, url: &url::Url) -> Option<u64> {
-        match gates.check(url) {
+    fn wait(gates: &Gates, endpoint: &Endpoint) -> Option<u64> {
+        match gates.check(endpoint) {
             Ok(()) => None,
             Err(Fault::Away { retry_after, .. }) => Some(retry_after),
             Err(other) => panic!("{other:?}"),
@@ -174,23 +192,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_the_pause_one_goes_first_and_its_answer_opens_for_all() {
         let (gates, token) = (Gates::default(), endpoint("token"));
-        gates.enter(&token).unwrap().failed(Trouble::Throttling, cut(), Some(60));
+        gates.enter(token.clone()).unwrap().failed(Trouble::Throttling, cut(), Some(60));
         assert_eq!((wait(&gates, &token), wait(&gates, &endpoint("device"))), (Some(60), None));
         sleep(60).await;
-        let scout = gates.enter(&token).unwrap();
+        let scout = gates.enter(token.clone()).unwrap();
         assert!(!scout.is_clear());
-        assert!(gates.enter(&token).is_err(), "one at a time");
+        assert!(gates.enter(token.clone()).is_err(), "one at a time");
         // Whoever sent it was called away: the next goes first.
         drop(scout);
-        gates.enter(&token).unwrap().well();
-        let (one, other) = (gates.enter(&token).unwrap(), gates.enter(&token).unwrap());
+        gates.enter(token.clone()).unwrap().well();
+        let (one, other) = (gates.enter(token.clone()).unwrap(), gates.enter(token.clone()).unwrap());
         assert!(one.is_clear() && other.is_clear());
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_in_the_air_when_it_begins_are_one_failure() {
         let (gates, token) = (Gates::default(), endpoint("token"));
-        let passes: Vec<_> = (0..100).map(|_| gates.enter(&token).unwrap()).collect();
+        let passes: Vec<_> = (0..100).map(|_| gates.enter(token.clone()).unwrap()).collect();
         for pass in passes {
             pass.failed(Trouble::Failing, cut(), None);
         }
@@ -200,9 +218,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_sent_before_does_not_open_what_was_closed_since() {
         let (gates, token) = (Gates::default(), endpoint("token"));
-        let early = gates.enter(&token).unwrap();
-        let late = gates.enter(&token).unwrap();
-        gates.enter(&token).unwrap().failed(Trouble::Throttling, cut(), Some(600));
+        let early = gates.enter(token.clone()).unwrap();
+        let late = gates.enter(token.clone()).unwrap();
+        gates.enter(token.clone()).unwrap().failed(Trouble::Throttling, cut(), Some(600));
         early.well();
         late.failed(Trouble::Unreachable, cut(), None);
         assert_eq!(wait(&gates, &token), Some(600));
@@ -217,11 +235,32 @@ mod tests {
             ("ill", Trouble::Failing),
             ("busy", Trouble::Throttling),
         ] {
-            gates.enter(&endpoint(path)).unwrap().failed(trouble, cut(), Some(60));
+            gates.enter(endpoint(path)).unwrap().failed(trouble, cut(), Some(60));
         }
         gates.try_again();
         let waits = ["away", "silent", "ill", "busy"].map(|path| wait(&gates, &endpoint(path)));
         assert_eq!(waits, [None, None, Some(60), Some(60)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_way_there_has_a_gate_of_its_own() {
+        let proxy = |at: &str| Way { proxy: Some(crate::config::HttpProxy::parse(at).unwrap()), ..Way::default() };
+        let ways = [
+            Way::default(),
+            Way { ca_file: Some("ca.pem".into()), ..Way::default() },
+            proxy("http://one.example:3128"),
+            proxy("http://ada:hunter2@one.example:3128"),
+            proxy("http://two.example:3128"),
+        ];
+        for trouble in [Trouble::Unreachable, Trouble::Unanswered, Trouble::Failing, Trouble::Throttling] {
+            for closed in &ways {
+                let gates = Gates::default();
+                gates.enter(by(closed.clone(), "token")).unwrap().failed(trouble, cut(), None);
+                for way in &ways {
+                    assert_eq!(wait(&gates, &by(way.clone(), "token")).is_some(), way == closed, "{closed:?} {way:?}");
+                }
+            }
+        }
     }
 
     /// Or every machine that an outage has turned away would be back at the same moment.
@@ -229,7 +268,7 @@ mod tests {
     async fn pauses_are_spread_at_random() {
         let gates = Gates::default();
         for machine in 0..64 {
-            gates.enter(&endpoint(&machine.to_string())).unwrap().failed(Trouble::Throttling, cut(), None);
+            gates.enter(endpoint(&machine.to_string())).unwrap().failed(Trouble::Throttling, cut(), None);
         }
         let now = Instant::now();
         let pauses: Vec<_> = gates.gates().values().map(|gate| (gate.until - now).as_secs_f64()).collect();
@@ -241,12 +280,12 @@ mod tests {
     async fn trouble_is_forgotten_when_nobody_asked_for_long() {
         let (gates, token) = (Gates::default(), endpoint("token"));
         for _ in 0..12 {
-            gates.enter(&token).unwrap().failed(Trouble::Failing, cut(), None);
+            gates.enter(token.clone()).unwrap().failed(Trouble::Failing, cut(), None);
             sleep(300).await;
         }
-        assert!(!gates.enter(&token).unwrap().is_clear());
+        assert!(!gates.enter(token.clone()).unwrap().is_clear());
         sleep(600).await;
-        assert!(gates.enter(&token).unwrap().is_clear());
+        assert!(gates.enter(token.clone()).unwrap().is_clear());
         assert!(gates.gates().is_empty());
     }
 }
