@@ -3,6 +3,7 @@
 use broker_client::TokenRequest;
 use support::fake_as::{Endpoint, Fault, Grant};
 use support::rig::{Rig, interactive, s};
+use tempfile::{NamedTempFile, TempPath};
 use tokio::time::Instant;
 
 /// When the polls came, in seconds after `start`.
@@ -102,6 +103,41 @@ async fn a_retry_after_while_polling_is_honoured() {
     let [first, second] = polls(&rig, start)[..] else { panic!("{:?}", polls(&rig, start)) };
     assert_eq!(first, 5);
     assert!((125..140).contains(&second), "{second}");
+}
+
+/// A rig whose profile trusts a file of CAs, and that file.
+fn with_ca_file() -> (Rig, TempPath) {
+    let ca_file = NamedTempFile::new().unwrap().into_temp_path();
+    let rig = Rig::setup().profile(&format!("ca_file = {:?}", ca_file.display().to_string())).start();
+    (rig, ca_file)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ca_file_that_is_away_for_a_moment_ends_no_sign_in() {
+    let (rig, ca_file) = with_ca_file();
+    let start = Instant::now();
+    let mut call = rig.call(&interactive());
+    let prompt = call.prompt().await;
+    let away = ca_file.with_extension("away");
+    std::fs::rename(&ca_file, &away).unwrap();
+    rig.fake.approve(&prompt.user_code, "alice");
+    rig.pass(s(8)).await;
+    std::fs::rename(&away, &ca_file).unwrap();
+    call.token().await;
+    assert_eq!(polls(&rig, start), [10], "the one after five seconds was not sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_runs_out_unpolled_says_why_it_was_not_polled() {
+    let (rig, ca_file) = with_ca_file();
+    let start = Instant::now();
+    let mut call = rig.call(&interactive());
+    call.prompt().await;
+    std::fs::remove_file(&ca_file).unwrap();
+    let failure = call.failure().await;
+    assert_eq!((failure.error.as_str(), start.elapsed()), ("expired_token", s(900)));
+    assert!(failure.error_description.contains("the last poll failed: profile work: ca_file:"), "{failure:?}");
+    assert!(failure.hint.unwrap().contains("mend the profile"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,9 +134,11 @@ impl Flow<'_> {
         let mut flow = DeviceFlow::new(&authorization);
         // What the last poll of the daemon before this one was answered is not known.
         let mut lost = polled;
+        // Why the last poll brought no answer, where it did not.
+        let mut unheard = None;
         loop {
             match flow.step(started.elapsed()) {
-                Step::Expired => return Some(Err(explain::expired(&self.wish.provider.profile, None))),
+                Step::Expired => return Some(Err(self.ran_out(unheard.as_ref()))),
                 Step::WaitUntil(until) => {
                     if let Err(cut) = self.wait(started + until).await {
                         return cut.landing();
@@ -148,7 +150,9 @@ impl Flow<'_> {
                         trail.hear(&fault);
                         match self.verdict(&fault, lost) {
                             Ok(polled) => {
-                                lost &= matches!(polled, Polled::Failed { .. });
+                                let failed = matches!(polled, Polled::Failed { .. });
+                                lost &= failed;
+                                unheard = failed.then_some(fault);
                                 flow.polled(polled, started.elapsed());
                             }
                             Err(refusal) => return Some(Err(refusal)),
@@ -288,13 +292,31 @@ impl Flow<'_> {
         }
     }
 
+    /// The code's time is over. A person may have approved it all the same: `unheard` is why that would not be known.
+    fn ran_out(&self, unheard: Option<&Fault>) -> Refusal {
+        let mut refusal = explain::expired(&self.wish.provider.profile, None);
+        if let Some(fault) = unheard {
+            let why = explain::fault(fault, self.subject()).body;
+            let said = &refusal.body.error_description;
+            refusal.body.error_description = format!("{said}; the last poll failed: {}", why.error_description);
+            refusal.body.hint = why.hint.or(refusal.body.hint);
+        }
+        refusal
+    }
+
     fn verdict(&self, fault: &Fault, lost: bool) -> Result<Polled, Refusal> {
         let explained = || explain::fault(fault, self.subject());
         let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         match fault {
             Fault::Unreachable(_) | Fault::Keyring(_) => Ok(Polled::Failed { retry_after: None }),
             Fault::Away { retry_after, .. } => Ok(Polled::Failed { retry_after: seconds(Some(*retry_after)) }),
-            Fault::Misconfigured(_) | Fault::NoClientSecret => Err(explained()),
+            // A `ca_file` that is being written at this moment, as a rule; and a person may have approved already.
+            Fault::Misconfigured(why) => {
+                let profile = &self.wish.provider.profile.name;
+                tracing::warn!(profile, prompt = self.id, why, "the provider could not be polled");
+                Ok(Polled::Failed { retry_after: None })
+            }
+            Fault::NoClientSecret => Err(explained()),
             Fault::Refused(failure) => match failure.poll_verdict() {
                 PollVerdict::Pending => Ok(Polled::Pending),
                 PollVerdict::SlowDown { interval } => Ok(Polled::SlowDown(seconds(interval))),
