@@ -75,6 +75,38 @@ async fn a_lost_index_and_a_locked_keyring_do_not_start_a_second_sign_in() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_that_the_index_lost_and_the_keyring_did_not_give_at_start_is_tried_again() {
+    let mut rig = Rig::start();
+    let signed_in = rig.sign_in("alice").await;
+    rig.stop().await;
+    std::fs::remove_file(rig.index_file()).unwrap();
+    rig.store.fail_next_gets(usize::MAX);
+    rig.run();
+    rig.pass(support::rig::s(1)).await;
+    let seen = rig.fake.log().len();
+    let failure = rig.call(&support::rig::interactive()).failure().await;
+    assert_eq!((failure.error.as_str(), rig.fake.log().len()), ("keyring_unavailable", seen), "no second sign-in");
+    rig.store.fail_next_gets(0);
+    assert_eq!(rig.call(&support::rig::interactive()).token().await.account, signed_in.account);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_no_try_would_read_is_told_and_stops_nobody() {
+    for record in ["not ours", "brokerd:2:{}"] {
+        let mut rig = Rig::start();
+        let account = rig.sign_in("alice").await.account;
+        rig.stop().await;
+        std::fs::remove_file(rig.index_file()).unwrap();
+        rig.store.set_raw(account.id.as_str(), record.as_bytes());
+        rig.run();
+        assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required", "{record}");
+        let told = format!("the store has a record {} that cannot be read", account.id);
+        assert!(notices(&rig).await.contains(&told), "{record}: {}", notices(&rig).await);
+        assert_eq!(rig.sign_in("alice").await.account, account, "{record}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn wrong_bytes_from_the_keyring_are_an_error_and_not_the_end_of_a_sign_in() {
     let mut rig = Rig::start();
     rig.sign_in("alice").await;

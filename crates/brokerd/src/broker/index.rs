@@ -11,6 +11,8 @@ use crate::accounts::Card;
 use crate::explain::Refusal;
 use crate::grant::{AccountId, Grant};
 use crate::sign_in::prompt_of;
+use crate::store::StoreError;
+use crate::vault::VaultError;
 
 /// Whether the index has been held against the store.
 pub(super) struct Reconciled {
@@ -80,11 +82,7 @@ impl Broker {
         let stored: Option<Vec<AccountId>> =
             keys.as_ref().map(|keys| keys.iter().filter_map(|key| AccountId::parse(key)).collect());
         self.sweep(keys.as_deref().unwrap_or_default()).await;
-        for id in stored.iter().flatten() {
-            if self.accounts.card(id).is_none() && self.take_in(id).await {
-                self.tell(id, Command::Load).await;
-            }
-        }
+        let taken_in = self.take_in_lost(stored.iter().flatten()).await;
         for card in known {
             let listed = stored.as_ref().is_none_or(|stored| stored.contains(&card.id));
             // "No such entry" is believed only if the store's list agrees, where it has one.
@@ -98,7 +96,7 @@ impl Broker {
                 self.tell(&card.id, Command::Load).await;
             }
         }
-        Ok(())
+        taken_in.map_err(|error| error.body())
     }
 
     /// Starts the accounts that must not wait for somebody to ask: each tries by itself to read its grant.
@@ -131,10 +129,38 @@ impl Broker {
         }
     }
 
-    /// Takes in an account the store has and the index does not.
-    async fn take_in(self: &Arc<Self>, id: &AccountId) -> bool {
-        let Ok(Some(record)) = self.vault.get(id.as_str()).await else { return false };
-        match Grant::from_record(&record) {
+    /// Takes in every account that the store has and the index does not. The first one that could not be read is told when
+    /// the others are in: what it hides is there, and nobody is to sign in anew before it has been tried again.
+    async fn take_in_lost(self: &Arc<Self>, stored: impl Iterator<Item = &AccountId>) -> Result<(), VaultError> {
+        let mut outcome = Ok(());
+        for id in stored {
+            if self.accounts.card(id).is_some() {
+                continue;
+            }
+            match self.take_in(id).await {
+                Ok(true) => {
+                    self.tell(id, Command::Load).await;
+                }
+                Ok(false) => {}
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        outcome
+    }
+
+    /// Takes in an account the store has and the index does not; `false` if its record is gone or of no use.
+    async fn take_in(self: &Arc<Self>, id: &AccountId) -> Result<bool, VaultError> {
+        let record = match self.vault.get(id.as_str()).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(false),
+            // It will be so the next time as well, and must not hold up everybody else for ever.
+            Err(VaultError::Store(error)) if matches!(*error, StoreError::Damaged(_) | StoreError::NotSupported(_)) => {
+                self.notices.add(format!("the store has a record {id} that cannot be read: {error}"));
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(match Grant::from_record(&record) {
             Ok(grant) => {
                 self.notices.add(format!(
                     "the index of accounts had lost {} under profile {}; repaired from the store",
@@ -148,6 +174,6 @@ impl Broker {
                 self.notices.add(format!("the store has a record {id} that cannot be read: {why}"));
                 false
             }
-        }
+        })
     }
 }

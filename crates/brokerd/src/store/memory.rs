@@ -34,6 +34,7 @@ struct State {
     locked: bool,
     failing: bool,
     full: bool,
+    failing_gets: usize,
     failing_puts: usize,
     /// After so many more changes (puts and deletes), every call fails: the crash of the process.
     changes_left: Option<usize>,
@@ -127,6 +128,11 @@ impl MemoryStore {
         self.shared.hanging.send_replace(on);
         drop(guard);
         self.shared.released.notify_all();
+    }
+
+    /// Makes the next `count` gets answer [`StoreError::Unavailable`], while everything else works.
+    pub fn fail_next_gets(&self, count: usize) {
+        self.state().failing_gets = count;
     }
 
     /// Makes the next `count` puts answer [`StoreError::Unavailable`].
@@ -228,6 +234,10 @@ impl State {
         }
         if self.failing {
             return Err(StoreError::unavailable("the memory store was told to fail"));
+        }
+        if kind == OperationKind::Get && self.failing_gets > 0 {
+            self.failing_gets -= 1;
+            return Err(StoreError::unavailable("the memory store was told to fail this get"));
         }
         if kind == OperationKind::Put {
             if self.full {
