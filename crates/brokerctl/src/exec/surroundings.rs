@@ -31,11 +31,17 @@ impl Surroundings {
         command.envs(self.plain.iter().map(|(name, value)| (name, value)));
         command.envs(self.secret.iter().map(|(name, value)| (name, value.expose_secret())));
         if self.has_loopback {
-            for name in ["NO_PROXY", "no_proxy"] {
-                command.env(name, past_the_proxy(&std::env::var(name).unwrap_or_default()));
-            }
+            command.envs(exceptions(|name| std::env::var(name).ok()));
         }
     }
+}
+
+/// Programs differ in which of the two names they prefer: one that is not set begins with what the other says, for it would
+/// hide that.
+fn exceptions(variable: impl Fn(&str) -> Option<String>) -> [(&'static str, String); 2] {
+    let list = |name| variable(name).filter(|list| !list.trim().is_empty());
+    [("NO_PROXY", "no_proxy"), ("no_proxy", "NO_PROXY")]
+        .map(|(name, other)| (name, past_the_proxy(&list(name).or_else(|| list(other)).unwrap_or_default())))
 }
 
 fn past_the_proxy(list: &str) -> String {
@@ -58,6 +64,24 @@ mod tests {
             [("", "127.0.0.1"), ("x.test", "x.test,127.0.0.1"), ("*", "*"), ("a, 127.0.0.1", "a, 127.0.0.1")]
         {
             assert_eq!(past_the_proxy(list), expected);
+        }
+    }
+
+    #[test]
+    fn neither_name_hides_what_the_other_says() {
+        let table = [
+            ([None, None], ["127.0.0.1"; 2]),
+            ([Some("x.test"), None], ["x.test,127.0.0.1"; 2]),
+            ([Some(" "), Some("x.test")], ["x.test,127.0.0.1"; 2]),
+            ([Some("*"), Some("x.test")], ["*", "x.test,127.0.0.1"]),
+        ];
+        for (set, expected) in table {
+            let variable = |name: &str| set[usize::from(name == "no_proxy")].map(str::to_owned);
+            let [upper, lower] = exceptions(variable);
+            assert_eq!(
+                [(upper.0, upper.1.as_str()), (lower.0, lower.1.as_str())],
+                [("NO_PROXY", expected[0]), ("no_proxy", expected[1])]
+            );
         }
     }
 }
