@@ -42,7 +42,7 @@ pub(crate) fn run(client: &Client, prompt: Mode, kind: &Kind) -> Result<(), Fail
     let asker = |whose| Asker::new(client, prompt, whose);
     match kind {
         Kind::Bazel { whose, action } => bazel::run(&asker(whose), action),
-        Kind::Cargo { whose, .. } => cargo::run(&asker(whose)),
+        Kind::Cargo { whose, .. } => cargo::run(client, prompt, whose),
         Kind::Curl { whose, url } => curl::run(&asker(whose), url.as_deref()),
         Kind::Docker { whose, action } => docker::run(&asker(whose), action),
         Kind::Gcloud { whose, file } => files::gcloud(&asker(whose), file),

@@ -40,7 +40,7 @@ Examples:
     /// A cargo credential provider
     #[command(after_help = "\
 Examples:
-  credential-provider = [\"cargo-credential-brokerd\"]    in ~/.cargo/config.toml
+  credential-provider = [\"cargo-credential-brokerd\", \"--profile\", \"work\"]    in ~/.cargo/config.toml
   brokerctl helper cargo --profile work --cargo-plugin")]
     Cargo {
         #[command(flatten)]

@@ -2,13 +2,17 @@
 
 use std::io::{BufRead as _, Read as _};
 
+use broker_client::blocking::Client;
+use clap::Parser;
 use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Asker, Target, input, is_none};
+use crate::cli::Whose;
 use crate::failure::Failure;
 use crate::output;
+use crate::prompt::Mode;
 
 /// Longer than any request.
 const MOST: u64 = 256 * 1024;
@@ -18,6 +22,17 @@ struct Request {
     v: u32,
     registry: Registry,
     kind: String,
+    /// What stands behind the provider's name in cargo's configuration: cargo starts it without.
+    #[serde(default)]
+    args: Vec<String>,
+}
+
+/// The arguments of a request.
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct Words {
+    #[command(flatten)]
+    whose: Whose,
 }
 
 #[derive(Deserialize)]
@@ -26,7 +41,7 @@ struct Registry {
     index_url: String,
 }
 
-pub(super) fn run(asker: &Asker<'_>) -> Result<(), Failure> {
+pub(super) fn run(client: &Client, prompt: Mode, whose: &Whose) -> Result<(), Failure> {
     output::json(&json!({"v": [1]}))?;
     loop {
         let mut line = Zeroizing::new(String::new());
@@ -35,8 +50,23 @@ pub(super) fn run(asker: &Asker<'_>) -> Result<(), Failure> {
         }
         // Garbage says nothing about where the next request begins.
         let request: Request = input::json("cargo", &line)?;
-        output::json(&answer(asker, &request))?;
+        let answer = match of_request(whose, &request.args) {
+            Ok(whose) => answer(&Asker::new(client, prompt, &whose), &request),
+            Err(why) => error("other", &why),
+        };
+        output::json(&answer)?;
     }
+}
+
+/// Whose token a request is for: what its arguments do not say, the command line does.
+fn of_request(whose: &Whose, args: &[String]) -> Result<Whose, String> {
+    let mut words = Words { whose: whose.clone() };
+    words.try_update_from(args).map_err(|error| {
+        // clap's own text repeats the arguments.
+        let why = error.kind().as_str().unwrap_or("not understood");
+        format!("the provider's arguments: {why}; there are --profile, --scope and --account")
+    })?;
+    Ok(words.whose)
 }
 
 fn answer(asker: &Asker<'_>, request: &Request) -> Value {
@@ -67,4 +97,28 @@ fn answer(asker: &Asker<'_>, request: &Request) -> Value {
 
 fn error(kind: &str, message: &str) -> Value {
     json!({"Err": {"kind": kind, "message": message, "caused-by": []}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requests_arguments_come_before_the_command_lines() {
+        let request = |args: Value| {
+            let request = json!({"v": 1, "registry": {"index-url": "https://x.test/"}, "kind": "get", "args": args});
+            let request: Request = serde_json::from_value(request).unwrap();
+            let whose = Whose { profile: Some("home".into()), scopes: vec!["a".into()], account: None };
+            of_request(&whose, &request.args).map(|whose| (whose.profile.unwrap(), whose.scopes, whose.account))
+        };
+        let home = || ("home".to_owned(), vec!["a".to_owned()], None);
+        assert_eq!(request(json!([])), Ok(home()));
+        assert_eq!(request(json!(["--account", "ada"])), Ok((home().0, home().1, Some("ada".to_owned()))));
+        let given = json!(["--profile", "work", "--scope", "b", "-s", "c"]);
+        assert_eq!(request(given), Ok(("work".to_owned(), vec!["b".to_owned(), "c".to_owned()], None)));
+        for wrong in ["--hunter2", "hunter2", "--profile", "--help"] {
+            let why = request(json!([wrong])).unwrap_err();
+            assert!(why.contains("--profile, --scope and --account") && !why.contains("hunter2"), "{why}");
+        }
+    }
 }
