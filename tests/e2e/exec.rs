@@ -144,6 +144,11 @@ async fn googles_metadata_is_for_this_user_and_its_header_only() {
     assert!(stage.server.access_token(token["access_token"].as_str().expect("a token")).is_some());
     assert!(token["expires_in"].as_i64().is_some_and(|seconds| seconds > 0), "{token}");
     assert!(output.stdout.ends_with("alice@example.com"), "{output:?}");
+    // As gcp-metadata asks whether it is on Compute Engine.
+    let v1 = "http://$GCE_METADATA_HOST/computeMetadata/v1";
+    let script = format!("curl -sf {flavor} {v1}/instance; curl -sf {flavor} {v1}/project && echo .");
+    let output = sh(&stage, "--gcp", &script).await;
+    assert_eq!(output.stdout, "service-accounts/\n.\n", "{output:?}");
     let output = sh(&stage, "--gcp", &format!("curl -s -w '%{{http_code}}' {base}/token")).await;
     assert!(output.stdout.ends_with("403") && !output.stdout.contains("access_token"), "{output:?}");
 

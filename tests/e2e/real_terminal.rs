@@ -202,6 +202,13 @@ async fn watching_lists_prompts_and_cancels_one() -> Result<()> {
     terminal.line("clear; brokerctl status --watch")?;
     terminal.until(|screen| screen.contains("nobody is signed in") && screen.contains("q: leave")).await;
     terminal.key("q")?;
+    terminal.assert_restored().await?;
+    // What is piped on is not drawn.
+    terminal.line("clear; brokerctl status --watch | tee log")?;
+    let log = stage.home.path().join("log");
+    terminal.until(|_| std::fs::read_to_string(&log).is_ok_and(|told| told.contains("nobody is signed in"))).await;
+    assert!(!terminal.screen()?.contains("q: leave"));
+    terminal.key("C-c")?;
     terminal.assert_restored().await
 }
 

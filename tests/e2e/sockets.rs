@@ -123,7 +123,7 @@ async fn a_provider_that_does_not_narrow_is_asked_once() {
     server.reconfigure(|options| drop(options.token_overrides.insert("scope".into(), "openid read write".into())));
     for _ in 0..3 {
         let output = restricted.run("get-token").await;
-        assert!(output.code == Some(7) && output.stderr.contains("more than this socket is for"), "{output:?}");
+        assert!(output.code == Some(4) && output.stderr.contains("more than this socket is for"), "{output:?}");
     }
     assert_eq!(server.count(Grant::RefreshToken), 1);
 }

@@ -43,6 +43,7 @@ pub(crate) fn run(client: Client, mode: Mode, options: &StatusOptions) -> Result
     #[cfg(unix)]
     if mode.may_draw()
         && !options.plain.is_json()
+        && std::io::IsTerminal::is_terminal(&std::io::stdout())
         && let Some(session) = crate::terminal::Session::take()
     {
         live::run(client, session);

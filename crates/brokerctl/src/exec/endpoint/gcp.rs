@@ -27,10 +27,10 @@ fn about(source: &Source, account: &str, request: &Request) -> Response {
     match path {
         "" => return Response::text("instance/\nproject/\nuniverse/\n"),
         "universe/universe-domain" | "universe/universe_domain" => return Response::text("googleapis.com"),
-        "project/project-id" => {
-            let project = std::env::var("GOOGLE_CLOUD_PROJECT").ok().filter(|name| !name.is_empty());
-            return project.map_or_else(nothing, |name| Response::text(&name));
-        }
+        // gcp-metadata of Node.js takes 404 here for another kind of machine.
+        "instance" => return Response::text("service-accounts/\n"),
+        "project" => return Response::text(if project().is_some() { "project-id\n" } else { "" }),
+        "project/project-id" => return project().map_or_else(nothing, |name| Response::text(&name)),
         "instance/service-accounts" => return Response::text(&format!("default/\n{account}/\n")),
         _ => {}
     }
@@ -45,6 +45,10 @@ fn about(source: &Source, account: &str, request: &Request) -> Response {
         Some("") => Response::json(&json!({"aliases": ["default"], "email": account, "scopes": source.request.scopes})),
         _ => nothing(),
     }
+}
+
+fn project() -> Option<String> {
+    std::env::var("GOOGLE_CLOUD_PROJECT").ok().filter(|name| !name.is_empty())
 }
 
 fn token(source: &Source, scopes: Option<&str>) -> Response {
