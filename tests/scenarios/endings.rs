@@ -2,7 +2,7 @@
 
 use broker_client::TokenRequest;
 use support::fake_as::{Endpoint, Fault, Grant};
-use support::rig::{Rig, interactive, s};
+use support::rig::{Rig, interactive, never, s};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::time::Instant;
 
@@ -21,6 +21,19 @@ async fn a_declined_sign_in_is_access_denied() {
     assert_eq!((failure.error.as_str(), failure.error.exit_code()), ("access_denied", 4));
     assert_eq!(failure.provider.unwrap().error.as_deref(), Some("access_denied"));
     assert!(rig.client.prompts().await.unwrap().prompts.is_empty());
+}
+
+/// Nobody is asked in a refresh: it is a policy that denies one, at Okta a rule that does not match.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_is_denied_was_declined_by_nobody() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    rig.fake.script(Grant::RefreshToken, Fault::oauth("access_denied"));
+    let refused = rig.refused(&never()).await;
+    assert_eq!(refused.error.as_str(), "access_denied");
+    assert!(refused.error_description.contains("the provider denies the request"), "{refused:?}");
+    assert!(refused.hint.is_some_and(|hint| hint.contains("administrator") && hint.contains("brokerctl login")));
 }
 
 #[tokio::test(start_paused = true)]

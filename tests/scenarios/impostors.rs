@@ -13,6 +13,7 @@ async fn a_gateways_words_end_no_sign_in() {
         (302, "application/json", r#"{"error":"invalid_grant"}"#),
         (403, "application/json", r#"{"status":403,"message":"access_denied"}"#),
         (403, "application/json", r#"{"error":{"code":"access_denied"}}"#),
+        (403, "application/json", r#"{"error":"Forbidden"}"#),
     ] {
         let rig = Rig::start();
         rig.sign_in("alice").await;

@@ -1,6 +1,8 @@
 //! `accounts.json` is a hint: losing it, or finding rubbish in it, loses no sign-in.
 
-use support::rig::{Rig, never};
+use broker_client::TokenRequest;
+use serde_json::Value;
+use support::rig::{Rig, interactive, never};
 
 async fn notices(rig: &Rig) -> String {
     rig.client.status().await.unwrap().notices.join("\n")
@@ -68,7 +70,7 @@ async fn a_lost_index_and_a_locked_keyring_do_not_start_a_second_sign_in() {
     rig.store.set_locked(true);
     rig.run();
     let seen = rig.fake.log().len();
-    let failure = rig.call(&support::rig::interactive()).failure().await;
+    let failure = rig.call(&interactive()).failure().await;
     assert_eq!((failure.error.as_str(), rig.fake.log().len()), ("keyring_locked", seen));
     rig.store.set_locked(false);
     rig.token(&never()).await;
@@ -84,10 +86,29 @@ async fn an_account_that_the_index_lost_and_the_keyring_did_not_give_at_start_is
     rig.run();
     rig.pass(support::rig::s(1)).await;
     let seen = rig.fake.log().len();
-    let failure = rig.call(&support::rig::interactive()).failure().await;
+    let failure = rig.call(&interactive()).failure().await;
     assert_eq!((failure.error.as_str(), rig.fake.log().len()), ("keyring_unavailable", seen), "no second sign-in");
     rig.store.fail_next_gets(0);
-    assert_eq!(rig.call(&support::rig::interactive()).token().await.account, signed_in.account);
+    assert_eq!(rig.call(&interactive()).token().await.account, signed_in.account);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_cannot_be_taken_in_keeps_no_other_from_signing_out() {
+    let mut rig = Rig::start();
+    let alice = rig.sign_in("alice").await.account;
+    let bob = TokenRequest { account: Some("bob@example.com".into()), ..interactive() };
+    rig.sign_in_with(&bob, "bob").await;
+    rig.stop().await;
+    let mut index: Value = serde_json::from_slice(&std::fs::read(rig.index_file()).unwrap()).unwrap();
+    index["accounts"].as_array_mut().unwrap().retain(|account| account["id"] == alice.id.as_str());
+    std::fs::write(rig.index_file(), index.to_string()).unwrap();
+    rig.store.fail_next_gets(usize::MAX);
+    rig.run();
+    rig.client.accounts().await.unwrap();
+    rig.store.fail_next_gets(0);
+    rig.token(&TokenRequest { account: Some(alice.username), ..never() }).await;
+    rig.store.fail_next_gets(usize::MAX);
+    rig.client.sign_out(&alice.id).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,8 +42,11 @@ impl Trouble {
     /// What a failed exchange says of the provider's health. `None`: it is well, and the failure is about the request.
     pub fn of(failure: &Failure) -> Option<Self> {
         match (failure, failure.verdict()) {
-            // Network Authentication Required (RFC 6585 §6): a portal on the way.
-            (Failure::NotOAuth { status: 511, .. }, _) => Some(Self::Unanswered),
+            // Network Authentication Required (RFC 6585 §6): a portal on the way. Or a gateway's own word, in JSON, which says no more
+            // than its page that the provider is well.
+            (Failure::NotOAuth { status: 511, .. }, _) | (Failure::OAuth(_), Verdict::NotOAuth) => {
+                Some(Self::Unanswered)
+            }
             // Too large for a proxy, by its claims or parameters: other requests are not.
             (Failure::NotOAuth { status: 413 | 414 | 431, .. }, _) => None,
             (_, Verdict::Transient) => Some(Self::Failing),
@@ -57,10 +60,12 @@ impl Trouble {
         }
     }
 
-    /// The same of a failed poll: `slow_down` is about the one device code (RFC 8628 §3.5), and no business of others.
+    /// The same of a failed poll: `slow_down` is about the one device code (RFC 8628 §3.5), and no business of others. Nor is a word that
+    /// nobody knows.
     pub fn of_poll(failure: &Failure) -> Option<Self> {
-        match failure.poll_verdict() {
-            PollVerdict::KeepTrying => Self::of(failure),
+        match (failure.poll_verdict(), failure, failure.verdict()) {
+            (_, Failure::OAuth(_), Verdict::NotOAuth) => None,
+            (PollVerdict::KeepTrying, ..) => Self::of(failure),
             _ => None,
         }
     }
@@ -151,6 +156,7 @@ mod tests {
             (oauth(400, "invalid_grant", &[]), None),
             (oauth(401, "invalid_client", &[]), None),
             (oauth(400, "something_new", &[]), None),
+            (oauth(403, "Forbidden", &[]), Some(Trouble::Unanswered)),
             (Failure::UnsafeVerificationUri, None),
         ] {
             assert_eq!(Trouble::of(&failure), want, "{failure:?}");
@@ -159,6 +165,7 @@ mod tests {
             assert_eq!(Trouble::of_poll(&oauth(400, pending, &[])), None, "{pending}");
         }
         assert_eq!(Trouble::of_poll(&page(503, None)), Some(Trouble::Failing));
+        assert_eq!(Trouble::of_poll(&oauth(403, "Forbidden", &[])), None);
     }
 
     #[test]

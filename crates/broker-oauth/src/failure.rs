@@ -220,8 +220,8 @@ impl ErrorResponse {
             | "incorrect_client_credentials" => Verdict::Misconfigured,
             _ if self.status == 429 => Verdict::Throttled,
             _ if self.status == 408 => Verdict::Transient,
-            // RFC 6749 §5.2 has these two for refusals: it is one, in a word of the provider's own.
-            _ if matches!(self.status, 400 | 401) => Verdict::Unknown,
+            // RFC 6749 §5.2 has the last two for refusals, and GitHub says all of its own with 200: it is one, in a word of the provider's own.
+            _ if matches!(self.status, 200 | 400 | 401) => Verdict::Unknown,
             _ => Verdict::NotOAuth,
         }
     }

@@ -51,6 +51,7 @@ fn only_a_parsed_permanent_error_ends_a_grant() {
         (429, json!({"error": "temporarily_unavailable"}), Verdict::Throttled),
         (500, json!({"error": "something_new"}), Verdict::Transient),
         (502, json!({"error": "invalid_grant"}), Verdict::Transient),
+        (200, json!({"error": "something_new"}), Verdict::Unknown),
         (400, json!({"error": "something_new"}), Verdict::Unknown),
         (401, json!({"error": "something_new"}), Verdict::Unknown),
         (408, json!({"error": "something_new"}), Verdict::Transient),

@@ -73,6 +73,12 @@ impl Drop for Signals {
         for handler in self.handlers.drain(..) {
             low_level::unregister(handler);
         }
+        // What came too late to be acted on ends us all the same.
+        while let Some(signal) = self.take() {
+            if let Signal::End(signal) = signal {
+                end(signal);
+            }
+        }
     }
 }
 

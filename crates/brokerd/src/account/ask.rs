@@ -75,13 +75,16 @@ impl Ask {
     /// Whether a token, its age aside, is what is asked for: its grant covers the scopes, or it is what exactly these
     /// scopes were granted as (`resource/.default`, a server that grants less than asked). Who asks for no access at all is
     /// covered by every token, of whatever resource: that is served by one asked for in the same way only.
-    ///
-    /// One that is more than the caller may have serves as well where exactly this was asked for it: the provider does not narrow tokens, and
-    /// the caller is refused without another request to it.
     pub(crate) fn is_served_by(&self, token: &IssuedToken, case: ScopeCase) -> bool {
         let asked_as = || token.asked.covers(&self.scopes, case) && self.scopes.covers(&token.asked, case);
         let covered = || self.scopes.access().next().is_some() && token.scope.covers(&self.scopes, case);
         let within = || restricted::is_within(&self.most, &token.scope, &token.asked, case);
-        token.target == self.target && (asked_as() || covered()) && (within() || token.asked == self.scopes)
+        token.target == self.target && (asked_as() || covered()) && within()
+    }
+
+    /// Whether a token is what the provider gave for exactly this, and more than the caller may have.
+    pub(super) fn was_given_more(&self, token: &IssuedToken, case: ScopeCase) -> bool {
+        let is_this = token.target == self.target && token.asked == self.scopes;
+        is_this && !restricted::is_within(&self.most, &token.scope, &token.asked, case)
     }
 }

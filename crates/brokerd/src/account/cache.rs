@@ -33,6 +33,8 @@ struct Kept {
     token: Arc<IssuedToken>,
     /// When it came, by the clock that nobody sets.
     since: Instant,
+    /// Whether a refresh brought it, which may ask for less than the sign-in (RFC 6749 §6).
+    by_refresh: bool,
 }
 
 impl Kept {
@@ -51,7 +53,8 @@ impl Kept {
 }
 
 impl Cache {
-    /// The longest-lived of the tokens that serve `ask` and whose freshness is `good`.
+    /// The longest-lived of the tokens that serve `ask` and whose freshness is `good`. Failing these, one that is more than the caller may
+    /// have, if a refresh for just that brought it: the next one would as well, and the caller is refused without it.
     pub(super) fn best(
         &self,
         ask: &Ask,
@@ -59,12 +62,16 @@ impl Cache {
         now: Timestamp,
         good: impl Fn(Freshness) -> bool,
     ) -> Option<Arc<IssuedToken>> {
-        self.tokens
-            .iter()
-            .filter(|kept| ask.is_served_by(&kept.token, case) && good(kept.freshness(now, ask.min_validity)))
-            .map(|kept| &kept.token)
-            .max_by_key(|token| token.expires_at.map_or(i64::MAX, Timestamp::as_second))
-            .cloned()
+        let longest = |serves: &dyn Fn(&Kept) -> bool| {
+            self.tokens
+                .iter()
+                .filter(|kept| serves(kept) && good(kept.freshness(now, ask.min_validity)))
+                .map(|kept| &kept.token)
+                .max_by_key(|token| token.expires_at.map_or(i64::MAX, Timestamp::as_second))
+                .cloned()
+        };
+        longest(&|kept| ask.is_served_by(&kept.token, case))
+            .or_else(|| longest(&|kept| kept.by_refresh && ask.was_given_more(&kept.token, case)))
     }
 
     /// The tokens, without what was rejected.
@@ -83,7 +90,7 @@ impl Cache {
     }
 
     /// Puts a token in, in the place of one for the same; one that was rejected stays out. It may have waited to be saved.
-    pub(super) fn keep(&mut self, token: Arc<IssuedToken>, now: Timestamp) {
+    pub(super) fn keep(&mut self, token: Arc<IssuedToken>, by_refresh: bool, now: Timestamp) {
         if self.has_rejected(&token) {
             return;
         }
@@ -95,7 +102,7 @@ impl Cache {
         }
         let age = Duration::try_from(now.duration_since(token.issued_at)).unwrap_or_default();
         let since = Instant::now();
-        self.tokens.push_back(Kept { token, since: since.checked_sub(age).unwrap_or(since) });
+        self.tokens.push_back(Kept { token, since: since.checked_sub(age).unwrap_or(since), by_refresh });
     }
 
     /// Forgets exactly the token with this hash, and takes it no more.
@@ -125,5 +132,48 @@ impl Cache {
             refresh_after: stale_at(token).map(rfc3339),
         };
         self.tokens.iter().filter(live).map(summary).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_oauth::scope::ScopeSet;
+    use broker_oauth::secret::AccessToken;
+    use broker_oauth::token::Target;
+
+    use super::*;
+
+    /// A token for `asked` that was granted as `scope`, good for so many hours.
+    fn token(asked: &str, scope: &str, hours: i64) -> Arc<IssuedToken> {
+        let end = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours);
+        Arc::new(IssuedToken {
+            access_token: AccessToken::new(format!("{asked} as {scope}")),
+            token_type: "Bearer".into(),
+            scope: ScopeSet::parse(scope),
+            asked: ScopeSet::parse(asked),
+            target: Target::default(),
+            issued_at: Timestamp::UNIX_EPOCH,
+            expires_at: Some(end),
+            extended_expires_at: None,
+            refresh_at: None,
+            id_token: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn more_than_the_caller_may_have_is_found_only_where_another_refresh_would_bring_it_too() {
+        let ask = |most: &str| Ask { scopes: ScopeSet::parse("read"), most: ScopeSet::parse(most), ..Ask::default() };
+        let best = |cache: &Cache| {
+            let good = |freshness| freshness == Freshness::Fresh;
+            let best = cache.best(&ask("read"), ScopeCase::Exact, Timestamp::UNIX_EPOCH, good);
+            best.map(|token| token.access_token.expose().to_owned())
+        };
+        let mut cache = Cache::default();
+        cache.keep(token("read", "read write", 2), false, Timestamp::UNIX_EPOCH);
+        assert_eq!(best(&cache), None, "a refresh may narrow what a sign-in gave");
+        cache.keep(token("read", "read write", 2), true, Timestamp::UNIX_EPOCH);
+        assert_eq!(best(&cache).as_deref(), Some("read as read write"), "and did not");
+        cache.keep(token("read openid", "read openid", 1), true, Timestamp::UNIX_EPOCH);
+        assert_eq!(best(&cache).as_deref(), Some("read openid as read openid"), "what fits comes first");
     }
 }

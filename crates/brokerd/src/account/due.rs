@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::Account;
 use super::hold::Hold;
 use super::jobs::Job;
+use crate::explain::{Refusal, Remedy};
 
 /// How the account stands with the store, beside its grant.
 pub(super) struct StoreTies {
@@ -55,10 +56,11 @@ impl Account {
     }
 
     /// A sign-in came. Saved, it settles what became of a deletion before it; unsaved, it is no less what the user has consented
-    /// to since, and does not give way.
-    pub(super) fn adopted(&mut self, saved: bool) {
+    /// to since, and does not give way. One that was turned away (the profile has changed since it began) changes nothing.
+    pub(super) fn adopted(&mut self, failure: Option<&Refusal>) {
+        let is_unsaved = |refusal: &Refusal| refusal.remedy == Remedy::Time;
         let is_newer = matches!(self.hold, Some(Hold::Unsaved { .. })) && self.store.doubt == Some(Doubt::GiveWay);
-        if saved || is_newer {
+        if failure.is_none_or(|refusal| is_newer && is_unsaved(refusal)) {
             self.store.doubt = None;
         }
     }

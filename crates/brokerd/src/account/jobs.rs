@@ -190,7 +190,7 @@ impl Account {
             && let Some(token) = grant.released.take()
             && !outdated
         {
-            self.cache.keep(token, self.broker.clock.now());
+            self.cache.keep(token, false, self.broker.clock.now());
         }
         let over = hold.is_dead();
         self.hold = Some(hold);
@@ -209,14 +209,14 @@ impl Account {
                 if let (Err(refusal), Some(key)) = (&landing, flown) {
                     self.refusals.remember(key, refusal, era);
                 }
-                let landing = landing.map(|token| self.landed(token));
+                let landing = landing.map(|token| self.landed(token, true));
                 progress.send_replace(Progress::Landed(landing));
             }
             Outcome::Adopted { token, reply, saved } => {
-                self.adopted(saved.is_ok());
+                self.adopted(saved.as_ref().err());
                 self.note(saved.as_ref().err());
                 self.refusals.clear();
-                drop(reply.send(saved.map(|()| self.landed(token))));
+                drop(reply.send(saved.map(|()| self.landed(token, false))));
             }
             Outcome::SignedOut { reply, result, revoke } => {
                 self.cut_at = None;
@@ -253,8 +253,8 @@ impl Account {
         }
     }
 
-    fn landed(&mut self, token: Arc<IssuedToken>) -> Landed {
-        self.cache.keep(Arc::clone(&token), self.broker.clock.now());
+    fn landed(&mut self, token: Arc<IssuedToken>, by_refresh: bool) -> Landed {
+        self.cache.keep(Arc::clone(&token), by_refresh, self.broker.clock.now());
         Landed { account: self.id.clone(), token }
     }
 }

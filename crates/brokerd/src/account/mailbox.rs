@@ -138,7 +138,7 @@ mod tests {
             refresh_at: None,
             id_token: None,
         };
-        cache.keep(Arc::new(token), Timestamp::UNIX_EPOCH);
+        cache.keep(Arc::new(token), true, Timestamp::UNIX_EPOCH);
         cache
     }
 

@@ -75,7 +75,11 @@ fn by_error(response: &ErrorResponse, verdict: Verdict, dialect: &Dialect) -> Op
         ),
         Verdict::InteractionRequired => ("the provider wants a person to sign in again", "sign in again: {login}"),
         Verdict::Blocked => ("a policy of the provider blocks this", ADMINISTRATOR),
-        Verdict::Declined => ("the sign-in was declined", "ask again to get a new code"),
+        // Not a poll's: nobody has been asked who could have declined. Okta says so of a rule that does not match.
+        Verdict::Declined => (
+            "the provider denies the request: a policy, or an administrator",
+            "ask the administrator; if that is settled, sign in again: {login}",
+        ),
         Verdict::Misconfigured => misconfigured(&response.error, dialect),
     })
 }

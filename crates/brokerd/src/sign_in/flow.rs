@@ -299,7 +299,10 @@ impl Flow<'_> {
             let why = explain::fault(fault, self.subject()).body;
             let said = &refusal.body.error_description;
             refusal.body.error_description = format!("{said}; the last poll failed: {}", why.error_description);
-            refusal.body.hint = why.hint.or(refusal.body.hint);
+            // What is wrong here, the user can mend; of the rest, a new code is what helps.
+            if matches!(fault, Fault::Misconfigured(_)) {
+                refusal.body.hint = why.hint.or(refusal.body.hint);
+            }
         }
         refusal
     }
