@@ -174,3 +174,19 @@ async fn a_tenant_is_refused_where_there_are_none() {
     assert!(refused.error_description.contains("only entra has tenants"), "{refused:?}");
     assert_eq!(rig.fake.count(Grant::RefreshToken), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_waited_to_be_saved_is_as_old_as_it_is_though_the_clock_was_set_back() {
+    let rig = Rig::start();
+    let mut call = rig.call(&interactive());
+    let code = call.prompt().await.user_code;
+    rig.store.set_failing(true);
+    rig.fake.approve(&code, "alice");
+    assert_eq!(call.failure().await.error.as_str(), "keyring_unavailable");
+    rig.pass(s(19 * 3600)).await;
+    rig.set_wall_clock(-19 * 3600);
+    rig.store.set_failing(false);
+    rig.pass(s(600)).await;
+    let token = rig.token(&never()).await;
+    assert!(rig.fake.access_token(exposed(&token)).is_some(), "an expired token was served");
+}

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use broker_ipc::api::AccountState;
+use broker_oauth::refresh::time_for;
 use broker_oauth::token::IssuedToken;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::broker::Broker;
 use crate::explain::Refusal;
@@ -24,8 +26,8 @@ pub(crate) enum Hold {
     Unsaved {
         /// The grant.
         grant: Grant,
-        /// The token that came with it: shown to nobody before the grant is saved.
-        token: Option<Arc<IssuedToken>>,
+        /// The token that came with it, and when, by the clock that nobody sets: shown to nobody before the grant is saved.
+        token: Option<(Arc<IssuedToken>, Instant)>,
     },
     /// Signed out: the account is no more.
     SignedOut,
@@ -109,10 +111,21 @@ pub(super) async fn save(
     grant: Grant,
     token: Option<Arc<IssuedToken>>,
 ) -> (Hold, Result<(), Refusal>) {
+    save_with(broker, grant, token.map(|token| (token, Instant::now()))).await
+}
+
+async fn save_with(
+    broker: &Broker,
+    grant: Grant,
+    token: Option<(Arc<IssuedToken>, Instant)>,
+) -> (Hold, Result<(), Refusal>) {
     match broker.vault.put(grant.id.as_str(), grant.to_record()).await {
         Ok(()) => {
             broker.accounts.remember(&grant);
-            (Hold::Saved(Held { grant, released: token }), Ok(()))
+            // By a wall clock that was set back while it waited, it would be younger than it is.
+            let now = broker.clock.now();
+            let waited = token.filter(|(token, since)| time_for(token, now, since.elapsed()).is_some());
+            (Hold::Saved(Held { grant, released: waited.map(|(token, _)| token) }), Ok(()))
         }
         Err(error) => (Hold::Unsaved { grant, token }, Err(error.into())),
     }
@@ -162,7 +175,7 @@ fn successor(hold: Hold, mut new: Grant) -> Grant {
 /// Tries again to save what is unsaved; anything else is left as it is.
 pub(super) async fn save_again(broker: &Broker, hold: Hold) -> (Hold, Result<(), Refusal>) {
     match hold {
-        Hold::Unsaved { grant, token } => save(broker, grant, token).await,
+        Hold::Unsaved { grant, token } => save_with(broker, grant, token).await,
         hold => (hold, Ok(())),
     }
 }
