@@ -12,6 +12,16 @@ fn github() -> Rig {
     Rig::setup().provider(support::fake_as::Options::github).config(Some(config)).start()
 }
 
+/// Somebody is signed in, and the provider has not said who; it will say it from now on. The token, and the account's id.
+async fn signed_in_as_nobody() -> (Rig, TokenResponse, String) {
+    let rig = github();
+    silence(&rig);
+    let token = rig.sign_in("alice").await;
+    let id = rig.account().await.id;
+    rig.fake.clear();
+    (rig, token, id)
+}
+
 fn rejecting(token: &TokenResponse) -> TokenRequest {
     TokenRequest { reject_token_sha256: Some(sha256(token)), ..interactive() }
 }
@@ -48,11 +58,7 @@ async fn who_becomes_known_takes_the_place_of_the_account_without_a_name() {
 
 #[tokio::test(start_paused = true)]
 async fn the_account_without_a_name_stays_until_the_other_is_saved() {
-    let rig = github();
-    silence(&rig);
-    let token = rig.sign_in("alice").await;
-    let nameless = rig.account().await.id;
-    rig.fake.clear();
+    let (rig, token, nameless) = signed_in_as_nobody().await;
     let mut call = rig.call(&rejecting(&token));
     let prompt = call.prompt().await;
     rig.store.fail_next_puts(1);
@@ -64,11 +70,7 @@ async fn the_account_without_a_name_stays_until_the_other_is_saved() {
 /// Both stand there while the store does not delete; the one without a name goes as soon as it does again, and does not come back.
 #[tokio::test(start_paused = true)]
 async fn the_account_without_a_name_goes_when_the_store_lets_it() {
-    let mut rig = github();
-    silence(&rig);
-    let token = rig.sign_in("alice").await;
-    let nameless = rig.account().await.id;
-    rig.fake.clear();
+    let (mut rig, token, nameless) = signed_in_as_nobody().await;
     let mut call = rig.call(&rejecting(&token));
     let prompt = call.prompt().await;
     rig.store.fail_after(Some(1)); // the new grant, and nothing after it
@@ -86,11 +88,7 @@ async fn the_account_without_a_name_goes_when_the_store_lets_it() {
 /// While it cannot go yet, somebody whom the provider does not name signs in: that is a newer consent, also while it is not saved.
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_meanwhile_does_not_go_with_the_account_without_a_name() {
-    let mut rig = github();
-    silence(&rig);
-    let token = rig.sign_in("alice").await;
-    let nameless = rig.account().await.id;
-    rig.fake.clear();
+    let (mut rig, token, nameless) = signed_in_as_nobody().await;
     let (mut naming, mut another) = (rig.call(&rejecting(&token)), rig.login(&interactive()));
     let (naming_code, another_code) = (naming.prompt().await.user_code, another.prompt().await.user_code);
     assert_ne!(naming_code, another_code);

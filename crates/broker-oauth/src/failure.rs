@@ -220,14 +220,15 @@ impl ErrorResponse {
             | "incorrect_client_credentials" => Verdict::Misconfigured,
             _ if self.status == 429 => Verdict::Throttled,
             _ if self.status == 408 => Verdict::Transient,
-            // RFC 6749 §5.2 has the last two for refusals, and GitHub says all of its own with 200: it is one, in a word of the provider's own.
+            // RFC 6749 §5.2 has the last two for refusals, and GitHub has 200 for all of its own: it is one, in a word that is the provider's
+            // alone.
             _ if matches!(self.status, 200 | 400 | 401) => Verdict::Unknown,
             _ => Verdict::NotOAuth,
         }
     }
 
-    /// Whether it is Entra's AADSTS70000 and nothing else. A dead refresh token is refused so, with the suberror `bad_token`; so is a scope
-    /// that was never consented to, and the token serves the others on.
+    /// Whether it is Entra's AADSTS70000 and nothing else. A scope that was never consented to is refused so, and the refresh token serves the
+    /// others on; one that is dead has the suberror `bad_token` beside it.
     fn is_bare_invalid_grant(&self) -> bool {
         self.error == "invalid_grant" && self.suberror.is_none() && self.error_codes == [70_000]
     }

@@ -55,12 +55,7 @@ impl Stage {
     /// What the daemon says to this, and itself, unless the next input would not find what the first one found: what breaks a promise must
     /// do so by itself.
     fn answered(self, pieces: &[&[u8]]) -> (String, Option<Self>) {
-        let (text, now) = self.runtime.block_on(async {
-            let text = answered(&self.rig, pieces).await;
-            // On the paused clock, this is when nobody has anything left to do.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            (text, Instant::now())
-        });
+        let (text, now) = self.runtime.block_on(async { (answered(&self.rig, pieces).await, Instant::now()) });
         self.rig.assert_nothing_leaked();
         self.rig.forget_log();
         let is_as_it_was = now < self.began + FRESH && surroundings(&self.rig) == self.first;
