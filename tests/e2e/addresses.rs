@@ -26,6 +26,8 @@ async fn round(address: IpAddr, by_name: bool) -> Result<()> {
     let _daemon = launch.start().await;
     let token = stage.sign_in("alice").await;
     stage.server.drop_connections();
+    // By its next answer brokerd has seen that: what is sent into a connection as it closes may have arrived, and is not repeated.
+    stage.ok("status").await;
     assert_ne!(stage.ok("get-token --force-refresh").await.trim_end(), token);
     assert_eq!(stage.refreshes(), 1);
     Ok(())
