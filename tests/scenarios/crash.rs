@@ -1,16 +1,21 @@
 //! The daemon or the machine ends in the middle: what the next start makes of it.
 
-use broker_client::AccountState;
+use broker_client::{AccountState, TokenRequest};
 use support::fake_as::{Fault, Grant, Rotation};
-use support::rig::{Rig, never, s};
+use support::rig::{Rig, never, s, scopes};
 
 /// A daemon that died after the provider had rotated the refresh token and before the successor was saved.
 async fn cut_off(rotation: Rotation) -> Rig {
+    cut_off_for(rotation, &[]).await
+}
+
+/// The same, of a sign-in for these scopes alone.
+async fn cut_off_for(rotation: Rotation, wanted: &[&str]) -> Rig {
     let mut rig = Rig::setup().provider(|options| options.rotation = rotation).start();
-    rig.sign_in("alice").await;
+    rig.sign_in_with(&TokenRequest { interaction: None, ..scopes(wanted) }, "alice").await;
     rig.expire().await;
     let gate = rig.fake.hold_answer(Grant::RefreshToken);
-    let caller = rig.background(&never());
+    let caller = rig.background(&scopes(wanted));
     gate.arrived().await;
     rig.crash().await;
     caller.abort();
@@ -40,6 +45,17 @@ async fn a_crash_between_rotation_and_save_is_recovered_at_start_before_anybody_
     assert_eq!(rig.account().await.state, AccountState::SignedIn);
     rig.token(&never()).await;
     assert_eq!((rig.fake.count(Grant::RefreshToken), rig.fake.reuse_detected()), (2, 0), "and its token serves");
+}
+
+/// Less than the profile asks for: what is recovered is the sign-in that there is.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_for_less_is_recovered_at_start_as_well() {
+    let mut rig = cut_off_for(Rotation::Grace(s(30)), &["read"]).await;
+    rig.run();
+    rig.fake.wait_for_count(Grant::RefreshToken, 2).await;
+    rig.pass(s(60)).await;
+    rig.token(&scopes(&["read"])).await;
+    assert_eq!((rig.fake.count(Grant::RefreshToken), rig.fake.reuse_detected()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]

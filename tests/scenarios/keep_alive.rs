@@ -4,7 +4,7 @@ use broker_client::{AccountState, TokenRequest};
 use secrecy::SecretString;
 use serde_json::json;
 use support::fake_as::{Endpoint, Fault, Grant, Options, Rotation};
-use support::rig::{Rig, never, s};
+use support::rig::{Rig, never, s, scopes};
 
 const HALF_AN_HOUR: u64 = 1800;
 const DAY: u64 = 24 * 3600;
@@ -58,6 +58,15 @@ async fn a_short_refresh_token_is_used_in_time_while_nobody_asks() {
         assert_eq!(rig.account().await.state, AccountState::SignedIn);
         assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_for_less_than_the_profile_asks_for_is_kept_as_well() {
+    let rig = kept();
+    rig.sign_in_with(&TokenRequest { interaction: None, ..scopes(&["read"]) }, "alice").await;
+    rig.pass(s(2 * DAY)).await;
+    rig.token(&scopes(&["read"])).await;
+    assert!(rig.account().await.last_error.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! More scopes than the sign-in covers: a person is asked, and nobody else is held up.
 
 use broker_client::TokenRequest;
-use support::fake_as::{Endpoint, Fault, Grant};
+use support::fake_as::{Endpoint, Fault, Grant, Options};
 use support::rig::{Rig, exposed, interactive, never, scopes};
 
 fn admin() -> TokenRequest {
@@ -71,6 +71,21 @@ async fn a_server_that_grants_less_than_asked_is_not_asked_for_ever() {
     let token = rig.token(&wanted).await;
     assert_eq!(exposed(&rig.token(&wanted).await), exposed(&token));
     assert_eq!((rig.fake.count(Endpoint::DeviceAuthorization), rig.fake.count(Grant::RefreshToken)), (1, 1));
+}
+
+/// A request without a scope stands for what was granted (RFC 6749 §6), and so does its answer without one.
+#[tokio::test(start_paused = true)]
+async fn what_was_never_granted_is_not_told_as_granted_where_a_refresh_says_no_scope() {
+    let granted = ["openid", "offline_access", "read"].map(str::to_owned).to_vec();
+    let provider = |options: &mut Options| {
+        options.grantable_scopes = Some(granted);
+        options.quirks.unsaid_scope = true;
+    };
+    let rig = Rig::setup().provider(provider).start();
+    rig.sign_in_with(&TokenRequest { interaction: None, ..scopes(&["read", "admin"]) }, "alice").await;
+    rig.expire().await;
+    assert_eq!(rig.token(&scopes(&["admin"])).await.scope, "offline_access openid read");
+    assert_eq!(rig.token(&scopes(&["read"])).await.scope, "offline_access openid read");
 }
 
 #[tokio::test(start_paused = true)]

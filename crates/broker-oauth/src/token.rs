@@ -80,25 +80,26 @@ pub fn token_response(
     target: &Target,
     now: Timestamp,
 ) -> Result<TokenResponse, Failure> {
-    read(dialect, (response, response.poll_object()), asked, target, now, false)
+    read(dialect, (response, response.poll_object()), (asked, asked), target, now, false)
 }
 
-/// Reads the answer to a refresh that asked for `asked`. The refresh token at hand stays good if none comes, so a token
-/// without `expires_in` has the default life and not an endless one.
+/// Reads the answer to a refresh for `asked`, whose request stood for the scopes `meant`: it need not have named all that is
+/// wanted, and without a scope it means what was granted (RFC 6749 §6). The refresh token at hand stays good if none comes, so a
+/// token without `expires_in` has the default life and not an endless one.
 pub fn refresh_response(
     dialect: &Dialect,
     response: &ProviderResponse,
-    asked: &ScopeSet,
+    (asked, meant): (&ScopeSet, &ScopeSet),
     target: &Target,
     now: Timestamp,
 ) -> Result<TokenResponse, Failure> {
-    read(dialect, (response, response.object()), asked, target, now, true)
+    read(dialect, (response, response.object()), (asked, meant), target, now, true)
 }
 
 fn read(
     dialect: &Dialect,
     (response, object): (&ProviderResponse, Option<Map<String, Value>>),
-    asked: &ScopeSet,
+    (asked, meant): (&ScopeSet, &ScopeSet),
     target: &Target,
     now: Timestamp,
     refreshable: bool,
@@ -124,7 +125,7 @@ fn read(
         token: IssuedToken {
             access_token,
             token_type: canonical_type(token_type),
-            scope: granted(&object, asked, dialect.scope_separators),
+            scope: granted(&object, meant, dialect.scope_separators),
             asked: asked.clone(),
             target: target.clone(),
             issued_at: now,
@@ -153,7 +154,7 @@ fn canonical_type(raw: Option<String>) -> String {
     }
 }
 
-fn granted(object: &Map<String, Value>, asked: &ScopeSet, separators: &[char]) -> ScopeSet {
+fn granted(object: &Map<String, Value>, meant: &ScopeSet, separators: &[char]) -> ScopeSet {
     let listed = match object.get("scope") {
         // Twitch sends an array, GitHub commas.
         Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect(),
@@ -161,8 +162,8 @@ fn granted(object: &Map<String, Value>, asked: &ScopeSet, separators: &[char]) -
         _ => ScopeSet::default(),
     };
     let sane: ScopeSet = listed.iter().filter(|scope| crate::scope::is_scope_token(scope)).collect();
-    // RFC 6749 §5.1: without a scope, what was asked for was granted.
-    if sane.is_empty() { asked.clone() } else { sane }
+    // RFC 6749 §5.1: without a scope, what the request stood for was granted.
+    if sane.is_empty() { meant.clone() } else { sane }
 }
 
 fn life(object: &Map<String, Value>, lasts: bool, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {

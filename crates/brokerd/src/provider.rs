@@ -195,14 +195,14 @@ impl Provider {
         Ok(Clearance { endpoints, pass })
     }
 
-    /// RFC 6749 §6. `asked` is what the caller wanted, which the token is cached under; `parameters` what is sent. `once`: the
-    /// refresh token may be spent by the first use.
+    /// RFC 6749 §6. `scopes` are those that the caller wanted, which the token is cached under, and those that the request
+    /// stands for; `parameters` is what is sent. `once`: the refresh token may be spent by the first use.
     pub(crate) async fn refresh(
         &self,
         Clearance { endpoints, mut pass }: Clearance,
         refresh_token: &RefreshToken,
         once: bool,
-        asked: &ScopeSet,
+        scopes: (&ScopeSet, &ScopeSet),
         parameters: RefreshParameters<'_>,
     ) -> Result<TokenResponse, Fault> {
         let client = self.client().await?;
@@ -221,7 +221,7 @@ impl Provider {
         }
         let (dialect, target, now) = (client.provider.dialect(), parameters.target, self.clock.now());
         let read = |response: &ProviderResponse| {
-            let read = |response: &ProviderResponse| refresh_response(dialect, response, asked, target, now);
+            let read = |response: &ProviderResponse| refresh_response(dialect, response, scopes, target, now);
             discreet(&request, response, read)
         };
         settle(pass, outcome, read, Trouble::of)

@@ -43,6 +43,8 @@ pub struct Quirks {
     pub session_idle: Option<Duration>,
     /// Scopes may be asked for as `scopes`, and an answer has them in an array (Twitch).
     pub scope_lists: bool,
+    /// The answer to a refresh does not say its scope, which RFC 6749 §5.1 leaves to the server where it is what was asked for.
+    pub unsaid_scope: bool,
     /// Endpoints at these paths as well.
     pub paths: &'static [(&'static str, Endpoint)],
 }

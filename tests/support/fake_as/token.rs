@@ -52,7 +52,11 @@ impl State {
             }
         }
         self.families[index].refreshes += 1;
-        Ok(self.issue(call, index, &scope, call.audience(), self.options.rotation))
+        let mut answer = self.issue(call, index, &scope, call.audience(), self.options.rotation);
+        if self.options.quirks.unsaid_scope {
+            answer.as_object_mut().expect("an object").remove("scope");
+        }
+        Ok(answer)
     }
 
     fn is_reuse(&self, call: &Call<'_>, spent: Option<tokio::time::Instant>) -> bool {

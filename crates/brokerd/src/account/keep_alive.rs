@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::ask::Key;
 use super::hold::Hold;
-use super::{Account, Ask};
+use super::{Account, Ask, refresh};
 use crate::explain::{Refusal, Remedy};
 
 /// The pause after an attempt that could not be made at all. As long as a refusal is remembered: it costs the provider nothing.
@@ -19,8 +19,8 @@ const PAUSE: Duration = Duration::from_secs(120);
 /// How keeping alive goes.
 #[derive(Default)]
 pub(super) struct KeepAlive {
-    /// What the last attempt was for.
-    tried: Option<RefreshLife>,
+    /// What the last attempt was for, and what it asked for.
+    tried: Option<(RefreshLife, Key)>,
     /// A refresh does not lengthen this one's life: left alone until there is another.
     given_up: Option<RefreshLife>,
     /// The refresh was refused a moment ago, and is not tried before that is forgotten; or it could not be sent.
@@ -42,32 +42,26 @@ impl Account {
         let Some(life) = self.kept_life().filter(|life| life.is_due(self.broker.clock.now(), self.spread())) else {
             return;
         };
-        let Some(ask) = self.default_ask() else { return };
+        let Some(ask) = self.unasked() else { return };
         self.keep_alive.rests_until = self.refusals.until(&ask.key());
         if self.keep_alive.rests_until.is_some() {
             return; // nothing would be sent
         }
         tracing::debug!(account = %self.id, "the refresh token is used, so that it does not end");
-        self.keep_alive.tried = Some(life);
+        self.keep_alive.tried = Some((life, ask.key()));
         drop(self.join(ask, false));
     }
 
     /// Takes in how a refresh went. One that worked and left the end where it was, or was refused for good, is not repeated. What
     /// is wrong here alone (no client secret, a file of certificates that is being replaced) may be mended without a word to us.
     pub(super) fn kept_alive(&mut self, flown: Option<&Key>, failure: Option<&Refusal>) {
-        let own = flown.is_some() && flown == self.default_ask().map(|ask| ask.key()).as_ref();
-        if !own {
-            return;
-        }
+        let Some((life, _)) = self.keep_alive.tried.take_if(|(_, key)| flown == Some(key)) else { return };
         match failure {
             Some(Refusal { remedy: Remedy::Time, .. }) => {}
             Some(Refusal { remedy: Remedy::None, body, .. }) if body.provider.is_none() => {
                 self.keep_alive.rests_until = Some(Instant::now() + PAUSE);
             }
-            _ => {
-                let tried = self.keep_alive.tried.take();
-                self.keep_alive.given_up = tried.or(self.keep_alive.given_up);
-            }
+            _ => self.keep_alive.given_up = Some(life),
         }
     }
 
@@ -79,8 +73,9 @@ impl Account {
         held.grant.refresh_life().filter(|life| wanted && self.keep_alive.given_up != Some(*life))
     }
 
-    fn default_ask(&self) -> Option<Ask> {
-        Some(Ask::anew(&self.provider.as_ref()?.profile))
+    fn unasked(&self) -> Option<Ask> {
+        let Some(Hold::Saved(held)) = &self.hold else { return None };
+        Some(refresh::unasked(self.provider.as_ref()?, &held.grant))
     }
 
     /// Whether the grant could not be read, and must be, so that its refresh token is kept alive: nobody else might ask

@@ -86,7 +86,8 @@ pub(super) async fn recover(
     }
     match (hold, provider) {
         (Hold::Saved(kept), Some(provider)) if has_intent(&kept.grant) => {
-            match fly_with(broker, provider, kept.grant, &Ask::anew(&provider.profile), may_hang).await {
+            let ask = unasked(provider, &kept.grant);
+            match fly_with(broker, provider, kept.grant, &ask, may_hang).await {
                 (hold, Ok(token)) => (hold.with_released(Some(token)), Ok(())),
                 (hold, Err(refusal)) => (hold, Err(refusal)),
             }
@@ -123,6 +124,16 @@ async fn fly_with(
             (Hold::Saved(Held::new(grant)), Err(refusal))
         }
         Credential::Dead => (Hold::Saved(Held::new(grant)), Err(Refusal::ended())),
+    }
+}
+
+/// A refresh that no caller wants: for what the profile asks for or, where the sign-in is not for that, for what it is for. Its
+/// refresh token is to be used, whatever comes of it.
+pub(super) fn unasked(provider: &Provider, grant: &Grant) -> Ask {
+    let ask = Ask::anew(&provider.profile);
+    match usable(provider, grant, &ask) {
+        Ok(()) => ask,
+        Err(_) => Ask { scopes: grant.asked.clone(), target: grant.target.clone(), ..ask },
     }
 }
 
@@ -230,7 +241,8 @@ async fn exchange(
     let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &grant.scope, &grant.asked);
     let (claims, extra) = (ask.claims.as_deref(), &ask.extra);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims, extra };
-    provider.refresh(clearance, token, once, &ask.scopes, parameters).await
+    let meant = if scopes.is_empty() { &grant.scope } else { &scopes };
+    provider.refresh(clearance, token, once, (&ask.scopes, meant), parameters).await
 }
 
 async fn succeed(
