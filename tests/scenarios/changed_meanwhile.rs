@@ -2,7 +2,7 @@
 
 use broker_client::TokenRequest;
 use serde_json::json;
-use support::fake_as::{Client, Fault, Grant};
+use support::fake_as::{Client, Endpoint, Fault, Grant};
 use support::rig::{Rig, exposed, interactive, never, s};
 use tokio::time::Instant;
 
@@ -39,6 +39,7 @@ async fn a_late_sign_in_of_the_old_client_does_not_replace_that_of_the_new_one()
     let told = old.failure().await;
     assert!(told.error_description.contains("has changed since"), "{told:?}");
     rig.pass(s(1)).await;
+    assert_eq!(rig.fake.count(Endpoint::Revocation), 1, "what nobody takes is given back");
     rig.token(&never()).await;
     rig.expire().await;
     assert_eq!(client_of(&rig, &rig.token(&never()).await), "new");

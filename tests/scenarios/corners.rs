@@ -172,6 +172,28 @@ async fn a_sign_in_without_a_refresh_token_keeps_the_one_there_is() {
     assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 2);
 }
 
+/// Nor does it where the one there is could not be read just then.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_without_a_refresh_token_replaces_none_that_cannot_be_read() {
+    let mut rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.stop().await;
+    rig.store.fail_next_gets(usize::MAX);
+    rig.run();
+    rig.pass(s(1)).await;
+    rig.fake.reconfigure(|options| options.refresh_tokens = RefreshTokens::Never);
+    rig.store.fail_next_gets(0);
+    let mut login = rig.login(&interactive());
+    let prompt = login.prompt().await;
+    rig.store.fail_next_gets(usize::MAX);
+    rig.fake.approve(&prompt.user_code, "alice");
+    assert_eq!(login.failure().await.error.as_str(), "keyring_unavailable");
+    rig.store.fail_next_gets(0);
+    rig.fake.reconfigure(|options| options.refresh_tokens = RefreshTokens::WithOfflineAccess);
+    rig.restart().await;
+    rig.token(&never()).await;
+}
+
 /// Who logs in for more than the sign-in under way brings is not told that it has it.
 #[tokio::test(start_paused = true)]
 async fn a_login_for_other_scopes_is_not_done_by_somebody_elses() {

@@ -42,6 +42,23 @@ async fn a_sign_out_forgets_and_answers_though_a_refresh_hangs_in_front_of_it() 
     assert!(rig.client.accounts().await.unwrap().accounts.is_empty());
 }
 
+/// What a refresh that was cut off has brought, nobody knows the next time either.
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_that_failed_does_not_take_the_next_one_for_whole() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    rig.fake.always(Grant::RefreshToken, Fault::Hang);
+    let in_the_air = rig.background(&never());
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    rig.store.set_locked(true);
+    assert_eq!(rig.client.sign_out(&id).await.unwrap_err().code().as_str(), "keyring_locked");
+    assert_eq!(in_the_air.await.unwrap().unwrap_err().code().as_str(), "interaction_required");
+    rig.store.set_locked(false);
+    let (said, _) = signed_out(&rig, &id).await;
+    assert_eq!(said["revocation"], "failed", "{said}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sign_out_waits_for_a_refresh_that_is_only_slow() {
     let rig = Rig::start();

@@ -58,6 +58,38 @@ async fn a_ca_file_that_is_gone_is_no_matter_of_those_who_do_without() {
     assert!(failure.error_description.contains("ca_file"), "{failure:?}");
 }
 
+/// Nothing can be sent, so nothing is written either, however many ask.
+#[tokio::test(start_paused = true)]
+async fn while_a_ca_file_is_gone_no_refresh_costs_a_write_of_the_keyring() {
+    let ca_file = NamedTempFile::new().unwrap().into_temp_path();
+    let rig = two_ways(&ca_file);
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    std::fs::remove_file(&ca_file).unwrap();
+    let before = rig.writes();
+    for _ in 0..3 {
+        let refused = rig.refused(&never()).await;
+        assert!(refused.error_description.contains("ca_file"), "{refused:?}");
+    }
+    assert_eq!(rig.writes(), before);
+}
+
+/// A token that still serves is given out meanwhile, and the way is not tried again for each of them.
+#[tokio::test(start_paused = true)]
+async fn while_a_ca_file_is_gone_those_whose_token_is_stale_cause_few_attempts() {
+    let ca_file = NamedTempFile::new().unwrap().into_temp_path();
+    let rig = two_ways(&ca_file);
+    rig.sign_in("alice").await;
+    rig.pass(s(3000)).await;
+    std::fs::remove_file(&ca_file).unwrap();
+    for _ in 0..50 {
+        rig.token(&never()).await;
+        rig.pass(std::time::Duration::from_millis(20)).await;
+    }
+    let attempts = rig.log().matches("no token").count();
+    assert!((1..=2).contains(&attempts), "{attempts}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_cannot_connect_holds_up_nobody_on_another_way() {
     let ca_file = NamedTempFile::new().unwrap().into_temp_path();

@@ -35,6 +35,51 @@ async fn an_account_that_is_not_in_the_store_is_forgotten_and_told() {
     assert_eq!(rig.refused(&never()).await.error.as_str(), "interaction_required");
 }
 
+/// Stores of other kinds may have accounts that they cannot list: only the one that took a grant can say that it is gone.
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_sign_in_is_in_another_store_is_not_forgotten_but_told() {
+    let mut rig = Rig::start();
+    let account = rig.sign_in("alice").await.account;
+    rig.stop().await;
+    let index = std::fs::read_to_string(rig.index_file()).unwrap();
+    let elsewhere = index.replace(r#""store": "memory""#, r#""store": "kernel""#);
+    assert_ne!(elsewhere, index);
+    std::fs::write(rig.index_file(), &elsewhere).unwrap();
+    let there = std::mem::replace(&mut rig.store, brokerd::store::memory::MemoryStore::new());
+    rig.run();
+    assert_eq!(rig.account().await.id, account.id);
+    assert!(notices(&rig).await.contains("is in another store, \"kernel\""), "{}", notices(&rig).await);
+    rig.stop().await;
+    let here = std::mem::replace(&mut rig.store, there);
+    rig.run();
+    rig.token(&never()).await;
+    rig.stop().await;
+    std::fs::write(rig.index_file(), elsewhere).unwrap();
+    rig.store = here;
+    rig.run();
+    let said = rig.client.sign_out(&account.id).await.unwrap();
+    assert!(said.detail.unwrap().contains("another store"), "a sign-out here does not end what is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_no_store_has_taken_yet_is_not_forgotten() {
+    let mut rig = Rig::start();
+    rig.stop().await;
+    rig.store.set_failing(true);
+    rig.run();
+    rig.pass(support::rig::s(1)).await;
+    rig.store.set_failing(false);
+    let mut login = rig.login(&interactive());
+    let prompt = login.prompt().await;
+    rig.store.set_full(true);
+    rig.fake.approve(&prompt.user_code, "alice");
+    assert_eq!(login.failure().await.error.as_str(), "keyring_unavailable");
+    rig.refused(&never()).await;
+    assert_eq!(rig.account().await.username, "alice@example.com");
+    rig.store.set_full(false);
+    rig.token(&never()).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_garbled_index_is_made_anew_and_told() {
     for garbage in ["{", "", "[]", "\u{0}\u{0}", r#"{"version":1,"accounts":[{"id":"../../etc/passwd"}]}"#] {

@@ -241,6 +241,18 @@ async fn where_neither_works_the_sign_in_has_ended() {
     assert_eq!(rig.account().await.state, AccountState::SignInRequired);
 }
 
+/// Nothing is left of it that could be lost.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_ended_while_the_store_was_full_has_ended() {
+    let rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
+    rig.sign_in("alice").await;
+    rig.token(&forced()).await; // it is known not to rotate: a refresh writes nothing first
+    rig.store.set_full(true);
+    rig.fake.revoke_user("alice");
+    assert_eq!(rig.refused(&forced()).await.error.as_str(), "interaction_required");
+    assert_eq!(rig.account().await.state, AccountState::SignInRequired);
+}
+
 async fn change_client(rig: &Rig) {
     let config = std::fs::read_to_string(rig.config_file()).unwrap();
     rig.write_config(&config.replacen("\"cli\"", "\"new\"", 1));

@@ -9,7 +9,7 @@ use crate::identity::{self, Identity};
 use crate::keep_alive::RefreshLife;
 use crate::scope::ScopeSet;
 use crate::secret::{AccessToken, IdToken, RefreshToken};
-use crate::wire::{ProviderResponse, is_refusal, seconds, text};
+use crate::wire::{ProviderResponse, is_refusal, seconds, take_secret, text};
 
 /// The life of a token that comes with a refresh token but without `expires_in`: short, because a refresh is cheap and a
 /// dead token is not. One with neither never expires, as far as anyone knows, where the provider's dialect has such tokens.
@@ -104,12 +104,13 @@ fn read(
     now: Timestamp,
     refreshable: bool,
 ) -> Result<TokenResponse, Failure> {
-    let Some(object) = object else { return Err(Failure::not_oauth(response)) };
+    let Some(mut object) = object else { return Err(Failure::not_oauth(response)) };
     // Some servers send errors with 200: the error field decides, not the status.
     if is_refusal(&object) {
         return Err(Failure::oauth(response, &object));
     }
-    let access_token = match text(&object, "access_token") {
+    let identity = identity::identity(&object);
+    let access_token = match take_secret(&mut object, "access_token") {
         Some(token) if (200..300).contains(&response.status) && !token.is_empty() => AccessToken::new(token),
         _ => return Err(Failure::not_oauth(response)),
     };
@@ -118,7 +119,8 @@ fn read(
         return Err(Failure::not_oauth(response));
     }
     let token_type = text(&object, "token_type").filter(|kind| crate::scope::is_scope_token(kind));
-    let refresh_token = text(&object, "refresh_token").filter(|token| !token.is_empty()).map(RefreshToken::new);
+    let refresh_token =
+        take_secret(&mut object, "refresh_token").filter(|token| !token.is_empty()).map(RefreshToken::new);
     let lasts = dialect.without_expiry == WithoutExpiry::Lasts && !refreshable && refresh_token.is_none();
     let (expires_at, refresh_at) = life(&object, lasts, now);
     Ok(TokenResponse {
@@ -132,10 +134,10 @@ fn read(
             expires_at,
             extended_expires_at: extended(&object, expires_at, now),
             refresh_at,
-            id_token: text(&object, "id_token").map(IdToken::new),
+            id_token: take_secret(&mut object, "id_token").map(IdToken::new),
         },
         refresh_token,
-        identity: identity::identity(&object),
+        identity,
         refresh_life: refresh_life(&object, now),
         family: text(&object, "foci").filter(|family| is_family(family)),
     })

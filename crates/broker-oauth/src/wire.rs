@@ -145,6 +145,15 @@ pub fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
+/// Takes a secret out of an object: the one copy there is of it, but for the answer's bytes, which are zeroed.
+pub fn take_secret(object: &mut Map<String, Value>, name: &str) -> Option<String> {
+    match object.get_mut(name)? {
+        Value::String(text) => Some(std::mem::take(text)),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// Reads a number of seconds, sent as a number or as a string (ADFS and the v1 endpoint of Entra send strings). Fractions
 /// are cut; negative and unreadable values are `None`; the largest is a hundred years, so that sums with it stay in range.
 pub fn seconds(object: &Map<String, Value>, name: &str) -> Option<u64> {

@@ -35,7 +35,7 @@ pub(crate) use self::ask::Ask;
 pub(crate) use self::ask::Key;
 use self::cache::Cache;
 use self::due::{StoreTies, again};
-pub(crate) use self::hold::Hold;
+pub(crate) use self::hold::{Brought, Hold};
 use self::jobs::{Done, Job, landing};
 use self::keep_alive::KeepAlive;
 pub(crate) use self::lend::{Loan, NoLoan};
@@ -50,7 +50,7 @@ use crate::broker::Broker;
 use crate::clock::rfc3339;
 use crate::explain::{Refusal, Remedy};
 use crate::flight::{Landing, Progress, Waiter};
-use crate::grant::{AccountId, Grant};
+use crate::grant::AccountId;
 use crate::provider::Provider;
 
 /// Requests that may wait in a mailbox.
@@ -66,7 +66,7 @@ pub(crate) enum Command {
     /// No refresh for now: is there a token that still lives? With `grace`, the provider is away, and one past its end may do.
     Standby { ask: Ask, grace: bool, reply: oneshot::Sender<Option<Served>> },
     /// A sign-in brought a new grant.
-    Adopt { grant: Box<Grant>, token: Arc<IssuedToken>, reply: oneshot::Sender<Landing> },
+    Adopt { brought: Box<Brought>, reply: oneshot::Sender<Landing> },
     /// Another client of the family asks: redeem the refresh token once for it.
     Lend { borrower: Arc<Provider>, ask: Ask, reply: oneshot::Sender<Loan> },
     /// End the sign-in.
@@ -230,7 +230,7 @@ impl Account {
                 drop(reply.send(answer));
             }
             Command::Standby { ask, grace, reply } => drop(reply.send(self.standby(&ask, grace))),
-            Command::Adopt { grant, token, reply } => self.queue.push_back(Job::Adopt { grant, token, reply }),
+            Command::Adopt { brought, reply } => self.queue.push_back(Job::Adopt { brought, reply }),
             Command::Lend { borrower, ask, reply } => self.queue.push_back(Job::Lend { borrower, ask, reply }),
             Command::SignOut { reply } => self.queue_sign_out(reply, true),
             Command::GiveWay { reply } => self.queue_sign_out(reply, false),
@@ -316,10 +316,13 @@ impl Account {
             self.last_error = None;
             return;
         };
+        let is_unsaved = matches!(self.hold, Some(Hold::Unsaved { .. }));
+        // No client secret, a CA file that cannot be read: nothing was sent, and every attempt looks into the keyring.
+        let is_ours = refusal.remedy == Remedy::None && refusal.body.provider.is_none();
         if let (Remedy::Time, Some(seconds)) = (refusal.remedy, refusal.body.retry_after) {
             // The provider's gate counts the failures already; counted here as well, the pause would outlast the outage.
             self.not_before = Instant::now() + Duration::from_secs(seconds);
-        } else if refusal.remedy == Remedy::Time || matches!(self.hold, Some(Hold::Unsaved { .. })) {
+        } else if refusal.remedy == Remedy::Time || is_unsaved || is_ours {
             self.not_before = Instant::now() + self.pause;
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }

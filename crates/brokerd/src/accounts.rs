@@ -21,6 +21,7 @@ use self::names::Names;
 use crate::account::{Ask, Mailbox};
 use crate::config::Profile;
 use crate::grant::{AccountId, Grant};
+use crate::store::StoreKind;
 
 /// What is known of an account without its grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +47,13 @@ pub(crate) struct Card {
     /// The family whose clients may redeem its refresh token as well (Entra).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
+    /// The kind of store that took its grant; none if it was not saved, or an older version wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
 }
 
 impl Card {
-    pub(crate) fn of(grant: &Grant) -> Self {
+    pub(crate) fn of(grant: &Grant, store: Option<&str>) -> Self {
         Self {
             id: grant.id.clone(),
             profile: grant.profile.clone(),
@@ -59,7 +63,13 @@ impl Card {
             asked: grant.asked.to_string(),
             issuer: grant.issuer.clone(),
             family: grant.family.clone(),
+            store: store.map(str::to_owned),
         }
+    }
+
+    /// Whether a store of this kind must have its grant: another's was saved elsewhere. Memory keeps nothing for another day.
+    pub(crate) fn is_kept_in(&self, kind: &str) -> bool {
+        self.store.as_deref().is_none_or(|store| store == kind || store == StoreKind::Memory.as_str())
     }
 
     /// What it knows of who the user is.
@@ -135,6 +145,11 @@ impl Accounts {
         cards
     }
 
+    /// The cards that the index has: those of grants that a store took.
+    pub(crate) fn indexed(&self) -> Vec<Arc<Card>> {
+        self.state().entries.values().filter(|entry| entry.written).map(|entry| Arc::clone(&entry.card)).collect()
+    }
+
     /// One card.
     pub(crate) fn card(&self, id: &AccountId) -> Option<Arc<Card>> {
         self.state().entries.get(id).map(|entry| Arc::clone(&entry.card))
@@ -175,10 +190,10 @@ impl Accounts {
         state.entries.insert(card.id.clone(), Entry { card, mailbox: Some(mailbox), written: false });
     }
 
-    /// Writes a saved grant's card into the index.
-    pub(crate) fn remember(&self, grant: &Grant) {
+    /// Writes the card of a grant that a store of this kind has into the index.
+    pub(crate) fn remember(&self, grant: &Grant, store: &str) {
         let mut state = self.state();
-        let card = Arc::new(Card::of(grant));
+        let card = Arc::new(Card::of(grant, Some(store)));
         let known = state.entries.get(&grant.id).is_some_and(|entry| entry.written && entry.card == card);
         if known && state.index.is_good() {
             return;
@@ -226,6 +241,7 @@ mod tests {
             asked: String::new(),
             issuer: String::new(),
             family: None,
+            store: None,
         }
     }
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use self::index::Reconciled;
 use self::profiles::Profiles;
-use crate::account::{self, Command, Description, Hold, Mailbox};
+use crate::account::{self, Brought, Command, Description, Hold, Mailbox};
 use crate::accounts::{Accounts, Card};
 use crate::audit::Audit;
 use crate::chance::Chance;
@@ -28,7 +28,7 @@ use crate::family::Families;
 use crate::flight::Landing;
 use crate::grant::{AccountId, Grant};
 use crate::outbound::Outbound;
-use crate::provider::Gates;
+use crate::provider::{Gates, Provider};
 use crate::raise::Raised;
 use crate::sign_in::SignIns;
 use crate::store::StoreConfig;
@@ -179,10 +179,17 @@ impl Broker {
     }
 
     /// Hands a sign-in's grant to its account's task, which saves it. Ends when it is saved, or could not be.
-    pub(crate) async fn adopt(self: &Arc<Self>, grant: Grant, token: Arc<IssuedToken>) -> Landing {
-        let card = Arc::new(Card::of(&grant));
+    /// `from` is where it signed in, and where it is given back if the account does not take it.
+    pub(crate) async fn adopt(
+        self: &Arc<Self>,
+        from: &Arc<Provider>,
+        grant: Grant,
+        token: Arc<IssuedToken>,
+    ) -> Landing {
+        let card = Arc::new(Card::of(&grant, None));
         let (reply, landing) = oneshot::channel();
-        let mut command = Command::Adopt { grant: Box::new(grant), token, reply };
+        let brought = Box::new(Brought { grant, token, from: Arc::clone(from) });
+        let mut command = Command::Adopt { brought, reply };
         loop {
             let mailbox = match self.mailbox(&card.id) {
                 Some(mailbox) => {

@@ -233,7 +233,7 @@ impl Borrowing {
             return Err(Refusal::sign_in("the account was signed out meanwhile"));
         }
         tracing::info!(profile = profile.name, lender = lender.profile, "signed in by the family");
-        self.broker.adopt(grant, Arc::new(token)).await
+        self.broker.adopt(&self.wanted.borrower, grant, Arc::new(token)).await
     }
 
     async fn ask(&self, lender: &AccountId) -> Loan {

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::config::Profile;
+use crate::wiped;
 
 /// What an account's task owns. The refresh token in it is seen by nobody else.
 #[derive(Clone, Debug)]
@@ -210,8 +211,7 @@ impl Grant {
             refresh_issued_at: refresh.and_then(|refresh| refresh.life).map(|life| life.issued_at.as_second()),
             refresh_expires_at: refresh.and_then(|refresh| refresh.life).map(|life| life.expires_at.as_second()),
         };
-        // Plain strings and numbers: serialisation has nothing to fail on.
-        Zeroizing::new(serde_json::to_string(&record).unwrap_or_default())
+        wiped::json_text(&record)
     }
 
     /// Reads a record; the error never quotes it.

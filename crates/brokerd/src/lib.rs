@@ -33,3 +33,4 @@ pub(crate) mod sign_in;
 pub mod store;
 pub mod supervision;
 pub mod vault;
+pub(crate) mod wiped;

@@ -194,6 +194,11 @@ impl Outbound {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Whether a request to a URL could be made at all: its proxy can be used, and its CA file be read.
+    pub(crate) fn check(&self, transport: &Transport, url: &Url) -> Result<(), OutboundError> {
+        self.made(transport, url).map(drop)
+    }
+
     /// Connects to a URL's server as a request would, and ends the connection again. Ends within [`EXCHANGE_TIMEOUT`].
     ///
     /// Not for the pool: hyper-util puts a connection into it only behind a request.

@@ -176,11 +176,13 @@ impl Provider {
         settle(pass, self.fetch(&request).await, read, Trouble::of_poll)
     }
 
-    /// Leave to send a refresh: the client can prove itself, the token endpoint is known, and it is not to be left alone.
+    /// Leave to send a refresh: the client can prove itself, the token endpoint is known and not to be left alone, and nothing
+    /// here is in the way of a request to it.
     /// `home_id` is that of the grant's user; `intent`: one is to be written before the refresh.
     pub(crate) async fn clear(&self, target: &Target, home_id: Option<&str>, intent: bool) -> Result<Clearance, Fault> {
         self.client().await?;
         let endpoints = self.refresh_endpoints(target, home_id).await?;
+        self.outbound.check(&self.profile.transport, &endpoints.token)?;
         let pass = self.enter(&endpoints.token)?;
         // On a machine without a network, an intent would be a write of the keyring in vain each time that somebody asks.
         if intent

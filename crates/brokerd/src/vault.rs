@@ -179,6 +179,11 @@ impl Vault {
         self.board.status()
     }
 
+    /// Returns which kind of store it is, as the configuration names it; `auto` before it is open.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.board.kind()
+    }
+
     /// Returns a receiver that sees a change each time the store does what it is asked to, after it did not.
     pub(crate) fn recoveries(&self) -> watch::Receiver<u64> {
         self.board.recoveries()

@@ -8,6 +8,7 @@ use broker_oauth::token::IssuedToken;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::sign_out::{is_damaged, revoke};
 use crate::broker::Broker;
 use crate::explain::Refusal;
 use crate::grant::{AccountId, Credential, Grant};
@@ -90,7 +91,10 @@ impl Hold {
         let (grant, state) = match self {
             Self::NotLoaded => (None, AccountState::NotLoaded),
             Self::Absent | Self::SignedOut => (None, AccountState::SignInRequired),
-            Self::Saved(Held { grant, .. }) if matches!(grant.credential, Credential::Dead) => {
+            // Whether the store knows of the end is no matter to anybody.
+            Self::Saved(Held { grant, .. }) | Self::Unsaved { grant, .. }
+                if matches!(grant.credential, Credential::Dead) =>
+            {
                 (Some(grant), AccountState::SignInRequired)
             }
             Self::Saved(Held { grant, .. }) => (Some(grant), AccountState::SignedIn),
@@ -121,7 +125,7 @@ async fn save_with(
 ) -> (Hold, Result<(), Refusal>) {
     match broker.vault.put(grant.id.as_str(), grant.to_record()).await {
         Ok(()) => {
-            broker.accounts.remember(&grant);
+            broker.accounts.remember(&grant, broker.vault.kind());
             // By a wall clock that was set back while it waited, it would be younger than it is.
             let now = broker.clock.now();
             let waited = token.filter(|(token, since)| time_for(token, now, since.elapsed()).is_some());
@@ -131,25 +135,46 @@ async fn save_with(
     }
 }
 
+/// What a sign-in brought, and where from.
+pub(crate) struct Brought {
+    /// What lasts of it.
+    pub(crate) grant: Grant,
+    /// Its access token.
+    pub(crate) token: Arc<IssuedToken>,
+    /// As the profile was when it began.
+    pub(crate) from: Arc<Provider>,
+}
+
 /// Takes over what a sign-in brought, and saves it. One that began under another client or issuer does not replace the grant
-/// of the profile as it is now.
+/// of the profile as it is now, and is given back.
 pub(super) async fn adopt(
     broker: &Broker,
     provider: Option<&Provider>,
     id: &AccountId,
     hold: Hold,
-    new: Grant,
-    token: &Arc<IssuedToken>,
+    Brought { grant: new, token, from }: Brought,
 ) -> (Hold, Result<(), Refusal>) {
-    let (hold, _) = load(broker, id, hold).await;
+    let (hold, loaded) = load(broker, id, hold).await;
+    if let Err(refusal) = loaded
+        && matches!(new.credential, Credential::Transient)
+        && !is_damaged(broker, id).await
+    {
+        // What is there lasts, perhaps, and this does not.
+        return (hold, Err(refusal));
+    }
     let of_now = |grant: &Grant| provider.is_some_and(|provider| grant.belongs_to(&provider.profile));
     if let Hold::Saved(Held { grant: old, .. }) | Hold::Unsaved { grant: old, .. } = &hold
         && of_now(old)
         && !of_now(&new)
     {
+        let account = id.clone();
+        broker.tasks.spawn(async move {
+            let (revocation, _) = revoke(Some(&from), Some(&new)).await;
+            tracing::info!(%account, ?revocation, "a sign-in of before the profile changed is not taken");
+        });
         return (hold, Err(Refusal::sign_in("the profile has changed since this sign-in began")));
     }
-    save(broker, successor(hold, new), Some(Arc::clone(token))).await
+    save(broker, successor(hold, new), Some(token)).await
 }
 
 /// What a sign-in leaves: its grant, or, where the provider gave nothing that lasts with it, the one there was. A sign-in

@@ -10,14 +10,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::due::Doubt;
-use super::hold::{self, Hold};
+use super::hold::{self, Brought, Hold};
 use super::lend::{self, Loan};
 use super::may_hang::MayHang;
 use super::sign_out::{self, SignOut};
 use super::{Account, Ask, refresh};
 use crate::explain::Refusal;
 use crate::flight::{Landed, Landing, Progress, Waiter, channel, landed};
-use crate::grant::Grant;
 use crate::provider::Provider;
 
 /// A request that waits for its turn with the grant.
@@ -28,8 +27,7 @@ pub(super) enum Job {
         wanted: bool,
     },
     Adopt {
-        grant: Box<Grant>,
-        token: Arc<IssuedToken>,
+        brought: Box<Brought>,
         reply: oneshot::Sender<Landing>,
     },
     SignOut {
@@ -130,7 +128,10 @@ impl Account {
             self.seen = hold.seen();
             let (broker, provider) = (Arc::clone(&self.broker), self.provider.clone());
             let id = self.id.clone();
-            let may_hang = MayHang::new(matches!(job, Job::Refresh { .. } | Job::Lend { .. } | Job::Load));
+            // What is unsaved is all there is of it, and is saved first.
+            let is_safe = !matches!(hold, Hold::Unsaved { .. });
+            let asks = matches!(job, Job::Refresh { .. } | Job::Lend { .. } | Job::Load);
+            let may_hang = MayHang::new(asks && is_safe);
             self.may_hang = may_hang.clone();
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
@@ -142,8 +143,9 @@ impl Account {
                         Done { hold, outcome: Outcome::Refreshed { progress, landing, era } }
                     })
                 }
-                Job::Adopt { grant, token, reply } => Box::pin(async move {
-                    let adopted = hold::adopt(&broker, provider.as_deref(), &id, hold, *grant, &token).await;
+                Job::Adopt { brought, reply } => Box::pin(async move {
+                    let token = Arc::clone(&brought.token);
+                    let adopted = hold::adopt(&broker, provider.as_deref(), &id, hold, *brought).await;
                     let (hold, saved) = adopted;
                     Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
                 }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::hold::Hold;
+use super::hold::{Brought, Hold};
 use super::jobs::{Job, landing};
 use super::{Account, Command};
 use crate::explain::Refusal;
@@ -26,9 +26,9 @@ impl Account {
                     let gone = Refusal::sign_in("the account was signed out meanwhile");
                     progress.send_replace(Progress::Landed(Err(gone)));
                 }
-                Job::Adopt { grant, token, reply } => {
-                    let broker = Arc::clone(&self.broker);
-                    self.broker.tasks.spawn(async move { drop(reply.send(broker.adopt(*grant, token).await)) });
+                Job::Adopt { brought, reply } => {
+                    let (broker, Brought { grant, token, from }) = (Arc::clone(&self.broker), *brought);
+                    self.broker.tasks.spawn(async move { drop(reply.send(broker.adopt(&from, grant, token).await)) });
                 }
                 Job::SignOut { .. } | Job::Lend { .. } | Job::Load | Job::Save | Job::Rewrite => {}
             }

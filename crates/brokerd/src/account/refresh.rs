@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_oauth::backoff::Trouble;
 use broker_oauth::failure::{Failure, Verdict};
 use broker_oauth::refresh::{Freshness, RefreshParameters, freshness};
 use broker_oauth::scope::ScopeSet;
@@ -182,6 +183,7 @@ async fn fly_refresh(
     // Before the intent: what will not be sent need not be written.
     let home_id = grant.identity.home_id.clone();
     let once = refresh.rotates != Some(false);
+    let in_doubt = refresh.intent.is_some();
     let clearance = match provider.clear(&ask.target, home_id.as_deref(), once).await {
         Ok(clearance) => clearance,
         Err(fault) => return fail(broker, provider, grant, ask, &fault).await,
@@ -212,6 +214,11 @@ async fn fly_refresh(
             Err(Fault::Away { .. }) => answer = second,
             Err(_) => {}
         }
+    }
+    if !in_doubt && matches!(answer, Err(Fault::Away { trouble: Trouble::Unreachable, .. })) {
+        // Nothing was sent, so nothing can have come of it. In the store the intent does no harm.
+        refresh.intent = None;
+        grant.credential = Credential::Refresh(refresh.clone());
     }
     // What comes now is the store's: cut off, it would lose what the provider has rotated to.
     may_hang.answered();

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Account;
-use super::hold::{Hold, load};
+use super::hold::{Hold, has_intent, load};
 use super::jobs::Job;
 use crate::broker::Broker;
 use crate::explain::{self, Refusal};
@@ -92,7 +92,11 @@ impl SignOut {
             Hold::NotLoaded | Hold::Absent | Hold::SignedOut => None,
         };
         let grant = grant.filter(|_| self.revoke);
-        let (revocation, detail) = self.revoke(provider, grant.as_ref()).await;
+        let elsewhere = card.as_ref().filter(|card| grant.is_none() && !card.is_kept_in(broker.vault.kind()));
+        let (revocation, detail) = match elsewhere.and_then(|card| card.store.as_deref()) {
+            Some(store) => (Revocation::Failed, Some(format!("its sign-in is in another store, \"{store}\""))),
+            None => self.revoke(provider, grant.as_ref()).await,
+        };
         tracing::info!(account = %id, ?revocation, "signed out");
         let (username, profile) = card.map(|card| (card.username.clone(), card.profile.clone())).unwrap_or_default();
         let account = AccountRef { id: id.to_string(), username };
@@ -103,9 +107,8 @@ impl SignOut {
     async fn revoke(&self, provider: Option<&Provider>, grant: Option<&Grant>) -> (Revocation, Option<String>) {
         match tokio::time::timeout_at(self.by, revoke(provider, grant)).await {
             // The provider takes a spent token for revoked, and its successor may be good still.
-            Ok((Revocation::Revoked, _)) if self.cut_off => {
-                let why =
-                    "a refresh hung and was cut off: the provider may have issued a token that nobody could revoke";
+            Ok((Revocation::Revoked, _)) if self.cut_off || grant.is_some_and(has_intent) => {
+                let why = "a refresh was cut off: the provider may have issued a token that nobody could revoke";
                 (Revocation::Failed, Some(why.into()))
             }
             Ok(outcome) => outcome,
@@ -114,7 +117,8 @@ impl SignOut {
     }
 }
 
-async fn is_damaged(broker: &Broker, id: &AccountId) -> bool {
+/// Whether the store has a record of this account that nobody can read.
+pub(super) async fn is_damaged(broker: &Broker, id: &AccountId) -> bool {
     match broker.vault.get(id.as_str()).await {
         Err(VaultError::Store(error)) => matches!(*error, StoreError::Damaged(_)),
         _ => false,

@@ -69,8 +69,8 @@ impl Broker {
     }
 
     async fn hold_index_against_store(self: &Arc<Self>) -> Result<(), ErrorBody> {
-        // Whoever signs in from here on is not in the list, and is no less there.
-        let known = self.accounts.cards();
+        // Whoever signs in from here on is not in the list, and is no less there; nor is what no store has taken yet.
+        let known = self.accounts.indexed();
         let keys = match self.vault.list().await {
             Ok(keys) => keys,
             Err(error) => {
@@ -86,14 +86,19 @@ impl Broker {
         for card in known {
             let listed = stored.as_ref().is_none_or(|stored| stored.contains(&card.id));
             // "No such entry" is believed only if the store's list agrees, where it has one.
-            if !listed && matches!(self.vault.get(card.id.as_str()).await, Ok(None)) {
+            if listed || !matches!(self.vault.get(card.id.as_str()).await, Ok(None)) {
+                self.tell(&card.id, Command::Load).await;
+            } else if let Some(elsewhere) = card.store.as_deref().filter(|_| !card.is_kept_in(self.vault.kind())) {
+                self.notices.add(format!(
+                    "the sign-in of {} under profile {} is in another store, \"{elsewhere}\", and not in this one",
+                    card.username, card.profile
+                ));
+            } else {
                 self.accounts.forget(&card.id);
                 self.notices.add(format!(
                     "the sign-in of {} under profile {} is not in the store any more",
                     card.username, card.profile
                 ));
-            } else {
-                self.tell(&card.id, Command::Load).await;
             }
         }
         taken_in.map_err(|error| error.body())
@@ -167,7 +172,7 @@ impl Broker {
                     grant.username(),
                     grant.profile
                 ));
-                self.accounts.remember(&grant);
+                self.accounts.remember(&grant, self.vault.kind());
                 true
             }
             Err(why) => {

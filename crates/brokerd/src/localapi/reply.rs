@@ -1,6 +1,5 @@
 //! Answers as HTTP: one JSON object, or a stream of events.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,9 +13,9 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use crate::server::State;
+use crate::wiped;
 
 /// An answer.
 pub(super) struct Reply {
@@ -96,27 +95,9 @@ impl Reply {
 
 /// One line of JSON. The bytes may hold a token: they are zeroed when hyper is done with them.
 fn encode<T: Serialize>(value: &T) -> Bytes {
-    // The wire's types have string keys only, and writing to memory does not fail.
-    let mut length = Length(0);
-    serde_json::to_writer(&mut length, value).ok();
-    let mut line = Zeroizing::new(Vec::with_capacity(length.0 + 1));
-    serde_json::to_writer(&mut *line, value).ok();
+    let mut line = wiped::json(value, 1);
     line.push(b'\n');
     Bytes::from_owner(line)
-}
-
-/// How long something is that is written: a vector that grew would leave a copy of a token behind.
-struct Length(usize);
-
-impl io::Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// An answer's body. When it is done or dropped, it is the client's turn again.

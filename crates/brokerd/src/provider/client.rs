@@ -10,6 +10,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{Fault, Provider};
 use crate::config::Profile;
 use crate::vault::VaultError;
+use crate::wiped;
 
 /// Where the store has a profile's client secret. No account's id has a colon in it, so it is taken for none.
 pub(crate) fn secret_key(profile: &str) -> String {
@@ -37,8 +38,7 @@ fn to_record(profile: &Profile, secret: &ClientSecret) -> Zeroizing<String> {
         client_id: profile.registration.client_id.clone(),
         secret: secret.expose().to_owned(),
     };
-    // Plain strings: serialisation has nothing to fail on.
-    Zeroizing::new(serde_json::to_string(&record).unwrap_or_default())
+    wiped::json_text(&record)
 }
 
 /// Reads a record. `None` if it is for another client or another server than the profile's.

@@ -55,9 +55,9 @@ impl Flow<'_> {
         let (mut grant, token) = Grant::issued(profile, target, response, self.broker.clock.now());
         let token = Arc::new(token);
         match whose(&self.wish.bound, &AccountId::of_nobody(profile), &grant.id, &grant.identity) {
-            Whose::Its => self.broker.adopt(grant, token).await,
+            Whose::Its => self.broker.adopt(&self.wish.provider, grant, token).await,
             Whose::Successor(nameless) => {
-                let landing = self.broker.adopt(grant, token).await;
+                let landing = self.broker.adopt(&self.wish.provider, grant, token).await;
                 if landing.is_ok() {
                     self.give_way(nameless).await;
                 }
@@ -67,7 +67,7 @@ impl Flow<'_> {
                 let Some(card) = self.broker.accounts.card(expected) else { return Err(self.mismatch(grant)) };
                 tracing::info!(account = %expected, "the provider does not say who signed in; taken for who was asked to");
                 (grant.id, grant.identity) = (expected.clone(), card.identity());
-                self.broker.adopt(grant, token).await
+                self.broker.adopt(&self.wish.provider, grant, token).await
             }
             Whose::SomebodyElses => Err(self.mismatch(grant)),
         }

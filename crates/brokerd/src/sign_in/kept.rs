@@ -19,6 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::marks::Mark;
 use super::{Bound, Kept, Wish};
 use crate::broker::Broker;
+use crate::wiped;
 
 const PREFIX: &str = "prompt-";
 
@@ -104,8 +105,7 @@ pub(super) fn to_record(
         account_name: wish.account_name.clone(),
         correlation_id: correlation_id.map(str::to_owned),
     };
-    // Plain strings and numbers: serialisation has nothing to fail on.
-    Zeroizing::new(serde_json::to_string(&record).unwrap_or_default())
+    wiped::json_text(&record)
 }
 
 /// Reads a record; the mark says what its polling had come to. `None` if it cannot be gone on with: it is no record of this

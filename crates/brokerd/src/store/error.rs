@@ -22,6 +22,9 @@ pub enum StoreError {
     /// What came back is not what was written.
     #[error("{0}")]
     Damaged(String),
+    /// The same, of a whole file: no record in it can be read, and it is not written over.
+    #[error("{0}")]
+    DamagedFile(String),
     /// A file that the store needs, or the command of its key, cannot be used; another attempt may find it usable.
     #[error("{what}")]
     File {

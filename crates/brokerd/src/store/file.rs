@@ -48,7 +48,7 @@ impl FileStore {
     /// # Errors
     ///
     /// [`StoreError::Configuration`] without a fit key or place, [`StoreError::Busy`] if another broker has the file,
-    /// [`StoreError::WrongKey`], [`StoreError::Damaged`], [`StoreError::File`].
+    /// [`StoreError::WrongKey`], [`StoreError::DamagedFile`], [`StoreError::File`].
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         Self::open_with(config, |_| key::load(config))
     }
@@ -92,7 +92,7 @@ impl FileStore {
             Err(error) => return Err(self.unusable("cannot be read", error)),
         };
         sealed::unseal(&self.key, &file).map_err(|error| match error {
-            Unsealed::Damaged => StoreError::Damaged(format!("{} is damaged", self.path.display())),
+            Unsealed::Damaged => StoreError::DamagedFile(format!("{} is damaged", self.path.display())),
             Unsealed::Newer => {
                 StoreError::NotSupported(format!("{} was written by a newer brokerd", self.path.display()))
             }
@@ -274,10 +274,13 @@ mod tests {
 
         let whole = fs::read(place.sealed()).unwrap();
         fs::write(place.sealed(), &whole[..whole.len() - 1]).unwrap();
-        assert!(matches!(store.get("a"), Err(StoreError::Damaged(_))));
-        assert!(matches!(store.put("a", b"two"), Err(StoreError::Damaged(_))), "a damaged file is not written over");
+        assert!(matches!(store.get("a"), Err(StoreError::DamagedFile(_))));
+        assert!(
+            matches!(store.put("a", b"two"), Err(StoreError::DamagedFile(_))),
+            "a damaged file is not written over"
+        );
         drop(store);
-        assert!(matches!(place.open(), Err(StoreError::Damaged(_))));
+        assert!(matches!(place.open(), Err(StoreError::DamagedFile(_))));
         fs::write(place.sealed(), &whole).unwrap();
 
         write_private(&place.directory.path().join("key"), &[8; 32]);

@@ -47,6 +47,9 @@ impl Board {
     /// Notes how a call ended.
     pub(super) fn note<T>(&self, result: &Result<T, StoreError>) {
         let mut known = self.lock();
+        if matches!(result, Err(StoreError::Passphrase(_))) && known.state == "ok" {
+            return; // it is open, whatever somebody takes for its passphrase
+        }
         let (state, detail) = match result {
             Ok(_) => ("ok", None),
             Err(error @ (StoreError::NeedsPassphrase { .. } | StoreError::Passphrase(_))) => {
@@ -81,6 +84,10 @@ impl Board {
         let mut known = self.lock();
         known.state = "locked";
         known.detail = Some(VaultError::TimedOut.to_string());
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        self.lock().kind.as_str()
     }
 
     pub(super) fn status(&self) -> StoreStatus {

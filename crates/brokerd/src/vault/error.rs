@@ -64,6 +64,7 @@ impl VaultError {
                 StoreError::NeedsPassphrase { new: false } => "give its passphrase at a terminal: brokerctl unlock",
                 StoreError::Passphrase(_) => "try again: brokerctl unlock",
                 StoreError::Damaged(_) => "restore it from a backup, or sign out and in again",
+                StoreError::DamagedFile(_) => "restore it from a backup, or move it away and sign in again",
                 StoreError::File { .. } => "mend what is named there, or name another in [store] of the configuration",
                 StoreError::Full { .. } => "make room there, or choose another store.kind",
                 StoreError::NotSupported(_) => "update brokerd, or choose another store.kind",

@@ -233,6 +233,9 @@ impl Owner {
 
     fn work(&mut self, job: &Job) -> Result<Answer, StoreError> {
         let store = if let Some(store) = &mut self.store {
+            if matches!(job, Job::Unlock { new: true, .. }) {
+                return Err(StoreError::Passphrase("there is a passphrase already".to_owned()));
+            }
             store
         } else {
             let given = match job {

@@ -80,7 +80,7 @@ pub(super) fn open(path: &Path, passphrase: &SecretString) -> Result<Key, StoreE
         _ => StoreError::file(format!("{} cannot be read", path.display()), error),
     })?;
     unlock(&text, passphrase).map_err(|refused| match refused {
-        Refused::Damaged => StoreError::Damaged(format!("{} is damaged", path.display())),
+        Refused::Damaged => StoreError::DamagedFile(format!("{} is damaged", path.display())),
         Refused::Newer => StoreError::NotSupported(format!("{} was written by a newer brokerd", path.display())),
         Refused::Passphrase => StoreError::Passphrase("that is not the passphrase".to_owned()),
     })

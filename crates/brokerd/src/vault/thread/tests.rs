@@ -83,6 +83,16 @@ async fn a_passphrase_may_take_longer_than_others_wait() {
 }
 
 #[tokio::test]
+async fn who_would_choose_a_passphrase_for_an_open_store_is_told_that_there_is_one() {
+    let vault = vault(&MemoryStore::new());
+    vault.open().await.unwrap();
+    let refused = vault.unlock("correct horse".into(), true).await.unwrap_err();
+    assert!(refused.to_string().contains("there is a passphrase already"), "{refused}");
+    assert_eq!(vault.status().state, "ok");
+    vault.unlock("correct horse".into(), false).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_passphrase_does_not_wait_behind_a_stuck_call() {
     let memory = MemoryStore::new();
     let vault = vault(&memory);
