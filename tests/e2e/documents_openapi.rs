@@ -256,13 +256,28 @@ fn openapi_has_the_fields_of_requests_and_answers() {
 #[test]
 fn openapi_has_the_fields_of_accounts_and_status() {
     let schemas = Schemas(openapi()["components"]["schemas"].clone());
+    let account = account();
+    schemas.describe("TokenSummary", &account.tokens[0]);
+    schemas.describe("LastError", account.last_error.as_ref().expect("it is set"));
+    schemas.describe("Account", &account);
+    schemas.describe("Accounts", &Accounts { accounts: vec![account] });
+
+    let status = status();
+    schemas.describe("StoreStatus", &status.store);
+    schemas.describe("ConfigurationStatus", &status.configuration);
+    schemas.describe("ProxySummary", status.profiles[0].proxy.as_ref().expect("it is set"));
+    schemas.describe("ProfileSummary", &status.profiles[0]);
+    schemas.describe("FlightSummary", &status.flights[0]);
+    schemas.describe("Status", &status);
+}
+
+fn account() -> Account {
     let summary = TokenSummary {
         scope: text("a"),
         expires_at: some("2026-01-01T00:00:00Z"),
         refresh_after: some("2026-01-01T00:00:00Z"),
     };
-    let last_error = LastError { at: text("2026-01-01T00:00:00Z"), body: error_body() };
-    let account = Account {
+    Account {
         id: text("id"),
         username: text("ada"),
         profile: text("work"),
@@ -270,14 +285,12 @@ fn openapi_has_the_fields_of_accounts_and_status() {
         scope: text("a"),
         signed_in_at: some("2026-01-01T00:00:00Z"),
         refresh_token_expires_at: some("2026-01-01T00:00:00Z"),
-        tokens: vec![summary.clone()],
-        last_error: Some(last_error.clone()),
-    };
-    schemas.describe("TokenSummary", &summary);
-    schemas.describe("LastError", &last_error);
-    schemas.describe("Account", &account);
-    schemas.describe("Accounts", &Accounts { accounts: vec![account] });
+        tokens: vec![summary],
+        last_error: Some(LastError { at: text("2026-01-01T00:00:00Z"), body: error_body() }),
+    }
+}
 
+fn status() -> Status {
     let store = StoreStatus {
         kind: text("file"),
         durability: text("d"),
@@ -294,16 +307,11 @@ fn openapi_has_the_fields_of_accounts_and_status() {
         client_id: text("cli"),
         scopes: vec![text("a")],
         default: true,
-        proxy: Some(proxy.clone()),
+        proxy: Some(proxy),
         ca_file: some("/ca"),
     };
     let flight = FlightSummary { kind: text("refresh"), profile: text("work"), account: some("ada"), waiters: 1 };
-    schemas.describe("StoreStatus", &store);
-    schemas.describe("ConfigurationStatus", &configuration);
-    schemas.describe("ProxySummary", &proxy);
-    schemas.describe("ProfileSummary", &profile);
-    schemas.describe("FlightSummary", &flight);
-    let status = Status {
+    Status {
         version: text("0"),
         pid: 1,
         uptime: 1,
@@ -313,8 +321,17 @@ fn openapi_has_the_fields_of_accounts_and_status() {
         accounts: 1,
         flights: vec![flight],
         notices: vec![text("n")],
-    };
-    schemas.describe("Status", &status);
+    }
+}
+
+/// `brokerctl status -o json`, with every field that a daemon may send.
+#[test]
+fn the_schema_of_status_has_the_fields_there_are() {
+    let mut value = serde_json::to_value(status()).expect("JSON");
+    value["account_list"] = serde_json::json!([account()]);
+    value["prompts"] = serde_json::json!([prompt()]);
+    value["client_version"] = "0".into();
+    crate::schema::check("docs/status.schema.json", &value);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub struct Status {
     pub configuration: ConfigurationStatus,
     /// The profiles in force.
     pub profiles: Vec<ProfileSummary>,
-    /// How many accounts are signed in.
+    /// How many accounts there are, whatever their state.
     pub accounts: usize,
     /// Acquisitions in the air: refreshes and device flows.
     pub flights: Vec<FlightSummary>,
@@ -72,7 +72,7 @@ pub struct Status {
 /// Where grants are kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoreStatus {
-    /// `keyring`, `kernel`, `file` or `memory`.
+    /// `keyring`, `kernel`, `file` or `memory`; `auto` until it is open, where the configuration names none.
     pub kind: String,
     /// How long sign-ins last there, in a sentence.
     pub durability: String,
