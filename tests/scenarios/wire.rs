@@ -122,6 +122,23 @@ async fn too_large_a_head_or_body_is_too_large() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_no_request_has_a_bare_answer() {
+    let rig = Rig::start();
+    let fields = |count: usize| {
+        let more = "x: a\r\n".repeat(count - 2);
+        format!("GET /v1/status HTTP/1.1\r\nhost: brokerd\r\nconnection: close\r\n{more}\r\n")
+    };
+    for (request, status) in [(fields(64), "200"), (fields(65), "431"), ("hello there\r\n\r\n".to_owned(), "400")] {
+        let mut wire = rig.wire().await;
+        wire.send(&request).await;
+        let (text, _) = wire.end().await;
+        let bare = text.ends_with("\r\n\r\n") && !text.contains("brokerd-version");
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")) && bare == (status != "200"), "{text}");
+    }
+    assert_well(&rig).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn web_pages_are_refused() {
     let rig = Rig::start();
     for header in ["origin: https://evil.example", "origin: null", "referer: https://evil.example/"] {
