@@ -59,6 +59,8 @@ mod main_job;
 #[cfg(target_os = "linux")]
 mod packages;
 #[cfg(target_os = "linux")]
+mod packages_made;
+#[cfg(target_os = "linux")]
 mod pictures;
 #[cfg(unix)]
 mod profiles;

@@ -1,0 +1,143 @@
+//! Do the scripts of `packaging/` make the same package wherever they run?
+//!
+//! A cargo that compiles nothing stands in for the real one: what it is given is what counts here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+
+/// Notes its flags, one a line, and "builds" where cargo would.
+const CARGO: &str = r#"#!/bin/sh
+set -e
+command=$1
+while [ $# -gt 0 ]; do
+	case $1 in
+	--profile) profile=$2 ;;
+	--target) target=$2 ;;
+	--bin) program=$2 ;;
+	esac
+	shift
+done
+case $command in
+metadata) echo '{"packages":[{"name":"brokerd","version":"1.2.3"}]}' ;;
+build | rustc)
+	printf '%s' "${CARGO_ENCODED_RUSTFLAGS-$(printf %s "${RUSTFLAGS-}" | tr ' ' '\037')}" | tr '\037' '\n' >"$LOG/$program"
+	mkdir -p "${CARGO_TARGET_DIR:-target}/$target/$profile"
+	echo "$program" >"${CARGO_TARGET_DIR:-target}/$target/$profile/$program"
+	chmod 700 "${CARGO_TARGET_DIR:-target}/$target/$profile/$program"
+	;;
+deb)
+	printf '%s' "${CARGO_ENCODED_RUSTFLAGS-$(printf %s "${RUSTFLAGS-}" | tr ' ' '\037')}" | tr '\037' '\n' >"$LOG/deb"
+	echo "$CARGO_TARGET_DIR" >"$LOG/target"
+	;;
+esac
+"#;
+
+/// For a processor whose programs are linked without ado.
+const TARGET: &str = "aarch64-unknown-linux-gnu";
+
+/// A checkout in a directory with a space in its name, and not of git's.
+struct Checkout {
+    directory: TempDir,
+}
+
+impl Checkout {
+    fn new() -> Result<Self> {
+        let checkout = Self { directory: tempfile::tempdir()? };
+        let (root, bin) = (checkout.root(), checkout.path("bin"));
+        for made in [&root, &bin, &checkout.path("log"), &checkout.path("home")] {
+            fs::create_dir(made)?;
+        }
+        let parts = ["packaging", "systemd", "docs", "README.md", "CHANGELOG.md"];
+        let parts = parts.into_iter().chain(["LICENSE-APACHE", "LICENSE-MIT"]).map(repository);
+        ensure!(Command::new("cp").arg("-r").args(parts).arg(&root).status()?.success(), "cp");
+        for (name, text) in [("cargo", CARGO), ("rustc", &format!("#!/bin/sh\necho host: {TARGET}\n"))] {
+            fs::write(bin.join(name), text)?;
+            fs::set_permissions(bin.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        }
+        Ok(checkout)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.path("a checkout")
+    }
+
+    /// Runs a script of `packaging/` under a umask, in an environment that has cargo build elsewhere.
+    fn run(&self, script: &str, umask: &str, environment: &[(&str, &str)]) -> Result<()> {
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("umask {umask}; exec packaging/{script}")]).current_dir(self.root()).env_clear();
+        command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", self.path("bin").display()));
+        command
+            .env("HOME", self.path("home"))
+            .env("LOG", self.path("log"))
+            .env("CARGO_TARGET_DIR", self.path("elsewhere"));
+        let output = command.envs(environment.iter().copied()).output()?;
+        ensure!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// What the compiler was given for that.
+    fn flags(&self, of: &str) -> Result<Vec<String>> {
+        Ok(fs::read_to_string(self.path("log").join(of))?.lines().map(str::to_owned).collect())
+    }
+
+    fn tarball(&self) -> PathBuf {
+        self.root().join(format!("target/dist/brokerd-1.2.3-{TARGET}.tar.gz"))
+    }
+}
+
+fn repository(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+}
+
+#[test]
+fn a_tarball_is_the_same_whoever_makes_it_and_wherever() -> Result<()> {
+    let checkout = Checkout::new()?;
+    let epoch = [("SOURCE_DATE_EPOCH", "1800000000")];
+    let made: Vec<_> = ["022", "077"]
+        .iter()
+        .map(|umask| {
+            checkout.run("dist", umask, &epoch)?;
+            Ok(fs::read(checkout.tarball())?)
+        })
+        .collect::<Result<_>>()?;
+    ensure!(made[0] == made[1], "its bytes depend on the umask");
+    // Without git and without a date of its own there is today's.
+    checkout.run("dist", "077", &[])?;
+    let listed = Command::new("tar").arg("-tvzf").arg(checkout.tarball()).output()?;
+    let listed = String::from_utf8(listed.stdout)?;
+    for line in listed.lines() {
+        let wanted = match line {
+            _ if line.ends_with('/') || line.contains("/bin/") => "rwxr-xr-x",
+            _ => "rw-r--r--",
+        };
+        ensure!(line[1..].starts_with(wanted), "{line}");
+    }
+    ensure!(listed.lines().count() > 60 && listed.contains("/bin/brokerd\n"), "{listed}");
+    Ok(())
+}
+
+#[test]
+fn a_directory_with_a_space_in_its_name_is_left_out_of_the_programs() -> Result<()> {
+    let checkout = Checkout::new()?;
+    checkout.run("dist", "022", &[])?;
+    checkout.run("deb", "022", &[("CARGO_ENCODED_RUSTFLAGS", "-Copt-level=0")])?;
+    let root = checkout.root().canonicalize()?;
+    let remap = [
+        format!("--remap-path-prefix={}=", root.display()),
+        format!("--remap-path-prefix={}/.cargo=", checkout.path("home").display()),
+    ];
+    for (of, more) in [("brokerd", &[][..]), ("deb", &[]), ("brokerctl", &["-C", "target-feature=+crt-static"])] {
+        let wanted: Vec<_> = remap.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        ensure!(checkout.flags(of)? == wanted, "{of}: {:?}", checkout.flags(of)?);
+    }
+    ensure!(checkout.flags("target")? == [root.join("target").display().to_string()], "where cargo-deb finds them");
+    Ok(())
+}
