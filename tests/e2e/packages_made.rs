@@ -1,13 +1,16 @@
-//! Do the scripts of `packaging/` make the same package wherever they run?
+//! Do the scripts of `packaging/` make the same package wherever they run, and do its documents lead to what is in it?
 //!
 //! A cargo that compiles nothing stands in for the real one: what it is given is what counts here.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
+
+use crate::documents_links::prose;
 
 /// Notes its flags, one a line, and "builds" where cargo would.
 const CARGO: &str = r#"#!/bin/sh
@@ -51,7 +54,7 @@ impl Checkout {
         for made in [&root, &bin, &checkout.path("log"), &checkout.path("home")] {
             fs::create_dir(made)?;
         }
-        let parts = ["packaging", "systemd", "docs", "README.md", "CHANGELOG.md"];
+        let parts = ["packaging", "systemd", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
         let parts = parts.into_iter().chain(["LICENSE-APACHE", "LICENSE-MIT"]).map(repository);
         ensure!(Command::new("cp").arg("-r").args(parts).arg(&root).status()?.success(), "cp");
         for (name, text) in [("cargo", CARGO), ("rustc", &format!("#!/bin/sh\necho host: {TARGET}\n"))] {
@@ -140,4 +143,103 @@ fn a_directory_with_a_space_in_its_name_is_left_out_of_the_programs() -> Result<
     }
     ensure!(checkout.flags("target")? == [root.join("target").display().to_string()], "where cargo-deb finds them");
     Ok(())
+}
+
+/// What is installed where, and from which file.
+type Installed = BTreeMap<PathBuf, PathBuf>;
+
+/// Returns the links of installed documents to what is not installed.
+fn dead_links(installed: &Installed) -> Result<Vec<String>> {
+    let mut dead = Vec::new();
+    let mut seen = 0;
+    for (at, from) in installed.iter().filter(|(at, _)| at.extension().is_some_and(|extension| extension == "md")) {
+        let text = prose(&fs::read_to_string(from).with_context(|| from.display().to_string())?);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if link.contains("://") || file.is_empty() {
+                continue;
+            }
+            seen += 1;
+            let target = plain(&at.with_file_name("").join(file));
+            // A copy of what Debian has on every machine is not wanted there: its own file says whose licence it is.
+            let licence = target.starts_with("usr") && file.starts_with("LICENSE-");
+            if !licence && !installed.contains_key(&target) {
+                dead.push(format!("{}: {link}", at.display()));
+            }
+        }
+    }
+    ensure!(seen > 140, "only {seen} links");
+    Ok(dead)
+}
+
+/// Returns a path without `..` in it.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            plain.pop();
+        } else {
+            plain.push(part);
+        }
+    }
+    plain
+}
+
+#[test]
+fn the_documents_of_the_tarball_lead_to_what_is_in_it() -> Result<()> {
+    fn files(directory: &Path, below: &Path, all: &mut Installed) -> Result<()> {
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                files(&path, below, all)?;
+            } else {
+                all.insert(path.strip_prefix(below)?.to_path_buf(), path);
+            }
+        }
+        Ok(())
+    }
+    let checkout = Checkout::new()?;
+    checkout.run("dist", "022", &[])?;
+    let unpacked = checkout.tarball().with_extension("").with_extension("");
+    let mut installed = Installed::new();
+    files(&unpacked, &unpacked, &mut installed)?;
+    let dead = dead_links(&installed)?;
+    ensure!(dead.is_empty(), "{dead:#?}");
+    Ok(())
+}
+
+#[test]
+fn the_documents_of_the_deb_lead_to_what_is_in_it() -> Result<()> {
+    let manifest = fs::read_to_string(repository("crates/brokerd/Cargo.toml"))?;
+    let assets = manifest.split("\nassets = [\n").nth(1).and_then(|rest| rest.split("\n]").next()).context("assets")?;
+    let mut installed = Installed::new();
+    for line in assets.lines() {
+        if let [_, from, _, to, ..] = line.split('"').collect::<Vec<_>>().as_slice() {
+            installed.extend(asset(from, to)?);
+        }
+    }
+    let dead = dead_links(&installed)?;
+    ensure!(dead.is_empty(), "{dead:#?}");
+    Ok(())
+}
+
+/// Returns what one of cargo-deb's assets installs, of the files that nobody has to build.
+fn asset(from: &str, to: &str) -> Result<Installed> {
+    let Some((directory, name)) = from.strip_prefix("../../").map(|from| from.rsplit_once('/').unwrap_or((".", from)))
+    else {
+        return Ok(Installed::new());
+    };
+    if directory.starts_with("target/") {
+        return Ok(Installed::new());
+    }
+    let (start, end) = name.split_once('*').unwrap_or((name, ""));
+    let mut installed = Installed::new();
+    for entry in fs::read_dir(repository(directory))? {
+        let path = entry?.path();
+        let found = path.file_name().context("a name")?.to_string_lossy().into_owned();
+        if path.is_file() && (found == name || name.contains('*') && found.starts_with(start) && found.ends_with(end)) {
+            installed.insert(if to.ends_with('/') { Path::new(to).join(found) } else { to.into() }, path);
+        }
+    }
+    Ok(installed)
 }
