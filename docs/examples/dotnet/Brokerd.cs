@@ -4,6 +4,7 @@
 
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 Console.WriteLine((await GetToken(args[0], args[1..])).GetProperty("access_token").GetString());
@@ -11,8 +12,9 @@ Console.WriteLine((await GetToken(args[0], args[1..])).GetProperty("access_token
 // Returns brokerd's answer: silently if it can be had so, else after a person has signed in.
 static async Task<JsonElement> GetToken(string profile, string[] scopes)
 {
-    var path = Environment.GetEnvironmentVariable("BROKERD_SOCKET")
-        ?? Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") + "/brokerd/brokerd.sock";
+    // cron and su have no XDG_RUNTIME_DIR, but the directory is there.
+    var runtime = Variable("XDG_RUNTIME_DIR") ?? $"/run/user/{geteuid()}";
+    var path = Variable("BROKERD_SOCKET") ?? runtime + "/brokerd/brokerd.sock";
     using var brokerd = new HttpClient(new SocketsHttpHandler
     {
         ConnectCallback = async (_, cancellation) =>
@@ -48,3 +50,8 @@ static async Task<JsonElement> GetToken(string profile, string[] scopes)
     }
     throw new InvalidOperationException("brokerd has left");
 }
+
+static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+
+[DllImport("libc")]
+static extern uint geteuid();

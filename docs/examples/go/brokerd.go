@@ -27,9 +27,14 @@ type answer struct {
 
 // getToken returns brokerd's answer: silently if it can be had so, else after a person has signed in.
 func getToken(ctx context.Context, profile string, scopes []string) (*answer, error) {
+	// cron and su have no XDG_RUNTIME_DIR, but the directory is there.
+	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	if runtime == "" {
+		runtime = fmt.Sprintf("/run/user/%d", os.Geteuid())
+	}
 	path := os.Getenv("BROKERD_SOCKET")
 	if path == "" {
-		path = os.Getenv("XDG_RUNTIME_DIR") + "/brokerd/brokerd.sock"
+		path = runtime + "/brokerd/brokerd.sock"
 	}
 	brokerd := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -9,6 +9,8 @@ import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -24,10 +26,8 @@ public final class Brokerd {
         byte[] body = "{\"profile\":\"%s\",\"scopes\":[%s]}".formatted(profile, named).getBytes(StandardCharsets.UTF_8);
         String head = "POST /v1/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 + "Content-Length: " + body.length + "\r\n\r\n";
-        String path = System.getenv().getOrDefault("BROKERD_SOCKET",
-                System.getenv("XDG_RUNTIME_DIR") + "/brokerd/brokerd.sock");
         // java.net.http knows no such sockets, so the HTTP is here.
-        try (SocketChannel brokerd = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+        try (SocketChannel brokerd = SocketChannel.open(UnixDomainSocketAddress.of(path()))) {
             brokerd.write(ByteBuffer.wrap(head.getBytes(StandardCharsets.US_ASCII)));
             brokerd.write(ByteBuffer.wrap(body));
             InputStream in = Channels.newInputStream(brokerd);
@@ -56,6 +56,19 @@ public final class Brokerd {
             }
             throw new IOException("brokerd has left");
         }
+    }
+
+    private static String path() throws IOException {
+        String named = System.getenv("BROKERD_SOCKET");
+        if (named != null && !named.isEmpty()) {
+            return named;
+        }
+        // cron and su have no XDG_RUNTIME_DIR, but the directory is there.
+        String runtime = System.getenv("XDG_RUNTIME_DIR");
+        if (runtime == null || runtime.isEmpty()) {
+            runtime = "/run/user/" + Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        }
+        return runtime + "/brokerd/brokerd.sock";
     }
 
     private static String token(String answer) throws IOException {

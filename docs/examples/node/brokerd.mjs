@@ -6,7 +6,9 @@ import http from "node:http";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const socketPath = process.env.BROKERD_SOCKET || `${process.env.XDG_RUNTIME_DIR}/brokerd/brokerd.sock`;
+// cron and su have no XDG_RUNTIME_DIR, but the directory is there.
+const runtime = process.env.XDG_RUNTIME_DIR || `/run/user/${process.geteuid?.()}`;
+const socketPath = process.env.BROKERD_SOCKET || `${runtime}/brokerd/brokerd.sock`;
 
 // Resolves to brokerd's answer: silently if it can be had so, else after a person has signed in.
 export async function getToken(profile, scopes = []) {

@@ -14,8 +14,10 @@ class Connection(http.client.HTTPConnection):
     """HTTP over brokerd's socket, in a directory that is this user's alone."""
 
     def connect(self):
+        # cron and su have no XDG_RUNTIME_DIR, but the directory is there.
+        runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(os.environ.get("BROKERD_SOCKET") or os.environ["XDG_RUNTIME_DIR"] + "/brokerd/brokerd.sock")
+        self.sock.connect(os.environ.get("BROKERD_SOCKET") or runtime + "/brokerd/brokerd.sock")
 
 
 def get_token(profile, scopes=(), **more):

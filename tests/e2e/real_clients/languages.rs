@@ -12,6 +12,7 @@ use tokio::process::Command;
 use super::{Desk, command, daemon, finish, script};
 use crate::real_parts::{part, skip};
 use crate::stage::Stage;
+use crate::strangers::can_become_another;
 
 /// A language, and how its example is started.
 struct Language {
@@ -52,8 +53,25 @@ impl Language {
     fn command(&self, stage: &Stage, profile: &str) -> Command {
         let mut command = command(stage, &self.program);
         command.args(&self.arguments).arg(profile);
-        command
+        prepared(command)
     }
+
+    /// The same as cron starts it: nothing says where the session has its things, and `/run/user` has a directory of this user's.
+    fn without_a_session(&self, stage: &Stage, profile: &str) -> Command {
+        const SCRIPT: &str = "set -e; brokerd=$1 at=/run/user/$(id -u)/brokerd; shift; \
+            mount -t tmpfs -o mode=755 none /run; mkdir -p \"$at\"; chmod 700 \"${at%/*}\"; mount --bind \"$brokerd\" \"$at\"; \
+            exec env -u XDG_RUNTIME_DIR BROKERD_SOCKET= \"$@\"";
+        let mut command = command(stage, "unshare");
+        command.args(["--mount", "sh", "-c", SCRIPT, "sh"]).arg(stage.home.socket().with_file_name(""));
+        command.arg(&self.program).args(&self.arguments).arg(profile);
+        prepared(command)
+    }
+}
+
+/// Go compiles its library once, and not at each start.
+fn prepared(mut command: Command) -> Command {
+    command.env("GOCACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("go"));
+    command
 }
 
 /// Returns the version of Java, if there is one.
@@ -97,6 +115,25 @@ async fn each_example_shows_the_prompt_once_and_is_silent_after() -> Result<()> 
         assert_eq!((again.code, again.stdout, again.stderr.as_str()), (Some(0), token, ""), "{name}");
         let wrong = finish(&stage, language.command(&stage, "nonesuch")).await;
         assert!(wrong.code != Some(0) && wrong.stderr.contains("unknown_profile"), "{name}: {wrong:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_example_finds_the_socket_without_a_session() -> Result<()> {
+    let test = "real_clients::languages::each_example_finds_the_socket_without_a_session";
+    if !can_become_another(test) {
+        return Ok(());
+    }
+    let desk = Desk::at(Stage::new().await, "").await;
+    for language in Language::all(test).await? {
+        let asked = finish(&desk.stage, language.without_a_session(&desk.stage, "work")).await;
+        assert_eq!(
+            (asked.code, asked.stdout.trim_end()),
+            (Some(0), desk.token.as_str()),
+            "{}: {asked:?}",
+            language.name
+        );
     }
     Ok(())
 }
