@@ -12,6 +12,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -40,6 +42,7 @@ public final class Brokerd {
                 return token(new String(in.readNBytes(length), StandardCharsets.UTF_8));
             }
             // A person must sign in: an event a line, in chunks (RFC 9112 section 7.1), until one is the token or says why not.
+            // There may be others.
             StringBuilder lines = new StringBuilder();
             for (int size = chunk(in); size > 0; size = chunk(in)) {
                 lines.append(new String(in.readNBytes(size), StandardCharsets.UTF_8));
@@ -47,11 +50,13 @@ public final class Brokerd {
                 for (int end = lines.indexOf("\n"); end >= 0; end = lines.indexOf("\n")) {
                     String event = lines.substring(0, end);
                     lines.delete(0, end + 1);
-                    if (!event.contains("\"event\":\"device_prompt\"")) {
+                    if (member(event, "access_token") != null || member(event, "error") != null) {
                         return token(event);
                     }
-                    System.err.println("To sign in, open " + member(event, "verification_uri")
-                            + " and enter " + member(event, "user_code"));
+                    if ("device_prompt".equals(member(event, "event"))) {
+                        System.err.println("To sign in, open " + member(event, "verification_uri")
+                                + " and enter " + member(event, "user_code"));
+                    }
                 }
             }
             throw new IOException("brokerd has left");
@@ -79,10 +84,31 @@ public final class Brokerd {
         return token;
     }
 
-    /** Returns a member of a JSON object that is plain text. Java has no JSON of its own; your program has a library. */
+    /** A string of JSON, and the colon if it is a name; or what opens or closes a value that has members. */
+    private static final Pattern PIECE = Pattern.compile("\"([^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+)\"(\\s*:)?|[{}\\[\\]]");
+    private static final Pattern ESCAPE = Pattern.compile("\\\\(?:u(\\p{XDigit}{4})|.)");
+
+    /** Returns a JSON object's own member that is text. Java has no JSON of its own; your program has a library. */
     private static String member(String json, String name) {
-        var found = Pattern.compile('"' + name + "\":\"([^\"\\\\]*)\"").matcher(json);
-        return found.find() ? found.group(1) : null;
+        int depth = 0;
+        String last = null;
+        for (Matcher piece = PIECE.matcher(json); piece.find();) {
+            if (piece.group(1) == null) {
+                depth += "{[".contains(piece.group()) ? 1 : -1;
+            } else if (piece.group(2) != null) {
+                last = piece.group(1);
+            } else if (depth == 1 && name.equals(last)) {
+                return ESCAPE.matcher(piece.group(1)).replaceAll(escape -> Matcher.quoteReplacement(unescaped(escape)));
+            }
+        }
+        return null;
+    }
+
+    private static String unescaped(MatchResult escape) {
+        if (escape.group(1) != null) {
+            return String.valueOf((char) Integer.parseInt(escape.group(1), 16));
+        }
+        return escape.group().equals("\\/") ? "/" : escape.group().translateEscapes();
     }
 
     private static int chunk(InputStream in) throws IOException {

@@ -7,6 +7,8 @@ use anyhow::Result;
 use serde_json::Value;
 use support::processes::Output;
 use support::resource::{Asked, Resource, answer, unauthorized};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::process::Command;
 
 use super::{Desk, command, daemon, finish, script};
@@ -132,6 +134,68 @@ async fn each_example_finds_the_socket_without_a_session() -> Result<()> {
             (asked.code, asked.stdout.trim_end()),
             (Some(0), desk.token.as_str()),
             "{}: {asked:?}",
+            language.name
+        );
+    }
+    Ok(())
+}
+
+/// Plays a brokerd that says this to everybody.
+fn say(stage: &Stage, events: &str) -> Result<()> {
+    let socket = stage.home.socket();
+    std::fs::create_dir_all(socket.with_file_name(""))?;
+    let (listener, events) = (UnixListener::bind(&socket)?, events.to_owned());
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            answer_with(client, &events).await.ok();
+        }
+    });
+    Ok(())
+}
+
+/// Waits for the end of a request's body, and answers with a stream, an event a chunk.
+async fn answer_with(mut client: UnixStream, events: &str) -> std::io::Result<()> {
+    const HEAD: &[u8] =
+        b"HTTP/1.1 202 Accepted\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n";
+    while client.read_u8().await? != b'}' {}
+    client.write_all(HEAD).await?;
+    for event in events.lines() {
+        client.write_all(format!("{:X}\r\n{event}\n\r\n", event.len() + 1).as_bytes()).await?;
+    }
+    client.write_all(b"0\r\n\r\n").await
+}
+
+/// As the protocol wants it of readers (docs/PROTOCOL.md, Versions), and with tokens as long as some are.
+#[tokio::test]
+async fn each_example_passes_over_an_event_that_it_does_not_know() -> Result<()> {
+    let test = "real_clients::languages::each_example_passes_over_an_event_that_it_does_not_know";
+    let stage = Stage::new().await;
+    let token = "a".repeat(20_000);
+    let events =
+        [r#"{"event":"weather","rain":"no"}"#.to_owned(), format!(r#"{{"event":"token","access_token":"{token}"}}"#)];
+    say(&stage, &events.join("\n"))?;
+    for language in Language::all(test).await? {
+        let asked = finish(&stage, language.command(&stage, "work")).await;
+        let whole = asked.code == Some(0) && asked.stdout.trim_end() == token;
+        assert!(whole, "{}: {:?} {}", language.name, asked.code, asked.stderr);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_example_says_why_there_is_no_token_in_brokerds_words() -> Result<()> {
+    let test = "real_clients::languages::each_example_says_why_there_is_no_token_in_brokerds_words";
+    let stage = Stage::new().await;
+    let error = r#"{"event":"error","provider":{"error":"theirs","error_description":"theirs"},"error":"blocked","error_description":"\u006eo\/yes, says \"policy\" C:\\1"}"#;
+    say(&stage, error)?;
+    for language in Language::all(test).await? {
+        let asked = finish(&stage, language.command(&stage, "work")).await;
+        let told = &asked.stderr;
+        assert!(asked.code != Some(0) && asked.stdout.is_empty(), "{}: {asked:?}", language.name);
+        assert!(
+            told.contains(r#"blocked: no/yes, says "policy" C:\1"#) && !told.contains("theirs"),
+            "{}: {told}",
             language.name
         );
     }
