@@ -40,6 +40,8 @@ func getToken(ctx context.Context, profile string, scopes []string) (*answer, er
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		},
+		// This client is for one request, and would keep its connection.
+		DisableKeepAlives: true,
 	}}
 	body, err := json.Marshal(map[string]any{"profile": profile, "scopes": scopes})
 	if err != nil {
