@@ -1,12 +1,21 @@
 //! Servers, where nobody has a desktop: sign-ins that survive a reboot.
 
 use super::*;
+use crate::documents::read;
 
-/// What root prepares for `brokerd@ada`: her configuration, and a key only systemd can read.
-const PREPARE: &str = "mkdir -p /etc/brokerd /etc/credstore.encrypted && \
-    head -c 32 /dev/urandom | \
-    systemd-creds encrypt --name=store-key - /etc/credstore.encrypted/brokerd.ada.store-key && \
-    systemctl enable --now --quiet brokerd@ada.socket";
+/// What docs/OPERATING.md has root do for `brokerd@alice`, done for ada: an editor's work is to write her configuration.
+fn prepare(config: &str) -> Result<String> {
+    let page = read("docs/OPERATING.md");
+    let commands = page.split("As root, for alice:\n\n```sh\n").nth(1).and_then(|rest| rest.split("\n```").next());
+    let commands = commands.context("the commands")?.replace("alice", "ada");
+    let line = |line: &str| match line.strip_prefix("$EDITOR ").and_then(|rest| rest.split(' ').next()) {
+        Some(file) => format!("cat >{file} <<'END'\n{config}\nEND"),
+        None => line.to_owned(),
+    };
+    Ok(format!("set -e\n{}", commands.lines().map(line).collect::<Vec<_>>().join("\n")))
+}
+
+const SEALED: &str = "[store]\nkind = \"file\"\nkey_credential = \"store-key\"\n";
 
 const ASK: &str = "BROKERD_SOCKET=/run/brokerd/ada/brokerd.sock brokerctl get-token";
 
@@ -15,8 +24,7 @@ async fn the_system_template_keeps_a_sign_in_over_a_reboot_by_a_credential() -> 
     const TEST: &str = "the_system_template_keeps_a_sign_in";
     let (server, disk) = (support::fake_as::FakeAs::listen(options()).await?, Disk::new()?);
     let Some(stage) = Stage::at(TEST, server.clone(), Some(&disk)).await? else { return Ok(()) };
-    let config = format!("[store]\nkind = \"file\"\nkey_credential = \"store-key\"\n{}", stage.profile("work"));
-    stage.machine.root_ok(&format!("cat >/etc/brokerd/ada.toml <<'END'\n{config}\nEND\n{PREPARE}")).await?;
+    stage.machine.root_ok(&prepare(&format!("{SEALED}{}", stage.profile("work")))?).await?;
     stage.sign_in(ASK).await?;
     let unit = "systemctl show --value -p StatusText brokerd@ada.service";
     stage.machine.until(unit, |told| told == "1 profile, 1 account; store file\n").await?;
@@ -30,6 +38,15 @@ async fn the_system_template_keeps_a_sign_in_over_a_reboot_by_a_credential() -> 
     let polls = stage.sign_ins();
     let token = stage.machine.ok(&format!("{ASK} --no-prompt")).await?;
     ensure!(stage.server.access_token(token.trim_end()).is_some() && stage.sign_ins() == polls, "somebody was asked");
+    stage.end().await
+}
+
+/// Nothing outlives this machine, so nothing was there before: no directory, no key.
+#[tokio::test]
+async fn on_a_fresh_machine_the_documents_commands_serve_each_kind_of_client() -> Result<()> {
+    let Some(stage) = Stage::set("on_a_fresh_machine_the_documents_commands").await? else { return Ok(()) };
+    stage.machine.root_ok(&prepare(&format!("{SEALED}{}", stage.profile("work")))?).await?;
+    stage.sign_in(ASK).await?;
     stage.end().await
 }
 
