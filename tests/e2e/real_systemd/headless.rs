@@ -15,6 +15,14 @@ fn prepare(config: &str) -> Result<String> {
     Ok(format!("set -e\n{}", commands.lines().map(line).collect::<Vec<_>>().join("\n")))
 }
 
+/// Where that document has a restricted socket of alice's, with ada in her place.
+fn restricted() -> Result<String> {
+    let page = read("docs/OPERATING.md");
+    let table = page.split("\n[[sockets]]\n").nth(1).context("the table")?;
+    let path = table.lines().next().and_then(|line| line.split('"').nth(1)).context("its path")?;
+    Ok(path.replace("alice", "ada"))
+}
+
 const SEALED: &str = "[store]\nkind = \"file\"\nkey_credential = \"store-key\"\n";
 
 const ASK: &str = "BROKERD_SOCKET=/run/brokerd/ada/brokerd.sock brokerctl get-token";
@@ -45,8 +53,24 @@ async fn the_system_template_keeps_a_sign_in_over_a_reboot_by_a_credential() -> 
 #[tokio::test]
 async fn on_a_fresh_machine_the_documents_commands_serve_each_kind_of_client() -> Result<()> {
     let Some(stage) = Stage::set("on_a_fresh_machine_the_documents_commands").await? else { return Ok(()) };
-    stage.machine.root_ok(&prepare(&format!("{SEALED}{}", stage.profile("work")))?).await?;
-    stage.sign_in(ASK).await?;
+    let (machine, restricted) = (&stage.machine, restricted()?);
+    let sockets = format!("[[sockets]]\npath = {restricted:?}\nprofiles = [\"work\"]\n");
+    machine.root_ok(&prepare(&format!("{SEALED}{}{sockets}", stage.profile("work")))?).await?;
+    let token = stage.sign_in(ASK).await?;
+
+    // A place for sockets that give less, which outlives the service for those who have mounted it.
+    let ask = format!("BROKERD_SOCKET={restricted} brokerctl get-token --no-prompt");
+    ensure!(machine.ok(&ask).await?.trim_end() == token);
+    let place = "stat -c '%A %U %i' /run/brokerd-ada";
+    let before = machine.ok(place).await?;
+    ensure!(before.starts_with("drwx--x--x ada "), "{before}");
+
+    machine.root_ok("systemctl stop brokerd@ada.service").await?;
+    // The socket that gives less is there as soon as the service is, and that is from boot.
+    machine.root_ok("systemctl enable --now --quiet brokerd@ada.service").await?;
+    ensure!(machine.ok(&ask).await?.trim_end() != "" && machine.ok(place).await? == before);
+    let wanted = "systemctl show --value -p WantedBy brokerd@ada.service";
+    ensure!(machine.ok(wanted).await? == "multi-user.target\n");
     stage.end().await
 }
 
