@@ -49,7 +49,7 @@ async fn the_system_template_keeps_a_sign_in_over_a_reboot_by_a_credential() -> 
     stage.end().await
 }
 
-/// Nothing outlives this machine, so nothing was there before: no directory, no key.
+/// Nothing outlives this machine, so nothing of brokerd was there before: no directory, no key.
 #[tokio::test]
 async fn on_a_fresh_machine_the_documents_commands_serve_each_kind_of_client() -> Result<()> {
     let Some(stage) = Stage::set("on_a_fresh_machine_the_documents_commands").await? else { return Ok(()) };
@@ -65,7 +65,12 @@ async fn on_a_fresh_machine_the_documents_commands_serve_each_kind_of_client() -
     let before = machine.ok(place).await?;
     ensure!(before.starts_with("drwx--x--x ada "), "{before}");
 
+    // What else runs as ada keeps what it has in common when the service stops, also where that is her last.
+    machine.root_ok("systemctl stop user@1000.service").await?;
+    machine.ok("ipcmk --shmem 1024").await?;
     machine.root_ok("systemctl stop brokerd@ada.service").await?;
+    let shared = machine.ok("ipcs --shmems").await?;
+    ensure!(shared.contains(" ada "), "{shared}");
     // The socket that gives less is there as soon as the service is, and that is from boot.
     machine.root_ok("systemctl enable --now --quiet brokerd@ada.service").await?;
     ensure!(machine.ok(&ask).await?.trim_end() != "" && machine.ok(place).await? == before);
