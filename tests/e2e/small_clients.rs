@@ -12,7 +12,7 @@ use crate::real_parts::skip;
 use crate::stage::{PATIENCE, Stage};
 
 /// The block of a language under a heading.
-fn client(heading: &str, language: &str) -> String {
+pub(crate) fn client(heading: &str, language: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROTOCOL.md");
     let page = std::fs::read_to_string(page).expect("the page");
     let section = page.split(&format!("\n### {heading}\n")).nth(1).expect("the heading");

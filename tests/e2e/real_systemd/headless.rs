@@ -58,6 +58,16 @@ async fn on_a_fresh_machine_the_documents_commands_serve_each_kind_of_client() -
     machine.root_ok(&prepare(&format!("{SEALED}{}{sockets}", stage.profile("work")))?).await?;
     let token = stage.sign_in(ASK).await?;
 
+    // systemd listens, as root, and brokerd serves: the small client knows that of a socket that is named.
+    machine.write("client.py", &crate::small_clients::client("Python", "python")).await?;
+    let client = |socket: &str| format!("BROKERD_SOCKET={socket} python3 client.py");
+    ensure!(machine.ok(&client("/run/brokerd/ada/brokerd.sock")).await?.trim_end() == token);
+    // Anybody's socket it may be, where root listens for somebody else.
+    machine.root_ok("chown nobody: /run/brokerd/ada/brokerd.sock && chmod 666 /run/brokerd/ada/brokerd.sock").await?;
+    let refused = machine.run(&client("/run/brokerd/ada/brokerd.sock")).await?;
+    ensure!(refused.code != Some(0) && refused.stderr.contains("somebody else's"), "{refused:?}");
+    machine.root_ok("chown ada: /run/brokerd/ada/brokerd.sock && chmod 600 /run/brokerd/ada/brokerd.sock").await?;
+
     // A place for sockets that give less, which outlives the service for those who have mounted it.
     let ask = format!("BROKERD_SOCKET={restricted} brokerctl get-token --no-prompt");
     ensure!(machine.ok(&ask).await?.trim_end() == token);
