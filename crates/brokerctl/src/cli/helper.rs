@@ -118,8 +118,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   kubectl config set-credentials me --exec-api-version client.authentication.k8s.io/v1 \\
-    --exec-command brokerctl --exec-arg helper --exec-arg kubernetes
-  brokerctl helper kubernetes --profile work")]
+    --exec-interactive-mode IfAvailable --exec-command brokerctl --exec-arg helper --exec-arg kubernetes
+  brokerctl helper kubernetes --profile work
+kubectl before 1.30 has no --exec-interactive-mode; docs/HELPERS.md has the lines for its kubeconfig.")]
     Kubernetes {
         #[command(flatten)]
         whose: Whose,

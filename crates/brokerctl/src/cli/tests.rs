@@ -48,6 +48,20 @@ fn the_examples_are_read_as_they_stand() {
     assert!(tried > 50, "{tried}");
 }
 
+/// kubectl refuses a plugin of `v1` that does not say `interactiveMode`, and runs one with the arguments that it was given one by one.
+#[test]
+fn the_example_for_kubectl_makes_a_plugin_that_it_runs() {
+    let mut all = Vec::new();
+    commands(&Cli::command(), &mut all);
+    let (_, help) = all.iter().find(|(name, _)| name == "helper kubernetes").unwrap();
+    let example = help.lines().skip_while(|line| !line.contains("kubectl ")).take(2).collect::<Vec<_>>().join(" ");
+    let words: Vec<_> = example.split_whitespace().collect();
+    let values = |option| words.windows(2).filter(move |pair| pair[0] == option).map(|pair| pair[1]);
+    assert_eq!(values("--exec-interactive-mode").collect::<Vec<_>>(), ["IfAvailable"], "{example}");
+    let plugin = values("--exec-command").chain(values("--exec-arg"));
+    assert!(matches!(Cli::try_parse_from(plugin).unwrap().command, Command::Helper(_)), "{example}");
+}
+
 #[test]
 fn commands_are_read_as_documented() {
     let token = "brokerctl --socket /s get-token work -s a --scope b -a ada --min-validity 5m \
