@@ -10,13 +10,15 @@ mod prompts;
 mod service;
 mod token;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::accounts::Logout;
 pub(crate) use self::client_secret::{ClientSecret, ClientSecretCommand};
-pub(crate) use self::exec::Exec;
+pub(crate) use self::exec::{Exec, Variable};
 pub(crate) use self::helper::{Helper, KeyringMode, KeyringOutput, Kind, Mechanism, Whose};
 pub(crate) use self::profile::{Profile, ProfileAdd, ProfileCommand, ProfileRemove};
 pub(crate) use self::prompts::{Prompts, PromptsCommand};
@@ -47,7 +49,18 @@ impl Cli {
     /// Reads the process's arguments. Help, and what is wrong with them, ends the process here.
     pub(crate) fn read() -> Self {
         let words = links::resolve(std::env::args_os());
-        first_look::look(words.iter().skip(1).cloned()).unwrap_or_else(|| Self::parse_from(words))
+        first_look::look(words.iter().skip(1).cloned())
+            .unwrap_or_else(|| Self::of(words).unwrap_or_else(|error| error.exit()))
+    }
+
+    /// Reads arguments, the program's name first. What clap cannot see is looked for here.
+    fn of<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Result<Self, clap::Error> {
+        let cli = Self::try_parse_from(words)?;
+        let unused = if let Command::Exec(exec) = &cli.command { exec.unused() } else { None };
+        match unused {
+            Some(what) => Err(Self::command().error(ErrorKind::ArgumentConflict, what)),
+            None => Ok(cli),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use broker_client::{Endpoint as Socket, ErrorBody, ErrorCode, Interaction, Token
 
 use self::file::TokenFile;
 use self::surroundings::Surroundings;
-use crate::cli::Exec;
+use crate::cli::{Exec, Variable};
 use crate::commands::token;
 use crate::failure::Failure;
 use crate::helper::Credential;
@@ -33,12 +33,7 @@ pub(crate) fn run(socket: &Socket, prompter: &mut Prompter, options: &Exec) -> R
     let own = token::request(&options.ask);
     let mut surroundings = Surroundings::default();
     for variable in &options.variables {
-        let request = match &variable.profile {
-            Some((profile, scopes)) => {
-                TokenRequest { profile: Some(profile.clone()), scopes: scopes.clone(), ..TokenRequest::default() }
-            }
-            None => own.clone(),
-        };
+        let request = of_variable(variable, &own);
         surroundings.set_secret(&variable.name, first(&client, prompter, request, options)?.token());
     }
     // Held until the command has ended: dropped, they clean up after themselves.
@@ -73,6 +68,16 @@ pub(crate) fn run(socket: &Socket, prompter: &mut Prompter, options: &Exec) -> R
     match code? {
         0 => Ok(()),
         code => Err(Failure::Told(code)),
+    }
+}
+
+/// What is asked for a variable: what the command line says of a token is about its own profile, and the time to wait is for each.
+fn of_variable(variable: &Variable, own: &TokenRequest) -> TokenRequest {
+    match variable.profile.clone() {
+        Some((profile, scopes)) => {
+            TokenRequest { profile: Some(profile), scopes, timeout: own.timeout, ..TokenRequest::default() }
+        }
+        None => own.clone(),
     }
 }
 
@@ -117,4 +122,24 @@ impl Source {
 
 fn cannot(what: &str, error: &std::io::Error) -> Failure {
     ErrorBody::new(ErrorCode::Internal, format!("cannot {what}: {error}")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_of_another_profile_takes_the_time_to_wait_and_nothing_else() {
+        let own = TokenRequest {
+            profile: Some("work".into()),
+            account: Some("ada".into()),
+            timeout: Some(5),
+            ..TokenRequest::default()
+        };
+        let variable = |profile| Variable { name: "A".into(), profile };
+        assert_eq!(of_variable(&variable(None), &own), own);
+        let other = of_variable(&variable(Some(("sso".into(), vec!["x".into()]))), &own);
+        let (profile, scopes) = (Some("sso".to_owned()), vec!["x".to_owned()]);
+        assert_eq!(other, TokenRequest { profile, scopes, timeout: Some(5), ..TokenRequest::default() });
+    }
 }

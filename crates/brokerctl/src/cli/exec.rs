@@ -39,6 +39,21 @@ pub(crate) struct Exec {
     pub(crate) command: Vec<OsString>,
 }
 
+impl Exec {
+    /// Says which arguments would be for no token at all, because each variable names its own profile.
+    pub(super) fn unused(&self) -> Option<String> {
+        let has_own = self.azure || self.gcp || self.token_file.is_some();
+        if has_own || self.variables.iter().any(|variable| variable.profile.is_none()) {
+            return None;
+        }
+        let given = self.ask.for_one_token();
+        (!given.is_empty()).then(|| {
+            let given = given.join(", ");
+            format!("{given}: for no token, as each --env names its own profile; its scopes are NAME=PROFILE:SCOPES")
+        })
+    }
+}
+
 /// `--env`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Variable {

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use clap::CommandFactory;
-
 use super::*;
 
 /// Every command at any depth, with what its `--help` ends with.
@@ -40,7 +38,7 @@ fn the_examples_are_read_as_they_stand() {
         for example in line.split(" brokerctl ").skip(1).filter(|_| !is_anothers) {
             let example = example.split(['|', '>', '<', '\'', '&']).next().unwrap_or_default();
             let words = example.split("  ").next().unwrap_or_default().split_whitespace();
-            let read = Cli::try_parse_from(["brokerctl"].into_iter().chain(words));
+            let read = Cli::of(["brokerctl"].into_iter().chain(words));
             assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
             tried += 1;
         }
@@ -123,6 +121,21 @@ fn commands_are_read_as_documented() {
         let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
         assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{line}");
     }
+}
+
+#[test]
+fn exec_refuses_what_would_be_for_no_token() {
+    let read = |line: &str| Cli::of(["brokerctl"].into_iter().chain(line.split(' ')));
+    let options =
+        ["work", "-s a", "-a ada", "--claims {}", "--tenant t", "--resource r", "--audience u", "--param a=b"];
+    for option in options {
+        let error = read(&format!("exec {option} --env A=work --env B=sso:x -- true")).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{option}: {error}");
+        for with in ["--env A=work --env B", "--env A=work --azure", "--gcp", "--token-file --env A=work"] {
+            assert!(read(&format!("exec {option} {with} -- true")).is_ok(), "{option} {with}");
+        }
+    }
+    assert!(read("exec --timeout 5 --no-prompt --env A=work -- true").is_ok());
 }
 
 /// clap would say how to pass it as another argument, which there is none of.

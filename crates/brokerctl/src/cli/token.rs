@@ -39,6 +39,23 @@ pub(crate) struct Ask {
     pub(crate) timeout: Option<Duration>,
 }
 
+impl Ask {
+    /// The names of those given that are about one token; the time to wait is about any.
+    pub(super) fn for_one_token(&self) -> Vec<&'static str> {
+        let given = [
+            ("[PROFILE]", self.profile.is_some()),
+            ("--scope", !self.scopes.is_empty()),
+            ("--account", self.account.is_some()),
+            ("--claims", self.claims.is_some()),
+            ("--tenant", self.tenant.is_some()),
+            ("--resource", self.resource.is_some()),
+            ("--audience", self.audience.is_some()),
+            ("--param", !self.params.is_empty()),
+        ];
+        given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+    }
+}
+
 #[derive(Args, Debug, Default)]
 pub(crate) struct GetToken {
     #[command(flatten)]
