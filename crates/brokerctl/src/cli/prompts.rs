@@ -1,5 +1,6 @@
 //! Which prompts are listed or cancelled.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::Plain;
@@ -9,7 +10,7 @@ pub(crate) struct Prompts {
     #[command(subcommand)]
     pub(crate) command: Option<PromptsCommand>,
     /// Cancel this prompt
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = some_id())]
     pub(crate) cancel: Option<String>,
     #[command(flatten)]
     pub(crate) plain: Plain,
@@ -33,6 +34,7 @@ Examples:
 #[derive(Args, Debug)]
 pub(crate) struct Cancel {
     /// The prompt's id, or the beginning of it
+    #[arg(value_parser = some_id())]
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) plain: Plain,
@@ -41,7 +43,13 @@ pub(crate) struct Cancel {
 #[derive(Args, Debug)]
 pub(crate) struct Open {
     /// The prompt's id, or the beginning of it
+    #[arg(value_parser = some_id())]
     pub(crate) id: Option<String>,
     #[command(flatten)]
     pub(crate) plain: Plain,
+}
+
+/// Every id begins with nothing: a script whose variable is not set would mean whichever prompt there is.
+fn some_id() -> NonEmptyStringValueParser {
+    NonEmptyStringValueParser::new()
 }

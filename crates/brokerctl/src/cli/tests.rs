@@ -138,6 +138,15 @@ fn exec_refuses_what_would_be_for_no_token() {
     assert!(read("exec --timeout 5 --no-prompt --env A=work -- true").is_ok());
 }
 
+/// Every prompt's id begins with nothing.
+#[test]
+fn a_prompt_is_not_named_by_an_empty_id() {
+    for line in ["prompts cancel ", "prompts --cancel ", "prompts open "] {
+        let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
+        assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{line:?}");
+    }
+}
+
 /// clap would say how to pass it as another argument, which there is none of.
 #[test]
 fn a_negative_duration_is_told_what_a_duration_is() {
