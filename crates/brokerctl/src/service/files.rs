@@ -60,7 +60,9 @@ impl Files {
         edited.map_or(Ok(()), |wanted| {
             let what = format!("{} has been edited, or somebody else wrote it", wanted.path.display());
             Err(ErrorBody::new(ErrorCode::Configuration, what)
-                .with_hint("nothing was done; --force replaces or removes it, and keeps a copy beside it (.old)")
+                .with_hint(
+                    "nothing was done; --force replaces or removes it, and keeps a copy beside it (.old, .old.1, …)",
+                )
                 .into())
         })
     }
@@ -155,11 +157,23 @@ fn digest(text: &str) -> String {
     hex
 }
 
+/// Keeps a file under the first name that is free: an earlier copy is somebody's work too.
 fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let mut old = path.as_os_str().to_owned();
-    old.push(".old");
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let mut old = beside(".old");
+    for number in 1_u32.. {
+        // A link to nowhere is there as well.
+        match fs::symlink_metadata(&old) {
+            Err(error) if error.kind() == ErrorKind::NotFound => break,
+            _ => old = beside(&format!(".old.{number}")),
+        }
+    }
     fs::rename(path, &old)?;
-    Ok(old.into())
+    Ok(old)
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Failure {
@@ -208,6 +222,28 @@ mod tests {
         assert!(done.contains("had been edited"), "{done}");
         assert_eq!(fs::read_to_string(unit.path.with_file_name("unit.old")).unwrap(), "mine");
         assert_eq!(files.kind(&unit), Kind::AsWanted);
+    }
+
+    #[test]
+    fn an_earlier_copy_is_kept_as_well() {
+        let root = tempfile::tempdir().unwrap();
+        let mut files = Files::open(root.path().join("record"));
+        let unit = wanted(root.path(), "one");
+        let edit = |text: &str| {
+            fs::create_dir_all(unit.path.parent().unwrap()).unwrap();
+            fs::write(&unit.path, text).unwrap();
+        };
+        edit("first");
+        files.put(&unit).unwrap();
+        edit("second");
+        let done = files.put(&unit).unwrap().unwrap();
+        assert!(done.ends_with("unit.old.1"), "{done}");
+        edit("third");
+        let done = files.remove(&unit).unwrap().unwrap();
+        assert!(done.ends_with("unit.old.2"), "{done}");
+        for (name, text) in [("unit.old", "first"), ("unit.old.1", "second"), ("unit.old.2", "third")] {
+            assert_eq!(fs::read_to_string(unit.path.with_file_name(name)).unwrap(), text);
+        }
     }
 
     #[cfg(unix)]
