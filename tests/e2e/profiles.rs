@@ -84,6 +84,28 @@ async fn a_profile_that_is_added_is_checked_written_and_in_force() {
     assert_eq!(stage.config_text(), COMMENTS);
 }
 
+/// One file under two names is one, and a profile of another file is none of the daemon's accounts' business.
+#[tokio::test]
+async fn what_the_daemon_knows_is_about_its_own_file_whatever_it_is_called() {
+    let stage = Stage::new().await;
+    let dots = stage.home.write("dots.toml", COMMENTS.as_bytes()).expect("a file");
+    fs::remove_file(stage.home.config_file()).ok();
+    symlink(&dots, stage.home.config_file()).expect("a link");
+    let _daemon = Daemon::launch(&stage.home).start().await;
+    let added = stage.json(&format!("{} --config {} -o json", stage.add("work"), dots.display())).await;
+    assert_eq!(added["not_in_force"], Value::Null, "{added}");
+    stage.sign_in("alice").await;
+    refused(&stage.run(&format!("profile remove work --config {}", dots.display())).await, 6, "alice@example.com");
+
+    let other = stage.home.path().join("other.toml");
+    let added = stage.json(&format!("{} --config {} --no-check -o json", stage.add("work"), other.display())).await;
+    assert!(added["not_in_force"].as_str().is_some_and(|why| why.contains("another file")), "{added}");
+    let removed = stage.run(&format!("profile remove work --config {}", other.display())).await;
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert!(removed.stderr.contains("uses another file"), "{removed:?}");
+    assert!(stage.config_text().contains("[profiles.work]"));
+}
+
 #[tokio::test]
 async fn a_provider_that_cannot_serve_is_found_out_before_anything_is_written() {
     let mut options = crate::stage::options();

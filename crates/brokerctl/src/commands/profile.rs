@@ -88,7 +88,9 @@ struct Removed {
 fn remove(client: &Client, config: Option<&Path>, options: &ProfileRemove) -> Result<(), Failure> {
     let running = editor::running(client)?;
     let editor = Editor::new(config, running.as_ref())?;
-    if running.is_some() && !options.keep_accounts {
+    // Who is signed in is known of the daemon's own file: in another one a profile of the same name is another.
+    let is_its_own = |status: &Status| config.is_none_or(|config| is_same(config, &status.configuration.path));
+    if running.as_ref().is_some_and(is_its_own) && !options.keep_accounts {
         refuse_while_signed_in(client, &options.name)?;
     }
     let removed: RemovedProfile = editor.ask(&ConfigEdit::Remove { profile: options.name.clone() })?;
@@ -131,11 +133,18 @@ fn refuse_while_signed_in(client: &Client, profile: &str) -> Result<(), Failure>
 fn reload(client: &Client, running: Option<&Status>, path: &str) -> Result<Option<String>, Failure> {
     match running {
         None => Ok(Some("brokerd is not running; it reads the file when it starts".into())),
-        Some(status) if status.configuration.path != path => {
+        Some(status) if !is_same(Path::new(path), &status.configuration.path) => {
             Ok(Some(format!("the brokerd that runs uses another file, {}", status.configuration.path)))
         }
         Some(_) => client.reload().map(|_| None).map_err(Failure::from),
     }
+}
+
+/// Whether both are one file, under whatever names.
+fn is_same(path: &Path, of_the_daemon: &str) -> bool {
+    let of_the_daemon = Path::new(of_the_daemon);
+    path == of_the_daemon
+        || path.canonicalize().is_ok_and(|path| of_the_daemon.canonicalize().is_ok_and(|daemons| daemons == path))
 }
 
 #[cfg(test)]
