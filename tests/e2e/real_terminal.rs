@@ -5,7 +5,7 @@ mod restored;
 pub(crate) mod tmux;
 
 use anyhow::{Result, ensure};
-use support::processes::Home;
+use support::processes::{Daemon, Home};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixListener;
 
@@ -270,6 +270,26 @@ async fn after_a_prompt_a_signal_reaches_the_command_of_exec() -> Result<()> {
     terminal.line("echo exit $?; ls -d \"$(cat file)\"")?;
     let screen = terminal.until(|screen| screen.contains("\nexit ") && screen.contains("No such file")).await;
     ensure!(screen.contains("exit 7"), "{screen}");
+    terminal.assert_restored().await
+}
+
+/// git is told not to ask on the terminal, as by an editor that runs it on one of its own; so is what it runs.
+#[tokio::test]
+async fn where_git_may_not_ask_its_helper_does_not() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("where_git_may_not_ask", &stage.home, 80, 30).await? else { return Ok(()) };
+    let hosts = "[[hosts]]\nmatch = \"pkg.example.com\"\nprofile = \"work\"\n";
+    let _daemon = Daemon::start(&stage.home, &(stage.config() + hosts)).await;
+    let question = stage.home.write("question", b"protocol=https\nhost=pkg.example.com\n\n")?;
+    let ask = format!("brokerctl helper git get <{}; echo exit $?", question.display());
+    for no in ["0", "", "False"] {
+        terminal.line(&format!("clear; GIT_TERMINAL_PROMPT={no} {ask}"))?;
+        let screen = terminal.until(|screen| screen.contains("\nexit ")).await;
+        ensure!(screen.contains("exit 3") && !screen.contains("Waiting for you"), "{no:?}: {screen}");
+    }
+    terminal.line(&format!("clear; GIT_TERMINAL_PROMPT=1 {ask}"))?;
+    asked(&terminal).await;
+    terminal.key("C-c")?;
     terminal.assert_restored().await
 }
 

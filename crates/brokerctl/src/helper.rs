@@ -46,7 +46,7 @@ pub(crate) fn run(client: &Client, prompt: Mode, kind: &Kind) -> Result<(), Fail
         Kind::Curl { whose, url } => curl::run(&asker(whose), url.as_deref()),
         Kind::Docker { whose, action } => docker::run(&asker(whose), action),
         Kind::Gcloud { whose, file } => files::gcloud(&asker(whose), file),
-        Kind::Git { whose, action } => git::run(&asker(whose), action),
+        Kind::Git { whose, action } => git::run(asker(whose), action),
         Kind::Keyring { whose, mode, output, action, service, username } => {
             let question =
                 keyring::Question { mode: *mode, output: *output, action, service, username: username.as_deref() };

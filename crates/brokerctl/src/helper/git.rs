@@ -6,6 +6,7 @@
 //! 3. After a 401 it sends the credential to `erase`: brokerd drops exactly that token and refreshes once. git does not ask
 //!    again by itself, so the next command has the new one.
 //! 4. `store` has nothing to do: brokerd knows the token.
+//! 5. `GIT_TERMINAL_PROMPT=0` (git(1)) forbids git to ask on the terminal, and whatever it runs.
 
 use secrecy::zeroize::Zeroizing;
 
@@ -13,14 +14,21 @@ use super::{Asker, Target, input, is_none, unknown_action};
 use crate::failure::Failure;
 use crate::output;
 
-pub(super) fn run(asker: &Asker<'_>, action: &str) -> Result<(), Failure> {
+pub(super) fn run(mut asker: Asker<'_>, action: &str) -> Result<(), Failure> {
+    asker.is_seen &= !std::env::var("GIT_TERMINAL_PROMPT").is_ok_and(|value| is_false(&value));
     match action {
         "capability" => output::line("version 0\ncapability authtype"),
-        "get" => get(asker),
-        "erase" => erase(asker),
+        "get" => get(&asker),
+        "erase" => erase(&asker),
         "store" => input::text("git").map(drop),
         _ => Err(unknown_action("git", action)),
     }
+}
+
+/// Whether git reads this as false: nothing at all, one of its words, or a zero (git-config(1), "Values").
+fn is_false(value: &str) -> bool {
+    let is_word = ["", "false", "no", "off"].iter().any(|word| value.eq_ignore_ascii_case(word));
+    is_word || value.parse::<i64>() == Ok(0)
 }
 
 fn get(asker: &Asker<'_>) -> Result<(), Failure> {
@@ -154,6 +162,16 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(question(text).unwrap().takes_bearer(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_git_reads_as_false_is_false() {
+        for value in ["", "0", "00", "-0", "false", "FALSE", "No", "off"] {
+            assert!(is_false(value), "{value:?}");
+        }
+        for value in ["1", "2", "-1", "true", "yes", "On", " ", "nothing"] {
+            assert!(!is_false(value), "{value:?}");
         }
     }
 
