@@ -220,6 +220,13 @@ async fn status_tells_how_long_tokens_last_and_who_waits() {
     crate::schema::check("docs/status.schema.json", &status);
     let opened = stage.run("prompts open").await;
     assert!(opened.stderr.contains("there is no browser here") && opened.stderr.contains(&code), "{opened:?}");
+    for (browser, code, told) in
+        [("/bin/false", Some(1), "the browser does not start"), ("/bin/true", Some(0), "page opened")]
+    {
+        let opened = stage.ctl().env("BROWSER", browser).run(["prompts", "open"]).await;
+        assert_eq!(opened.code, code, "{browser}: {opened:?}");
+        assert!(opened.stderr.contains(told), "{browser}: {opened:?}");
+    }
     let id = status["prompts"][0]["id"].as_str().expect("an id");
     assert_eq!(stage.run(&format!("prompts cancel {}", &id[..6])).await.code, Some(0));
     assert_eq!(asked.finish().await.code, Some(4));
@@ -234,6 +241,22 @@ async fn status_tells_how_long_tokens_last_and_who_waits() {
     }
     watching.kill9().await;
     asked.kill9().await;
+}
+
+#[tokio::test]
+async fn signing_out_nobody_is_said() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    stage.sign_in("alice").await;
+    for (arguments, told) in [
+        ("logout --all --profile wrok", "brokerctl: nobody was signed in under profile wrok\n"),
+        ("logout --all --profile wrok -o json", ""),
+        ("logout --all", "brokerctl: signed out alice@example.com (work); at the provider: revoked\n"),
+        ("logout --all", "brokerctl: nobody was signed in\n"),
+    ] {
+        let output = stage.run(arguments).await;
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), told), "{arguments}: {output:?}");
+    }
 }
 
 #[tokio::test]

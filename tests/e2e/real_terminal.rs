@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod restored;
 pub(crate) mod tmux;
+#[cfg(test)]
+mod typed;
 
 use anyhow::{Result, ensure};
 use support::processes::{Daemon, Home};

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use broker_client::ClientError;
 use serde::Serialize;
+use unicode_width::UnicodeWidthChar as _;
 
 use crate::clean;
 use crate::failure::Failure;
@@ -38,12 +39,13 @@ impl Table {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+            cells.map(|cell| columns_of(cell)).max().unwrap_or_default()
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut lines = Vec::with_capacity(self.rows.len());
         for row in &self.rows {
-            let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let pad = |cell: &String, width: usize| cell.clone() + &" ".repeat(width - columns_of(cell));
+            let padded = row.iter().zip(&widths).map(|(cell, width)| pad(cell, *width));
             lines.push(padded.collect::<Vec<_>>().join("  ").trim_end().to_owned());
         }
         lines.join("\n")
@@ -52,6 +54,11 @@ impl Table {
     pub(crate) fn print(&self) -> Result<(), Failure> {
         line(&self.render())
     }
+}
+
+/// How many columns of a terminal a cell takes: a character of East Asia takes two, a combining one none.
+fn columns_of(cell: &str) -> usize {
+    cell.chars().map(|char| char.width().unwrap_or_default()).sum()
 }
 
 #[cfg(test)]
@@ -65,5 +72,14 @@ mod tests {
         table.row(["w", "ada\n\u{1b}[2J"]);
         table.row(["lång-profile", ""]);
         assert_eq!(table.render(), "PROFILE       ACCOUNT\nw             ada [2J\nlång-profile");
+    }
+
+    #[test]
+    fn columns_are_those_of_the_terminal() {
+        let mut table = Table::default();
+        table.row(["仕事", "a"]);
+        table.row(["a\u{30a}b", "b"]);
+        table.row(["work", "c"]);
+        assert_eq!(table.render(), "仕事  a\na\u{30a}b    b\nwork  c");
     }
 }

@@ -1,6 +1,6 @@
 //! `--rejected`: the token that a resource refused, from stdin. An argument or a variable would show it to other processes.
 
-use std::io::Read;
+use std::io::{self, IsTerminal as _, Read};
 
 use broker_client::{ErrorBody, ErrorCode};
 use secrecy::zeroize::Zeroizing;
@@ -11,10 +11,18 @@ use crate::failure::Failure;
 /// Longer than any token.
 const MOST: u64 = 2 * 1024 * 1024;
 
+/// Reads the token from stdin and returns its hash. On a terminal it would wait for what nobody types, and show it.
+pub(crate) fn from_stdin() -> Result<String, Failure> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() { Err(none()) } else { read(stdin.lock()) }
+}
+
 /// Reads the token and returns its hash, as `reject_token_sha256` has it.
-pub(crate) fn read(from: impl Read) -> Result<String, Failure> {
+fn read(from: impl Read) -> Result<String, Failure> {
     let mut text = Zeroizing::new(Vec::with_capacity(16 * 1024));
-    from.take(MOST + 1).read_to_end(&mut text)?;
+    from.take(MOST + 1).read_to_end(&mut text).map_err(|error| {
+        ErrorBody::new(ErrorCode::BadRequest, format!("--rejected cannot read stdin: {}", error.kind()))
+    })?;
     if text.len() as u64 > MOST {
         // The hash of a part is that of no token: nothing would be dropped, and nobody told.
         let long = format!("what --rejected read from stdin is too long: more than {MOST} bytes");
@@ -23,12 +31,15 @@ pub(crate) fn read(from: impl Read) -> Result<String, Failure> {
     }
     let token = text.trim_ascii();
     if token.is_empty() {
-        let nothing = ErrorBody::new(ErrorCode::BadRequest, "--rejected reads a token from stdin, and there was none");
-        return Err(nothing
-            .with_hint("pass the token that was refused: brokerctl get-token --rejected <token-file")
-            .into());
+        return Err(none());
     }
     Ok(hash(token))
+}
+
+fn none() -> Failure {
+    ErrorBody::new(ErrorCode::BadRequest, "--rejected reads a token from stdin, and there was none")
+        .with_hint("pass the token that was refused: brokerctl get-token --rejected <token-file")
+        .into()
 }
 
 /// Returns a token's hash, as `reject_token_sha256` has it.
@@ -61,5 +72,17 @@ mod tests {
         assert!(read("a".repeat(most).as_bytes()).is_ok());
         let told = format!("{:?}", read("a".repeat(most + 1).as_bytes()).unwrap_err());
         assert!(told.contains("too long"), "{told}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_told_as_an_answer_that_cannot_be_written() {
+        struct Directory;
+        impl Read for Directory {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::IsADirectory.into())
+            }
+        }
+        let told = format!("{:?}", read(Directory).unwrap_err());
+        assert!(told.contains("--rejected cannot read stdin: is a directory"), "{told}");
     }
 }

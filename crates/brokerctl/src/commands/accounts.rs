@@ -48,8 +48,16 @@ pub(crate) fn logout(client: &Client, options: &Logout) -> Result<(), Failure> {
     }
     if options.plain.is_json() {
         output::json(&serde_json::json!({ "signed_out": done }))?;
+    } else if done.is_empty() && failed.is_none() {
+        say(&nobody(options.profile.as_deref()));
     }
     failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// What is told where `--all` are none: a profile's name is easily mistyped.
+fn nobody(profile: Option<&str>) -> String {
+    let under = profile.map(|profile| format!(" under profile {}", clean::line(profile))).unwrap_or_default();
+    format!("brokerctl: nobody was signed in{under}\n")
 }
 
 /// Decides whom to sign out: everybody, the one named, or the only one.

@@ -37,7 +37,8 @@ pub(super) fn profile(client: &Client, options: &Login) -> Result<String, Failur
         scopes: options.ask.scopes.clone(),
     };
     let may_ask = io::stdin().is_terminal() && io::stderr().is_terminal();
-    let new = questions(&known, &mut |question| if may_ask { answer(question, io::stdin().lock()) } else { Ok(None) })?;
+    let mut ask = |question: &str| if may_ask { answer(question, io::stdin().lock()).map(Some) } else { Ok(None) };
+    let new = questions(&known, &mut ask)?;
     let name = new.profile.clone();
     let added = add(client, None, NewProfile { add: new, check: true })?;
     added.tell(); // what is next comes by itself
@@ -61,14 +62,19 @@ pub(super) fn or_begin_again(failure: Failure, profile: &str) -> Failure {
     }
 }
 
-/// Asks, and reads a line without the spaces around it; nothing where stdin has ended.
-fn answer(question: &str, from: impl BufRead) -> Result<Option<String>, Failure> {
+/// Asks, and reads a line without the spaces around it. The end of input, as by Ctrl-D, is no answer and takes no default.
+fn answer(question: &str, from: impl BufRead) -> Result<String, Failure> {
     say(question);
     let mut line = String::new();
     let read = from.take(LONGEST).read_line(&mut line).map_err(|error| {
         ErrorBody::new(ErrorCode::BadRequest, format!("the answer cannot be read: {}", error.kind()))
     })?;
-    Ok((read > 0).then(|| line.trim().to_owned()))
+    if read == 0 {
+        say("\n");
+        let body = ErrorBody::new(ErrorCode::Configuration, "the answers have ended, and no profile was made");
+        return Err(body.with_hint("begin again: brokerctl login").into());
+    }
+    Ok(line.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -78,7 +84,8 @@ mod tests {
     #[test]
     fn an_empty_line_is_an_answer_and_the_end_is_none() {
         let mut from = io::Cursor::new(" 3 \n\n");
-        let read: Vec<_> = (0..3).map(|_| answer("", &mut from).unwrap()).collect();
-        assert_eq!(read, [Some("3".to_owned()), Some(String::new()), None]);
+        let read: Vec<_> = (0..2).map(|_| answer("", &mut from).unwrap()).collect();
+        assert_eq!(read, ["3", ""]);
+        assert_eq!(answer("", &mut from).unwrap_err().code(), Some(ErrorCode::Configuration), "not the default");
     }
 }

@@ -1,5 +1,8 @@
 //! `prompts`: who waits for a user; open the page of one, or cancel it.
 
+use std::process::{Child, ExitStatus};
+use std::time::Duration;
+
 use broker_client::blocking::Client;
 use broker_client::{DevicePrompt, ErrorBody, ErrorCode};
 
@@ -9,6 +12,10 @@ use crate::failure::{Failure, say};
 use crate::output::{self, Table};
 use crate::prompt::{Browser, Link};
 use crate::{clean, duration, prompt};
+
+/// How long a browser's starter is waited for: `xdg-open` tries one program after another.
+const OPENING: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// `brokerctl prompts`
 pub(crate) fn run(client: Client, options: &Prompts) -> Result<(), Failure> {
@@ -59,12 +66,27 @@ fn open(client: &Client, id: Option<&str>, options: &Plain) -> Result<(), Failur
     };
     let link = Link::of(&prompt).ok_or_else(|| nowhere("the prompt has no page that can be opened"))?;
     let browser = Browser::find().ok_or_else(|| nowhere("there is no browser here"))?;
-    browser.open(&link).map_err(|error| nowhere(&format!("the browser does not start: {error}")))?;
+    let mut opener = browser.open(&link).map_err(|error| nowhere(&format!("the browser does not start: {error}")))?;
+    if let Some(status) = ended(&mut opener).filter(|status| !status.success()) {
+        return Err(nowhere(&format!("the browser does not start: {status}")));
+    }
     if options.is_json() {
         return output::json(&serde_json::json!({ "opened": prompt.id, "user_code": prompt.user_code }));
     }
     say(&format!("brokerctl: page opened; enter {}\n", clean::line(&prompt.user_code)));
     Ok(())
+}
+
+/// Returns what a browser's starter ended with, if it does so soon: it ends badly where there is no browser. A browser itself
+/// stays.
+fn ended(opener: &mut Child) -> Option<ExitStatus> {
+    for _ in 0..OPENING.as_millis() / LOOK.as_millis() {
+        if let Ok(Some(status)) = opener.try_wait() {
+            return Some(status);
+        }
+        std::thread::sleep(LOOK);
+    }
+    None
 }
 
 /// Finds a prompt by its id or the beginning of it, or the only one.

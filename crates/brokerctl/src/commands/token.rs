@@ -16,7 +16,7 @@ pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) 
     request.min_validity = options.min_validity.map(|validity| validity.as_secs());
     request.force_refresh = options.force_refresh;
     if options.rejected {
-        request.reject_token_sha256 = Some(rejected::read(std::io::stdin().lock())?);
+        request.reject_token_sha256 = Some(rejected::from_stdin()?);
     }
     if options.no_prompt {
         request.interaction = Some(Interaction::Never);

@@ -14,7 +14,8 @@ const MOST: u64 = 256 * 1024;
 /// Reads all of stdin.
 pub(super) fn text(tool: &str) -> Result<Zeroizing<String>, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
-    std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes)?;
+    let read = std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes);
+    read.map_err(|error| malformed(tool, &format!("cannot be read: {}", error.kind())))?;
     if bytes.len() as u64 > MOST {
         return Err(malformed(tool, "is too long"));
     }
