@@ -108,6 +108,25 @@ async fn stopped_by_ctrl_z_it_leaves_the_terminal_as_it_was() -> Result<()> {
     terminal.assert_restored().await
 }
 
+/// As in `ssh -t host brokerctl login`: it is all that the terminal runs, and there is no shell to continue it.
+#[tokio::test]
+async fn where_nobody_could_continue_it_ctrl_z_does_nothing() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("where_nobody_could", &stage.home, 80, 24).await? else { return Ok(()) };
+    let _daemon = stage.daemon().await;
+    // After a prompt, the handlers that were there for it do as little.
+    terminal.line("clear; exec sh -c 'brokerctl exec --env A -- sleep 3 ; echo ended; sleep 60'")?;
+    let code = asked(&terminal).await;
+    terminal.key("C-z")?;
+    terminal.key("c")?;
+    terminal.until(|screen| screen.contains("Code copied")).await;
+    stage.server.approve(&code, "alice");
+    terminal.until(|screen| screen.contains("signed in as alice@example.com")).await;
+    terminal.key("C-z")?;
+    terminal.until(|screen| screen.contains("ended")).await;
+    Ok(())
+}
+
 fn signalled(pid: &str, signal: &str) -> Result<()> {
     let sent = Command::new("kill").args([&format!("-{signal}"), pid]).status()?;
     ensure!(sent.success(), "kill -{signal} {pid}");

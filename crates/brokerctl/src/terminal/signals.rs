@@ -41,7 +41,10 @@ impl Signals {
     /// Notes signals from now on; each writes a byte to `wake`.
     pub(super) fn watch(wake: &UnixStream) -> io::Result<Self> {
         let mut signals = Self { noted: Vec::new(), handlers: Vec::new() };
-        let ending = heeded(&ENDING);
+        let mut ending = heeded(&ENDING);
+        if is_orphaned() {
+            ending.retain(|signal| *signal != SIGTSTP);
+        }
         for signal in &ending {
             keep_default(*signal)?;
         }
@@ -94,6 +97,13 @@ pub(crate) fn heeded(signals: &[i32]) -> Vec<i32> {
     let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
     let is_heeded = |signal: &i32| ignored.unwrap_or_default() >> (signal - 1) & 1 == 0;
     signals.iter().copied().filter(is_heeded).collect()
+}
+
+/// Whether nobody could continue this process, as where it is all that a terminal or an `ssh -t` runs: the kernel ignores Ctrl-Z there
+/// (POSIX, orphaned process group), but not the SIGSTOP by which a handler does the same. Without a handler the kernel decides.
+fn is_orphaned() -> bool {
+    // The shell that leads a session puts each of its jobs into a group of its own; what is in its own group is no job of anybody's.
+    rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpgrp())
 }
 
 fn keep_default(signal: i32) -> io::Result<()> {
