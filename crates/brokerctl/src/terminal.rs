@@ -16,5 +16,5 @@ mod text;
 pub(crate) use self::keys::Key;
 pub(crate) use self::look::Look;
 pub(crate) use self::session::{Input, Session, Waker, give_back, start_of_line};
-pub(crate) use self::signals::{heeded, leave_to_others};
+pub(crate) use self::signals::{Signal, Signals, end, heeded, leave_to_others, stop};
 pub(crate) use self::text::{Line, Style, wrap};

@@ -127,14 +127,14 @@ async fn where_nobody_could_continue_it_ctrl_z_does_nothing() -> Result<()> {
     Ok(())
 }
 
-fn signalled(pid: &str, signal: &str) -> Result<()> {
+pub(super) fn signalled(pid: &str, signal: &str) -> Result<()> {
     let sent = Command::new("kill").args([&format!("-{signal}"), pid]).status()?;
     ensure!(sent.success(), "kill -{signal} {pid}");
     Ok(())
 }
 
 /// The only child of a process.
-fn descendant(pid: &str) -> Result<String> {
+pub(super) fn descendant(pid: &str) -> Result<String> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
     Ok(children.trim().to_owned())
 }

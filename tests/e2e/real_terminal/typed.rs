@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use support::processes::Daemon;
 
+use super::restored::{descendant, signalled};
 use super::tmux::Terminal;
 use crate::stage::Stage;
 
@@ -32,4 +33,32 @@ async fn a_token_that_was_refused_is_not_typed() -> Result<()> {
     let screen = terminal.until(|screen| screen.contains("\nexit ")).await;
     ensure!(screen.contains("hint: pass the token that was refused") && screen.contains("exit 1"), "{screen}");
     Ok(())
+}
+
+/// Nobody sees what is typed, and whoever ends it from elsewhere does not leave the terminal so.
+#[tokio::test]
+async fn a_secret_that_is_typed_leaves_the_terminal_as_it_was() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("a_secret_that_is_typed", &stage.home, 80, 24).await? else { return Ok(()) };
+    // `stty` of a plain sh is asked: bash mends the terminal itself.
+    let modes = "stty -a | grep -c -w -e -icanon -e -echo -e -isig";
+    for (signal, status) in [("TERM", 143), ("HUP", 129), ("INT", 130), ("QUIT", 131)] {
+        terminal.line(&format!("clear; sh -c 'brokerctl client-secret set work; echo exit $?; {modes}'"))?;
+        terminal.until(|screen| screen.contains("client secret of work (not shown):")).await;
+        signalled(&descendant(&terminal.running()?)?, signal)?;
+        terminal.until(|screen| screen.contains(&format!("\nexit {status}\n0\n"))).await;
+        terminal.assert_restored().await?;
+    }
+    // Stopped and continued, it asks again and still shows nothing.
+    terminal.line("clear; brokerctl client-secret set work; echo exit $?")?;
+    terminal.until(|screen| screen.contains("(not shown):")).await;
+    signalled(&terminal.running()?, "TSTP")?;
+    terminal.until(|screen| screen.contains("Stopped")).await;
+    terminal.assert_restored().await?;
+    terminal.line("clear; fg; echo exit $?")?;
+    terminal.until(|screen| screen.contains("(not shown):")).await;
+    terminal.line("hunter2")?;
+    terminal.until(|screen| screen.contains("\nexit 7")).await;
+    ensure!(!terminal.sent().contains("hunter2"), "it was shown");
+    terminal.assert_restored().await
 }

@@ -19,7 +19,7 @@ static DEFAULTS: Mutex<Vec<(i32, Arc<AtomicBool>)>> = Mutex::new(Vec::new());
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     /// The process goes on, after somebody stopped it.
     Continued,
     /// It is asked to end.
@@ -32,14 +32,14 @@ pub(super) enum Signal {
 
 /// The signals that were noted. Dropping it gives each back its default.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     noted: Vec<(i32, Arc<AtomicBool>)>,
     handlers: Vec<SigId>,
 }
 
 impl Signals {
     /// Notes signals from now on; each writes a byte to `wake`.
-    pub(super) fn watch(wake: &UnixStream) -> io::Result<Self> {
+    pub(crate) fn watch(wake: &UnixStream) -> io::Result<Self> {
         let mut signals = Self { noted: Vec::new(), handlers: Vec::new() };
         let mut ending = heeded(&ENDING);
         if is_orphaned() {
@@ -59,7 +59,7 @@ impl Signals {
     }
 
     /// Returns one that was noted and not returned yet.
-    pub(super) fn take(&self) -> Option<Signal> {
+    pub(crate) fn take(&self) -> Option<Signal> {
         let (signal, _) = self.noted.iter().find(|(_, flag)| flag.swap(false, Ordering::AcqRel))?;
         Some(match *signal {
             SIGCONT => Signal::Continued,
@@ -124,11 +124,11 @@ fn set_defaults(signals: &[i32], on: bool) {
 }
 
 /// Stops this process as Ctrl-Z does; returns when it goes on.
-pub(super) fn stop() {
+pub(crate) fn stop() {
     drop(low_level::emulate_default_handler(SIGTSTP));
 }
 
 /// Ends this process by a signal, so that whoever started it sees which.
-pub(super) fn end(signal: i32) {
+pub(crate) fn end(signal: i32) {
     drop(low_level::emulate_default_handler(signal));
 }
