@@ -1,7 +1,12 @@
 //! Does each tool get what it asks for in its own words, and its own "there is none" when there is none?
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
-use support::processes::{Ctl, Home, Output};
+use support::processes::{Ctl, Home, Output, binaries};
 
 use crate::stage::{PATIENCE, Stage};
 
@@ -186,6 +191,65 @@ async fn what_makes_no_sense_is_an_error_that_repeats_nothing() {
         assert_eq!(output.stderr.lines().count(), 1, "{question}: {output:?}");
         assert!(!output.stderr.contains("not running"), "{question}: nobody is to be asked: {output:?}");
     }
+}
+
+/// The link is an `az` for what it knows; of anything else it knows nothing, least of all another resource's token.
+#[tokio::test]
+async fn what_az_is_not_known_here_is_the_next_ones() {
+    let (stage, _daemon) = stage().await;
+    let token = stage.sign_in("alice").await;
+    fs::create_dir(stage.home.path().join("others")).expect("a directory");
+    let az = stage.home.write("others/az", b"#!/bin/sh\necho \"next: $*\"\n").expect("a file");
+    fs::set_permissions(&az, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let path = format!("{}:/usr/bin:/bin", az.parent().expect("a directory").display());
+    let ask = async |line: &[&OsStr]| {
+        let line = ["az"].map(OsStr::new).into_iter().chain(line.iter().copied());
+        stage.ctl().env("PATH", &path).run(line).await
+    };
+    let get = "account get-access-token --output json --resource https://x.test";
+    for line in [
+        "group list".to_owned(),
+        "version".to_owned(),
+        "--version".to_owned(),
+        "account show -s other".to_owned(),
+        format!("{get} --help"),
+        format!("{get} -h"),
+        format!("{get} --resource-type vault"),
+        format!("{get} --claims-challenge x"),
+        format!("{get} more"),
+    ] {
+        let output = ask(&line.split(' ').map(OsStr::new).collect::<Vec<_>>()).await;
+        assert_eq!((output.code, output.stdout), (Some(0), format!("next: {line}\n")), "{}", output.stderr);
+    }
+    let odd = OsStr::from_bytes(b"\xff");
+    let output = ask(&["group", "show", "-n"].map(OsStr::new).into_iter().chain([odd]).collect::<Vec<_>>()).await;
+    assert!(output.code == Some(0) && output.stdout.starts_with("next: group show -n "), "{output:?}");
+    for line in ["-s mine -otsv", "-o=tsv", "--output=tsv --only-show-errors"] {
+        let line = format!("account get-access-token --query accessToken {line}");
+        let output = ask(&line.split(' ').map(OsStr::new).collect::<Vec<_>>()).await;
+        assert_eq!((output.code, output.stdout), (Some(0), format!("{token}\n")), "{line}: {}", output.stderr);
+    }
+}
+
+/// Two brokerctl are each the next of the other, and azurerm asks whoever it finds for a version.
+#[tokio::test]
+async fn where_no_az_is_another_program_there_is_no_next_one() {
+    let home = Home::new();
+    let directories = ["one", "two"].map(|name| {
+        let directory = home.path().join(name);
+        fs::create_dir(&directory).expect("a directory");
+        fs::copy(&binaries().brokerctl, directory.join("az")).expect("a copy");
+        directory.display().to_string()
+    });
+    let path = directories.join(":");
+    let ctl = Ctl::new(&home).limit(PATIENCE).env("PATH", &path);
+    let output = ctl.run("az login --password hunter2-s3cret".split(' ')).await;
+    assert_eq!((output.code, output.stderr.lines().count()), (Some(2), 1), "{output:?}");
+    assert!(output.stderr.contains("no other az in PATH for: login with these options"), "{output:?}");
+    let version = ctl.run("az version -o=json".split(' ')).await;
+    let version = json(&version.stdout);
+    assert!(version["azure-cli"].as_str().is_some_and(|version| version.starts_with("2.")), "{version}");
+    assert_eq!(version["extensions"], json!({}), "{version}");
 }
 
 /// Bytes that are no text, and text that is not what was asked for.

@@ -7,12 +7,14 @@ mod azd;
 mod line;
 mod next;
 
+use std::ffi::OsString;
+
 use broker_client::blocking::Client;
 use broker_client::{ErrorBody, ErrorCode, TokenRequest};
 use serde_json::{Value, json};
 
 pub(crate) use self::azd::run as azd;
-use self::line::Line;
+use self::line::{Known, Line, Takes};
 use crate::cli::Whose;
 use crate::failure::{Failure, say};
 use crate::helper::{Asker, Credential};
@@ -26,25 +28,72 @@ const NOT_SIGNED_IN: &str = "Please run 'az login' to setup account.";
 /// What a token is said to live for that never ends: the SDKs must have a time, and then ask again.
 const ENDLESS: i64 = 3600;
 
+/// What is said to `az version` where there is no other `az`. Terraform's azurerm asks before anything else, and wants 2.0.81 at
+/// least and less than 3; what is answered here is as it was in this version.
+const VERSION: &str = "2.76.0";
+/// Those of `az account get-access-token` and `az account show`, and of all commands.
+const OPTIONS: &[Known] = &[
+    (&["--output", "-o"], Takes::One),
+    (&["--query"], Takes::One),
+    (&["--only-show-errors"], Takes::Nothing),
+    (&["--verbose"], Takes::Nothing),
+    (&["--debug"], Takes::Nothing),
+    (&["--subscription", "-s", "--name", "-n"], Takes::One),
+    (&["--resource"], Takes::One),
+    (&["--resource-type"], Takes::One),
+    (&["--scope"], Takes::Many),
+    (&["--tenant", "-t"], Takes::One),
+];
+/// Those that `az account show` has no answer for, and `az version` neither.
+const OF_A_TOKEN: [&str; 5] = ["--subscription", "--resource", "--resource-type", "--scope", "--tenant"];
+/// What `--resource-type` stands for in the public cloud, letter by letter as the Azure CLI has it.
+const RESOURCES: [(&str, &str); 7] = [
+    ("aad-graph", "https://graph.windows.net/"),
+    ("arm", "https://management.core.windows.net/"),
+    ("batch", "https://batch.core.windows.net/"),
+    ("data-lake", "https://datalake.azure.net/"),
+    ("media", "https://rest.media.azure.net"),
+    ("ms-graph", "https://graph.microsoft.com/"),
+    ("oss-rdbms", "https://ossrdbms-aad.database.windows.net"),
+];
+
 /// `az …`
-pub(crate) fn az(client: &Client, prompt: Mode, arguments: &[String]) -> Result<(), Failure> {
-    let (line, nobody) = (Line::parse(arguments), Whose::default());
-    let asker = Asker::new(client, prompt, &nobody);
-    let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["account", "get-access-token"] => token(&asker, &line).map_err(|failure| told(&failure)),
-        ["account", "show"] => match account() {
-            Some(account) => print(&account, &line),
-            None => next::run("az", arguments),
-        },
-        _ => next::run("az", arguments),
+pub(crate) fn az(client: &Client, prompt: Mode, arguments: &[OsString]) -> Result<(), Failure> {
+    match answered(client, prompt, arguments) {
+        Some(answer) => answer,
+        None => next::run("az", arguments),
     }
 }
 
-fn token(asker: &Asker<'_>, line: &Line) -> Result<(), Failure> {
+/// Answers what is known here, and nothing that is not wholly known.
+fn answered(client: &Client, prompt: Mode, arguments: &[OsString]) -> Option<Result<(), Failure>> {
+    let line = Line::parse(arguments, OPTIONS)?;
+    let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["account", "get-access-token"] => {
+            let (resource, nobody) = (resource(&line)?, Whose::default());
+            let asker = Asker::new(client, prompt, &nobody);
+            Some(token(&asker, resource, &line).map_err(|failure| told(&failure)))
+        }
+        _ if OF_A_TOKEN.iter().any(|option| line.has(option)) => None,
+        ["account", "show"] => Some(print(&account()?, &line)),
+        ["version"] if next::find("az").is_none() => Some(print(&version(), &line)),
+        _ => None,
+    }
+}
+
+/// The resource that is asked for, if one is; nothing at all where its type is not known.
+#[expect(clippy::option_option, reason = "not known, or known to be one or none")]
+fn resource(line: &Line) -> Option<Option<String>> {
+    let Some(wanted) = line.one("--resource-type") else { return Some(line.one("--resource")) };
+    let known = RESOURCES.iter().find(|(name, _)| wanted.eq_ignore_ascii_case(name));
+    known.map(|(_, resource)| Some((*resource).to_owned()))
+}
+
+fn token(asker: &Asker<'_>, resource: Option<String>, line: &Line) -> Result<(), Failure> {
     let mut scopes = line.all("--scope");
-    scopes.extend(line.one("--resource").map(|resource| format!("{resource}/.default")));
-    let tenant = line.one("--tenant").or_else(|| line.one("-t"));
+    scopes.extend(resource.map(|resource| format!("{resource}/.default")));
+    let tenant = line.one("--tenant");
     let credential = ask(asker, scopes, tenant.clone(), None)?;
     print(&answer(&credential, tenant.as_deref(), line.one("--subscription").as_deref()), line)
 }
@@ -106,9 +155,13 @@ fn account() -> Option<Value> {
     }))
 }
 
+fn version() -> Value {
+    json!({"azure-cli": VERSION, "azure-cli-core": VERSION, "azure-cli-telemetry": "1.1.0", "extensions": {}})
+}
+
 /// Prints what was asked for: all of it, or one member.
 fn print(answer: &Value, line: &Line) -> Result<(), Failure> {
-    let format = line.one("--output").or_else(|| line.one("-o")).unwrap_or_else(|| "json".to_owned());
+    let format = line.one("--output").unwrap_or_else(|| "json".to_owned());
     let value = match line.one("--query") {
         None => answer,
         Some(name) => answer.get(&name).ok_or_else(|| {
@@ -170,6 +223,20 @@ mod tests {
         let body = ErrorBody::new(ErrorCode::Blocked, "AADSTS53003: a policy");
         assert_eq!(why(&body), "brokerd: AADSTS53003: a policy");
         assert!(!may_have_another(ErrorCode::Blocked) && may_have_another(ErrorCode::NotRunning));
+    }
+
+    #[test]
+    fn a_type_of_resource_is_that_resource_or_none_of_ours() {
+        let resource = |line: &str| {
+            let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
+            resource(&Line::parse(&arguments, OPTIONS).unwrap())
+        };
+        let some = |url: &str| Some(Some(url.to_owned()));
+        assert_eq!(resource("--resource-type oss-rdbms"), some("https://ossrdbms-aad.database.windows.net"));
+        assert_eq!(resource("--resource-type ARM --resource https://x.test"), some(RESOURCES[1].1), "as az decides");
+        assert_eq!(resource("--resource https://x.test"), some("https://x.test"));
+        assert_eq!(resource("--scope a"), Some(None));
+        assert_eq!(resource("--resource-type vault"), None);
     }
 
     #[test]

@@ -261,7 +261,7 @@ impl Command {
 pub(crate) struct Foreign {
     /// As they are
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) arguments: Vec<String>,
+    pub(crate) arguments: Vec<OsString>,
 }
 
 #[derive(Args, Debug)]

@@ -1,12 +1,14 @@
 //! `azd auth token`, as the SDKs' `AzureDeveloperCliCredential` runs it.
 
+use std::ffi::OsString;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use broker_client::blocking::Client;
 use broker_client::{ErrorBody, ErrorCode};
 use serde_json::json;
 
-use super::line::Line;
+use super::line::{Known, Line, Takes};
 use super::{ask, expires_on, may_have_another, next, why};
 use crate::cli::Whose;
 use crate::failure::{Failure, say};
@@ -17,14 +19,25 @@ use crate::prompt::Mode;
 /// By these words the SDKs know that another credential may do.
 const NOT_SIGNED_IN: &str = "not logged in, run `azd auth login` to login";
 
+/// Those of `azd auth token`, and of all commands that do not matter to a token.
+const OPTIONS: &[Known] = &[
+    (&["--output", "-o"], Takes::One),
+    (&["--scope"], Takes::One),
+    (&["--tenant-id"], Takes::One),
+    (&["--claims"], Takes::One),
+    (&["--cwd", "-C"], Takes::One),
+    (&["--no-prompt"], Takes::Nothing),
+    (&["--debug"], Takes::Nothing),
+];
+
 /// `azd …`
-pub(crate) fn run(client: &Client, prompt: Mode, arguments: &[String]) -> Result<(), Failure> {
-    let (line, nobody) = (Line::parse(arguments), Whose::default());
-    let asker = Asker::new(client, prompt, &nobody);
-    let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["auth", "token"] => token(&asker, &line).map_err(|failure| told(&failure)),
-        _ => next::run("azd", arguments),
+pub(crate) fn run(client: &Client, prompt: Mode, arguments: &[OsString]) -> Result<(), Failure> {
+    match Line::parse(arguments, OPTIONS).filter(|line| line.words == ["auth", "token"]) {
+        Some(line) => {
+            let nobody = Whose::default();
+            token(&Asker::new(client, prompt, &nobody), &line).map_err(|failure| told(&failure))
+        }
+        None => next::run("azd", arguments),
     }
 }
 
