@@ -295,6 +295,32 @@ async fn where_git_may_not_ask_its_helper_does_not() -> Result<()> {
     terminal.assert_restored().await
 }
 
+/// A key's signal is the whole foreground's; a process sends one to whom it names, as `timeout --foreground` does.
+#[tokio::test]
+async fn an_interrupt_reaches_the_command_once_whoever_sends_it() -> Result<()> {
+    let stage = Stage::new().await;
+    let Some(terminal) = Terminal::open("an_interrupt", &stage.home, 80, 30).await? else { return Ok(()) };
+    let _daemon = stage.daemon().await;
+    stage.sign_in("alice").await;
+    let script = "trap 'echo told' INT; trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done";
+    terminal.line(&format!("clear; brokerctl exec --env A -- sh -c {}", quoted(script)))?;
+    // The words of the command are on the screen before it is cleared.
+    terminal.until(|screen| screen.trim() == "ready").await;
+    terminal.key("C-c")?;
+    terminal.until(|screen| screen.matches("told\n").count() == 1).await;
+    let kill = |signal: &str| {
+        std::process::Command::new("kill").args([signal, &terminal.running()?]).status().map_err(anyhow::Error::from)
+    };
+    ensure!(kill("-INT")?.success());
+    terminal.until(|screen| screen.matches("told\n").count() == 2).await;
+    ensure!(kill("-TERM")?.success());
+    terminal.prompted().await;
+    terminal.line("echo exit $?")?;
+    let screen = terminal.until(|screen| screen.contains("\nexit ")).await;
+    ensure!(screen.contains("exit 7") && screen.matches("told\n").count() == 2, "{screen}");
+    Ok(())
+}
+
 fn quoted(script: &str) -> String {
     format!("'{}'", script.replace('\'', r"'\''"))
 }

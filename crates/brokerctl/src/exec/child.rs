@@ -47,7 +47,9 @@ mod platform {
 
     use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
     use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-    use signal_hook::iterator::Signals;
+    use signal_hook::iterator::SignalsInfo;
+    use signal_hook::iterator::exfiltrator::WithOrigin;
+    use signal_hook::low_level::siginfo::{Cause, Origin};
 
     use crate::terminal;
 
@@ -56,7 +58,7 @@ mod platform {
     pub(super) fn run(mut command: Command) -> io::Result<ExitStatus> {
         // Before the command starts: a signal in between must not end us and leave it.
         let heeded = terminal::heeded(&FORWARDED);
-        let mut signals = Signals::new(&heeded)?;
+        let mut signals = SignalsInfo::<WithOrigin>::new(&heeded)?;
         terminal::leave_to_others(&heeded);
         let mut child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -64,8 +66,8 @@ mod platform {
         let forwarding = Arc::clone(&target);
         let handle = signals.handle();
         let forwarder = std::thread::spawn(move || {
-            for signal in signals.forever() {
-                forward(signal, *forwarding.lock().unwrap_or_else(PoisonError::into_inner));
+            for origin in signals.forever() {
+                forward(&origin, *forwarding.lock().unwrap_or_else(PoisonError::into_inner));
             }
         });
         if let Some(pid) = pid {
@@ -80,12 +82,17 @@ mod platform {
         status
     }
 
-    fn forward(signal: i32, pid: Option<Pid>) {
-        // The terminal sends its keys' signals to everybody in the foreground: the command has it already.
-        if matches!(signal, SIGINT | SIGQUIT) && is_foreground() {
+    /// Sends a signal on, unless the command has it already.
+    ///
+    /// Whether another process has sent it to the command as well, as `timeout` does to its group and systemd to a unit's processes,
+    /// nobody can tell: the command has it twice then, for lost it would be worse.
+    fn forward(origin: &Origin, pid: Option<Pid>) {
+        let is_a_keys = matches!(origin.signal, SIGINT | SIGQUIT) && !matches!(origin.cause, Cause::Sent(_));
+        // The terminal sends its keys' signals to everybody in the foreground.
+        if is_a_keys && is_foreground() {
             return;
         }
-        if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
+        if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(origin.signal)) {
             // It may be of another user by now (sudo): then it is not ours to tell.
             kill_process(pid, signal).ok();
         }
