@@ -94,7 +94,8 @@ async fn stopped_by_ctrl_z_it_leaves_the_terminal_as_it_was() -> Result<()> {
     let Some(terminal) = Terminal::open("stopped_by_ctrl_z", &stage.home, 80, 24).await? else { return Ok(()) };
     let _daemon = stage.daemon().await;
     terminal.line("PS1='$ ' exec sh -i")?;
-    terminal.prompted().await;
+    // Its own prompt: that of the shell before it stands there until the line does.
+    terminal.until(|screen| screen.contains("exec sh -i\n$")).await;
     terminal.line("clear; brokerctl get-token >token")?;
     let code = asked(&terminal).await;
     terminal.key("C-z")?;
