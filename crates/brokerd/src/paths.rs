@@ -34,12 +34,9 @@ fn directory(_xdg: &str, _under_home: &str, windows: &str) -> PathBuf {
 
 #[cfg(not(windows))]
 fn directory(xdg: &str, under_home: &str, _windows: &str) -> PathBuf {
-    // The XDG specification: a relative path there is to be ignored.
-    match var(xdg).filter(|path| path.is_absolute()) {
-        Some(path) => path,
-        None if cfg!(target_os = "macos") => home().join("Library/Application Support"),
-        None => home().join(under_home),
-    }
+    // The XDG specification: a relative path there is to be ignored. macOS has the same places, as the documents say; only the
+    // socket is elsewhere there, where its name is short enough.
+    var(xdg).filter(|path| path.is_absolute()).unwrap_or_else(|| home().join(under_home))
 }
 
 #[cfg(not(windows))]
