@@ -12,16 +12,42 @@ use super::keyboard::{self, Keyboard};
 use super::signals::{self, Signal, Signals};
 use super::{Key, Line, Look, look};
 
+/// How often a keyboard is asked for keys that poll(2) tells nothing of: nobody notices, and it costs nothing.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// The terminal, its keys and its signals, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Session {
     look: Look,
     block: Block,
     keyboard: Keyboard,
-    /// Whether the keyboard still gives anything.
-    has_keys: bool,
+    keys: Keys,
     signals: Signals,
     woken: UnixStream,
+}
+
+/// How one learns that there are keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    /// poll(2) says so.
+    Told,
+    /// By asking for them, again and again: the poll(2) of macOS does not take `/dev/tty`.
+    Asked,
+    /// There are none any more.
+    Gone,
+}
+
+impl Keys {
+    /// What becomes of it by what poll(2) has said of the keyboard.
+    fn after(self, events: PollFlags) -> Self {
+        if events.intersects(PollFlags::ERR | PollFlags::HUP) {
+            Self::Gone
+        } else if events.contains(PollFlags::NVAL) {
+            Self::Asked
+        } else {
+            self
+        }
+    }
 }
 
 /// Why [`Session::wait`] returned.
@@ -58,7 +84,7 @@ impl Session {
         wake.set_nonblocking(true).ok()?;
         let signals = Signals::watch(&wake).ok()?;
         let session =
-            Self { look: Look::of_stderr(), block: Block::default(), keyboard, has_keys: true, signals, woken };
+            Self { look: Look::of_stderr(), block: Block::default(), keyboard, keys: Keys::Told, signals, woken };
         Some((session, Waker(Arc::new(wake))))
     }
 
@@ -92,44 +118,74 @@ impl Session {
 
     /// Waits for a key, a signal or the waker, at most so long. A signal that ends the process does.
     pub(crate) fn wait(&mut self, at_most: Duration) -> Input {
-        if let Some(signal) = self.signals.take() {
-            return self.act(signal);
-        }
-        let keys = self.poll(at_most);
-        let mut bytes = [0; 64];
-        while (&self.woken).read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
-        if let Some(signal) = self.signals.take() {
-            return self.act(signal);
-        }
-        if keys {
-            match self.keyboard.read() {
-                Ok(keys) if !keys.is_empty() => return Input::Keys(keys),
-                Ok(_) => {}
-                // The terminal has gone, and its signal is on its way.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => self.has_keys = false,
+        let mut left = at_most;
+        loop {
+            if let Some(signal) = self.signals.take() {
+                return self.act(signal);
+            }
+            let may_be_pressed = self.poll(left);
+            let woken = self.is_woken();
+            if let Some(signal) = self.signals.take() {
+                return self.act(signal);
+            }
+            if may_be_pressed && let Some(keys) = self.read() {
+                return Input::Keys(keys);
+            }
+            if !self.keyboard.is_held() && self.keyboard.hold() {
+                self.block.forget();
+                return Input::Redraw;
+            }
+            left = left.saturating_sub(PAUSE);
+            if woken || !self.asks() || left.is_zero() {
+                return Input::Woken;
             }
         }
-        if !self.keyboard.is_held() && self.keyboard.hold() {
-            self.block.forget();
-            return Input::Redraw;
-        }
-        Input::Woken
     }
 
-    /// Returns whether there are keys.
+    /// Returns the keys that were pressed, if any were.
+    fn read(&mut self) -> Option<Vec<Key>> {
+        match self.keyboard.read() {
+            Ok(keys) => Some(keys).filter(|keys| !keys.is_empty()),
+            // The terminal has gone, and its signal is on its way.
+            Err(error) => {
+                if error.kind() != ErrorKind::Interrupted {
+                    self.keys = Keys::Gone;
+                }
+                None
+            }
+        }
+    }
+
+    /// Returns whether the waker was used since it was asked last.
+    fn is_woken(&self) -> bool {
+        let (mut bytes, mut woken) = ([0; 64], false);
+        loop {
+            match (&self.woken).read(&mut bytes) {
+                Ok(count) if count > 0 => woken = true,
+                // Its end means that nobody is left who could: whoever waits is to find that out.
+                Ok(_) => return true,
+                Err(_) => return woken,
+            }
+        }
+    }
+
+    /// Returns whether the keyboard has to be asked for its keys.
+    fn asks(&self) -> bool {
+        self.keys == Keys::Asked && self.keyboard.is_held()
+    }
+
+    /// Waits for keys, a signal or the waker, and returns whether there may be keys.
     fn poll(&mut self, at_most: Duration) -> bool {
         let mut sources = vec![PollFd::new(&self.woken, PollFlags::IN)];
-        if self.has_keys && self.keyboard.is_held() {
+        if self.keys == Keys::Told && self.keyboard.is_held() {
             sources.push(PollFd::new(&self.keyboard, PollFlags::IN));
         }
-        let limit = Timespec::try_from(at_most).ok();
+        let asked = self.asks();
+        let limit = Timespec::try_from(if asked { at_most.min(PAUSE) } else { at_most }).ok();
         let ready = poll(&mut sources, limit.as_ref()).unwrap_or_default() > 0;
         let events = sources.get(1).map_or(PollFlags::empty(), PollFd::revents);
-        if events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
-            self.has_keys = false;
-        }
-        ready && events.contains(PollFlags::IN)
+        self.keys = self.keys.after(events);
+        asked || ready && events.contains(PollFlags::IN)
     }
 
     fn act(&mut self, signal: Signal) -> Input {
@@ -185,5 +241,22 @@ pub(crate) fn start_of_line() -> &'static str {
 fn write(text: &str) {
     if !text.is_empty() {
         drop(io::stderr().lock().write_all(text.as_bytes()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyboard_that_poll_does_not_take_is_asked_and_one_that_has_gone_is_not() {
+        let (told, asked, gone) = (Keys::Told, Keys::Asked, Keys::Gone);
+        assert_eq!(told.after(PollFlags::empty()), told);
+        assert_eq!(told.after(PollFlags::IN), told);
+        assert_eq!(told.after(PollFlags::NVAL), asked, "macOS, /dev/tty");
+        assert_eq!(asked.after(PollFlags::empty()), asked, "not polled");
+        assert_eq!(told.after(PollFlags::HUP | PollFlags::IN), gone);
+        assert_eq!(told.after(PollFlags::ERR | PollFlags::NVAL), gone);
+        assert_eq!(gone.after(PollFlags::empty()), gone);
     }
 }
