@@ -3,6 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 #[cfg(target_os = "macos")]
 use broker_client::blocking::Client;
@@ -18,6 +19,11 @@ const LABEL: &str = "local.brokerd";
 const PLIST: &str = include_str!("../../../../launchd/local.brokerd.plist");
 /// What is replaced in it.
 const PROGRAM: &str = "<string>/usr/local/bin/brokerd</string>";
+
+/// How long between two questions whether a service has gone, and how many there are: its `ExitTimeOut`, and a little.
+#[cfg(target_os = "macos")]
+const PAUSE: Duration = Duration::from_millis(100);
+const TRIES: u32 = 150;
 
 #[cfg(target_os = "macos")]
 const MANAGER: &str = "launchd";
@@ -39,7 +45,7 @@ pub(super) fn install(client: &Client, plan: &Plan) -> Result<Done, Failure> {
         None => unchanged.push(wanted.path.display().to_string()),
     }
     if loaded && !done.is_empty() {
-        run(&mut launchctl(&["bootout", &service()]))?;
+        unload(PAUSE, |words| run(&mut launchctl(words)))?;
     }
     if loaded && done.is_empty() {
         unchanged.push(format!("{LABEL} is loaded"));
@@ -57,7 +63,7 @@ pub(super) fn uninstall(plan: &Plan) -> Result<Done, Failure> {
     files.check(std::slice::from_ref(&wanted), plan.force)?;
     let mut done = Vec::new();
     if run(&mut launchctl(&["print", &service()])).is_ok() {
-        run(&mut launchctl(&["bootout", &service()]))?;
+        unload(PAUSE, |words| run(&mut launchctl(words)))?;
         done.push(format!("stopped {LABEL}"));
     }
     done.extend(files.remove(&wanted)?);
@@ -100,6 +106,22 @@ fn launchctl(words: &[&str]) -> Command {
     let mut command = Command::new("/bin/launchctl");
     command.args(words);
     command
+}
+
+/// Stops the service, and waits until launchd has no more of it: one of the same label is refused before (5, input/output error).
+fn unload(pause: Duration, mut launchctl: impl FnMut(&[&str]) -> Result<String, Failure>) -> Result<(), Failure> {
+    // It fails where it does not wait for the end itself (36, now in progress): what counts is whether the service goes.
+    let told = launchctl(&["bootout", &service()]);
+    for _ in 0..TRIES {
+        if launchctl(&["print", &service()]).is_err() {
+            return Ok(());
+        }
+        std::thread::sleep(pause);
+    }
+    told?;
+    Err(ErrorBody::new(ErrorCode::Internal, format!("launchd was told to stop {LABEL}, and has not"))
+        .with_hint("wait a moment and try again; launchctl print says what it waits for")
+        .into())
 }
 
 fn domain() -> String {
@@ -147,6 +169,29 @@ mod tests {
         assert_eq!(shown(&launchctl(&["print", &service()])), format!("/bin/launchctl print gui/{uid}/local.brokerd"));
         assert_eq!(pid("gui/501/local.brokerd = {\n\tstate = running\n\tpid = 4711\n}"), Some(4711));
         assert_eq!(pid("state = waiting"), None);
+    }
+
+    #[test]
+    fn a_service_has_gone_before_the_next_is_loaded() {
+        let refused =
+            || Failure::from(ErrorBody::new(ErrorCode::Internal, "Boot-out failed: 36: Operation now in progress"));
+        let mut asked = Vec::new();
+        let unloaded = unload(Duration::ZERO, |words| {
+            asked.push(words[0].to_owned());
+            if words[0] == "print" && asked.len() < 4 { Ok(String::new()) } else { Err(refused()) }
+        });
+        unloaded.unwrap();
+        assert_eq!(asked, ["bootout", "print", "print", "print"], "the last one found nothing");
+
+        let mut asked = 0;
+        let stays = unload(Duration::ZERO, |words| {
+            asked += 1;
+            if words[0] == "print" { Ok(String::new()) } else { Err(refused()) }
+        });
+        assert!(stays.unwrap_err().body().unwrap().error_description.contains("36"), "as launchctl said it");
+        assert_eq!(asked, TRIES + 1);
+        let stays = unload(Duration::ZERO, |_| Ok(String::new())).unwrap_err();
+        assert!(stays.body().unwrap().error_description.contains("has not"));
     }
 
     #[test]
