@@ -98,8 +98,14 @@ impl Timeout {
         let timeout = deadline.socket_timeout()?;
         let left = timeout.unwrap_or(Duration::MAX);
         if self.0.is_none_or(|current| current.abs_diff(left) >= TOLERANCE) {
-            set(timeout)?;
-            self.0 = Some(left);
+            match set(timeout) {
+                Ok(()) => self.0 = Some(left),
+                // macOS refuses any on a socket that is shut in both directions, as one is for good whose other end has closed.
+                // Nothing waits there: a read gives what had arrived and then the end, a write fails. They say so; this does
+                // not. No system refuses in that way a socket that lives.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -160,6 +166,21 @@ mod tests {
         assert!(!sets(Deadline::never()), "none again");
         assert!(sets(Deadline::after(Duration::from_secs(3600))));
         assert!(timeout.update(Deadline::after(Duration::ZERO), |_| Ok(())).is_err(), "it has passed");
+    }
+
+    #[test]
+    fn a_timeout_that_a_closed_socket_refuses_is_no_failure_and_not_taken_for_set() {
+        let mut timeout = Timeout::default();
+        let deadline = Deadline::after(Duration::from_secs(65));
+        timeout.update(deadline, |_| Err(io::ErrorKind::InvalidInput.into())).unwrap();
+        let mut set = false;
+        let mut remember = || {
+            set = true;
+            Ok(())
+        };
+        timeout.update(deadline, |_| remember()).unwrap();
+        assert!(set, "nothing was set the first time");
+        Timeout::default().update(deadline, |_| Err(io::ErrorKind::NotConnected.into())).unwrap_err();
     }
 
     #[cfg(unix)]
