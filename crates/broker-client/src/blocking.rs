@@ -205,7 +205,7 @@ impl Client {
         if let Some(mut connection) = idle {
             connection.set_deadline(deadline);
             match connection.exchange(call) {
-                Err(error) if error.is_loss() => {}
+                Err(error) if call.may_be_repeated(&error) => {}
                 answered => return answered.map(|head| (connection, head)),
             }
         }

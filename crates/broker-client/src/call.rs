@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::ClientError;
 
-/// One request, ready to be sent, more than once if need be: each is safe to repeat.
+/// One request, ready to be sent, more than once if need be.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) method: Method,
@@ -36,6 +36,14 @@ impl Method {
 }
 
 impl Call {
+    /// Returns whether to send it again, on a new connection, after this failure on an idle one.
+    ///
+    /// Each is safe to repeat. But what a DELETE has removed it does not find a second time: "no such account" would be the answer
+    /// to a sign-out that was done. So the caller is told that the connection broke, unless nobody can have read the request.
+    pub(crate) fn may_be_repeated(&self, after: &ClientError) -> bool {
+        after.is_loss() && (self.method != Method::Delete || after.is_unheard())
+    }
+
     pub(crate) fn accounts() -> Self {
         Self::plain(Method::Get, "/v1/accounts")
     }

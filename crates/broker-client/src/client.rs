@@ -224,7 +224,7 @@ impl Client {
         let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(link) = idle {
             match link.send(call).await {
-                Err(error) if error.is_loss() => {}
+                Err(error) if call.may_be_repeated(&error) => {}
                 answered => return answered,
             }
         }

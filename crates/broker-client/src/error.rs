@@ -99,6 +99,16 @@ impl ClientError {
         }
     }
 
+    /// Returns whether such a loss came before the request was out, or the daemon said that it did nothing.
+    pub(crate) fn is_unheard(&self) -> bool {
+        match self {
+            // Reading ends with other errors.
+            Self::Io(error) => matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected),
+            Self::Api(_) => true,
+            _ => false,
+        }
+    }
+
     /// The connection ended before the answer did.
     pub(crate) fn lost() -> Self {
         Self::Io(io::ErrorKind::UnexpectedEof.into())

@@ -60,6 +60,26 @@ async fn one_connection_serves_many_calls_and_a_closed_one_is_replaced() {
     assert_eq!(server.requests().len(), 4);
 }
 
+/// The second time it would not find what it has removed.
+#[tokio::test]
+async fn what_removes_is_not_asked_for_twice_unless_nobody_heard_it() {
+    let empty = || json(200, r#"{"accounts":[]}"#);
+    let server = Server::start(vec![vec![empty(), String::new()], vec![empty()]]);
+    let client = Client::new(server.endpoint());
+    client.accounts().await.unwrap();
+    let error = client.sign_out("a").await.unwrap_err();
+    assert!(matches!(error, ClientError::Io(_)), "{error}");
+    client.accounts().await.unwrap();
+    assert_eq!(server.requests(), ["get /v1/accounts", "delete /v1/accounts/a", "get /v1/accounts"]);
+
+    let server = Server::start(vec![vec![empty()], vec![json(204, "")]]);
+    let client = Client::new(server.endpoint());
+    client.accounts().await.unwrap();
+    server.closed();
+    client.cancel_prompt("p").await.unwrap();
+    assert_eq!(server.requests(), ["get /v1/accounts", "delete /v1/prompts/p"]);
+}
+
 #[tokio::test]
 async fn nobody_there_is_said_at_once() {
     let root = tempfile::tempdir().unwrap();

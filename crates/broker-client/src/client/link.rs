@@ -164,5 +164,15 @@ fn failed(error: hyper::Error) -> ClientError {
     if error.is_parse() {
         return ClientError::Protocol(error.to_string());
     }
-    ClientError::Io(io::Error::new(io::ErrorKind::ConnectionReset, error.to_string()))
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+    let kind = if error.is_canceled() || error.is_closed() {
+        // The daemon had closed the connection before the request was taken.
+        io::ErrorKind::NotConnected
+    } else if source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe) {
+        // Nor was any of it written.
+        io::ErrorKind::BrokenPipe
+    } else {
+        io::ErrorKind::ConnectionReset
+    };
+    ClientError::Io(io::Error::new(kind, error.to_string()))
 }

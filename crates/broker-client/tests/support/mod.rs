@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
 use broker_client::Endpoint;
@@ -15,6 +16,7 @@ pub(crate) type Script = Vec<String>;
 pub(crate) struct Server {
     _root: tempfile::TempDir,
     endpoint: Endpoint,
+    closed: Receiver<()>,
     thread: JoinHandle<Vec<String>>,
 }
 
@@ -24,6 +26,7 @@ impl Server {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("s");
         let listener = UnixListener::bind(&path).unwrap();
+        let (closing, closed) = channel();
         let thread = std::thread::spawn(move || {
             let mut requests = Vec::new();
             for script in scripts {
@@ -32,14 +35,22 @@ impl Server {
                     requests.push(request(&mut connection));
                     connection.write_all(answer.as_bytes()).unwrap();
                 }
+                drop(connection);
+                // Nobody need wait for it.
+                closing.send(()).ok();
             }
             requests
         });
-        Self { _root: root, endpoint: Endpoint::from_path(path), thread }
+        Self { _root: root, endpoint: Endpoint::from_path(path), closed, thread }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
         self.endpoint.clone()
+    }
+
+    /// Waits until one more connection has been closed.
+    pub(crate) fn closed(&self) {
+        self.closed.recv().unwrap();
     }
 
     /// Waits until all scripts have been played, and returns the requests: first line and body.
