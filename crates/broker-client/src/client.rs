@@ -80,7 +80,8 @@ impl Client {
     /// Asks for a token and returns what happens: any number of [`TokenEvent::DevicePrompt`], then either
     /// [`TokenEvent::Token`] or an error, then nothing.
     ///
-    /// Dropping the stream, or a future of its `next`, closes the connection and cancels this caller's wait.
+    /// Dropping the stream closes the connection and cancels this caller's wait. Dropping a future of its `next` does neither:
+    /// the next one goes on.
     pub fn token(&self, request: &TokenRequest) -> TokenStream {
         TokenStream::new(self.clone(), Wait::new(Kind::Token, request))
     }

@@ -40,8 +40,8 @@
 //! - **Ask every time.** Do not keep tokens: asking costs a fraction of a millisecond, and brokerd knows when one is about to
 //!   expire. When a resource refuses a token, ask again with `reject_token_sha256`.
 //! - **Prompts are optional.** A service that has nobody to ask sets `interaction: never` and gets `interaction_required`.
-//! - **Leaving is cancelling.** Dropping a future, a stream or an iterator closes its connection and ends this caller's wait;
-//!   others who wait for the same sign-in are not harmed.
+//! - **Leaving is cancelling.** Dropping a call's future, a stream or an iterator closes its connection and ends this caller's
+//!   wait; others who wait for the same sign-in are not harmed. A stream's `next` alone may be dropped, as in `select!`.
 //! - **A restart of brokerd is survived.** A connection that ends while a caller waits is made anew within the request's
 //!   timeout. Only when nothing listens at the first try is [`ClientError::NotRunning`] returned at once.
 //! - **The server is checked.** A daemon of another user is refused before anything is said to it.
