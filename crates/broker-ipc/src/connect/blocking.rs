@@ -7,7 +7,7 @@ use crate::stream::BlockingStream;
 
 /// Connects to the daemon and checks that it is the user's own.
 ///
-/// A full backlog is waited out until `deadline`.
+/// A full backlog is waited out until `deadline`; but elsewhere than on Linux it is refused at once, as if nobody listened.
 ///
 /// # Errors
 /// [`ConnectError::NotRunning`] when nothing listens there, [`ConnectError::Forbidden`] when it is somebody else's.
@@ -43,7 +43,7 @@ pub(crate) fn open(endpoint: &Endpoint, deadline: Deadline) -> std::io::Result<s
     }
 }
 
-/// Elsewhere a full backlog is refused at once, as if nobody listened.
+/// Elsewhere a full backlog is refused in the words of a socket that nobody listens on, which is to be told at once.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 pub(crate) fn open(endpoint: &Endpoint, _deadline: Deadline) -> std::io::Result<std::os::fd::OwnedFd> {
     std::os::unix::net::UnixStream::connect(endpoint.path()).map(Into::into)

@@ -10,7 +10,7 @@ use crate::stream::Stream;
 
 /// Connects to the daemon and checks that it is the user's own.
 ///
-/// A full backlog is waited out until `deadline`. Cancel safe: dropping the future closes the socket.
+/// A full backlog is waited out until `deadline`; but elsewhere than on Linux it is refused at once, as if nobody listened. Cancel safe: dropping the future closes the socket.
 ///
 /// # Errors
 /// [`ConnectError::NotRunning`] when nothing listens there, [`ConnectError::Forbidden`] when it is somebody else's.
