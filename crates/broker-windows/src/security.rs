@@ -2,16 +2,23 @@
 #![expect(unsafe_code, reason = "std knows no access lists, and no well-kept safe crate reads those of open handles")]
 
 use std::ffi::{OsStr, c_void};
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsHandle, AsRawHandle};
+use std::path::Path;
 use std::ptr;
 
-use windows_sys::Win32::Foundation::ERROR_SUCCESS;
+use windows_sys::Win32::Foundation::{ERROR_SUCCESS, GENERIC_WRITE};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertStringSecurityDescriptorToSecurityDescriptorW,
     GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT, SE_KERNEL_OBJECT, SE_OBJECT_TYPE,
 };
-use windows_sys::Win32::Security::{DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION};
+use windows_sys::Win32::Security::{
+    DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION,
+    SetKernelObjectSecurity, UNPROTECTED_DACL_SECURITY_INFORMATION,
+};
+use windows_sys::Win32::Storage::FileSystem::WRITE_DAC;
 
 use crate::win32::{Local, sid_text, succeeded, wide};
 
@@ -74,6 +81,42 @@ fn describe(object: &impl AsHandle, kind: SE_OBJECT_TYPE) -> io::Result<Security
     Ok(Security { owner, access: unsafe { text.text() } })
 }
 
+/// Replaces a file's access list by one in SDDL, as it is: nothing is inherited anew.
+pub fn set_access(path: &Path, access: &str) -> io::Result<()> {
+    give(&OpenOptions::new().access_mode(WRITE_DAC).open(path)?, access)
+}
+
+/// Makes a file that only this user may open, whatever its directory would grant. There must be none yet.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    // Shared with nobody, so that it cannot be open elsewhere when the list takes hold.
+    options.write(true).create_new(true).access_mode(GENERIC_WRITE | WRITE_DAC).share_mode(0);
+    let file = options.open(path)?;
+    let private = crate::user::current().and_then(|user| give(&file, &format!("D:P(A;;FA;;;{user})")));
+    if let Err(error) = private {
+        drop(file);
+        drop(std::fs::remove_file(path));
+        return Err(error);
+    }
+    Ok(file)
+}
+
+fn give(file: &File, access: &str) -> io::Result<()> {
+    let descriptor = Descriptor::parse(access)?;
+    // The flags before the first entry: `P` keeps the directory's list out, also when that changes.
+    let is_protected = access.split('(').next().is_some_and(|flags| flags.trim_start_matches("D:").contains('P'));
+    let inheritance =
+        if is_protected { PROTECTED_DACL_SECURITY_INFORMATION } else { UNPROTECTED_DACL_SECURITY_INFORMATION };
+    // SAFETY: the handle is open, and that is a whole descriptor.
+    succeeded(unsafe {
+        SetKernelObjectSecurity(
+            file.as_handle().as_raw_handle(),
+            DACL_SECURITY_INFORMATION | inheritance,
+            descriptor.as_ptr(),
+        )
+    })
+}
+
 /// An access list to make something with.
 #[derive(Debug)]
 pub(crate) struct Descriptor(Local);
@@ -116,6 +159,27 @@ mod tests {
         let security = of_file(&file).unwrap();
         assert!(security.owner.starts_with("S-1-"), "{security:?}");
         assert!(Access::parse(&security.access).is_some(), "{security:?}");
+    }
+
+    #[test]
+    fn a_private_file_is_the_users_alone_and_another_has_the_list_that_it_is_given() {
+        let directory = tempfile::tempdir().unwrap();
+        let (private, open) = (directory.path().join("private"), directory.path().join("open"));
+        let list = |path: &Path| of_file(&File::open(path).unwrap()).unwrap();
+        drop(create_private(&private).unwrap());
+        create_private(&private).unwrap_err();
+        std::fs::write(&open, "x").unwrap();
+        set_access(&open, &format!("D:P(A;;FA;;;{})(A;;FR;;;WD)", list(&open).owner)).unwrap();
+        let readers = |path: &Path| {
+            let security = list(path);
+            let access = Access::parse(&security.access).unwrap();
+            let others = |who: &&str| !["SY", "BA"].contains(who) && !crate::sddl::means(who, &security.owner);
+            access.who_may(crate::sddl::READ).filter(others).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!((readers(&private), readers(&open)), (vec![], vec!["WD".to_owned()]));
+        set_access(&open, &list(&private).access).unwrap();
+        assert_eq!(list(&open), list(&private));
+        assert_eq!(std::fs::read(&open).unwrap(), b"x");
     }
 
     #[test]

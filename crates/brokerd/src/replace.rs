@@ -2,7 +2,7 @@
 //!
 //! Who dies in between leaves a temporary file, which the next one to write there removes.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -20,15 +20,18 @@ pub(crate) fn quickly(directory: &Path, name: &str, contents: &impl Serialize) -
 
 /// Replaces a file of the directory: it is the old one or the new one when the power goes, too.
 pub(crate) fn durably(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    synced(directory, path, bytes, None)?;
+    synced(path, written(directory, path, bytes)?)?;
     sync_directory(directory)
 }
 
 /// The same for a file that others may be allowed to read: so they may the new one. It is replaced, too, where a file system
 /// cannot make the name itself outlive a power cut.
 pub(crate) fn for_its_readers(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let permissions = fs::metadata(path).ok().map(|old| old.permissions());
-    synced(directory, path, bytes, permissions)?;
+    let file = written(directory, path, bytes)?;
+    if path.exists() {
+        allow_the_readers_of(path, &file)?;
+    }
+    synced(path, file)?;
     if let Err(error) = sync_directory(directory) {
         tracing::debug!(path = %path.display(), %error, "a file's new name may not outlive a power cut");
     }
@@ -50,11 +53,22 @@ pub(crate) fn remove_leftovers(directory: &Path, path: &Path) {
 
 const SUFFIX: &str = ".tmp";
 
-fn synced(directory: &Path, path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
-    let file = written(directory, path, bytes)?;
-    if let Some(permissions) = permissions {
-        file.as_file().set_permissions(permissions)?;
-    }
+#[cfg(unix)]
+fn allow_the_readers_of(old: &Path, new: &NamedTempFile) -> io::Result<()> {
+    new.as_file().set_permissions(fs::metadata(old)?.permissions())
+}
+
+/// A rename keeps the list of the file that is renamed, which is the directory's. `ReplaceFileW` would keep the old one's, but can
+/// fail with neither file in place.
+#[cfg(windows)]
+fn allow_the_readers_of(old: &Path, new: &NamedTempFile) -> io::Result<()> {
+    use broker_windows::security;
+
+    let access = security::of_file(&fs::File::open(old)?)?.access;
+    security::set_access(new.path(), &access)
+}
+
+fn synced(path: &Path, file: NamedTempFile) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
@@ -98,5 +112,22 @@ mod tests {
         remove_leftovers(directory.path(), &file("a.json"));
         assert!(!left.exists() && other.exists());
         assert_eq!(fs::read(file("a.json")).unwrap(), b"1");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_file_keeps_its_access_list() {
+        use broker_windows::security;
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.toml");
+        let list = || security::of_file(&fs::File::open(&path).unwrap()).unwrap();
+        for list_of_others in ["", "(A;;FR;;;WD)"] {
+            fs::write(&path, "a").unwrap();
+            security::set_access(&path, &format!("D:P(A;;FA;;;{}){list_of_others}", list().owner)).unwrap();
+            let before = list();
+            for_its_readers(directory.path(), &path, b"b").unwrap();
+            assert_eq!((list(), fs::read(&path).unwrap().as_slice()), (before, b"b".as_slice()));
+        }
     }
 }

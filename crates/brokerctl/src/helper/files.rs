@@ -1,6 +1,6 @@
 //! Files that tools read a token from.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -54,16 +54,24 @@ fn unwritable(what: &str, hint: &str) -> Failure {
 pub(crate) fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy().into_owned();
     let new = file.with_file_name(format!(".{name}.{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    // A new file only: what somebody else may have put there is not written through.
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&new).and_then(|mut file| file.write_all(content)).and_then(|()| fs::rename(&new, file));
+    let written = create(&new).and_then(|mut file| file.write_all(content)).and_then(|()| fs::rename(&new, file));
     if written.is_err() {
         drop(fs::remove_file(&new));
     }
     written
+}
+
+/// Makes a file for its owner alone. A new one only: what somebody else may have put there is not written through.
+#[cfg(unix)]
+fn create(file: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    File::options().write(true).create_new(true).mode(0o600).open(file)
+}
+
+/// Makes a file for its owner alone, whatever its directory would grant.
+#[cfg(windows)]
+fn create(file: &Path) -> io::Result<File> {
+    broker_windows::security::create_private(file)
 }
 
 #[cfg(all(test, unix))]
@@ -83,5 +91,24 @@ mod tests {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         assert!(replace(&directory.path().join("none/token"), b"x").is_err());
+    }
+}
+
+#[cfg(all(test, windows))]
+mod windows_tests {
+    use broker_windows::security;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_for_its_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, private) = (directory.path().join("token"), directory.path().join("private"));
+        let list = |path: &Path| security::of_file(&File::open(path).unwrap()).unwrap();
+        fs::write(&file, "old, and longer").unwrap();
+        drop(security::create_private(&private).unwrap());
+        replace(&file, b"new").unwrap();
+        assert_eq!((fs::read(&file).unwrap().as_slice(), list(&file)), (b"new".as_slice(), list(&private)));
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
     }
 }
