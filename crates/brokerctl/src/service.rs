@@ -11,6 +11,7 @@ mod launchd;
 mod run_key;
 #[cfg(target_os = "linux")]
 mod systemd;
+#[cfg(unix)]
 mod tool;
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Windows: what the user's `Run` key names is started at logon, in the user's own session. `reg.exe` reads and writes it.
+//! Windows: what the user's `Run` key names is started at logon, in the user's own session.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,10 +13,15 @@ use broker_client::{ErrorBody, ErrorCode};
 use super::Plan;
 use super::text;
 #[cfg(windows)]
-use super::{Done, FileState, State, tool::run};
+use super::{Done, FileState, State};
 use crate::failure::Failure;
 
-const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run";
+#[cfg(windows)]
+const KEY: &str = r"Software\Microsoft\Windows\CurrentVersion\Run";
+/// The value in it, as people write it.
+#[cfg(windows)]
+const PLACE: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run\brokerd";
+#[cfg(windows)]
 const VALUE: &str = "brokerd";
 #[cfg(windows)]
 const MANAGER: &str = "run_key";
@@ -25,16 +30,14 @@ const MANAGER: &str = "run_key";
 pub(super) fn install(client: &Client, plan: &Plan) -> Result<Done, Failure> {
     let (mut done, mut unchanged) = (Vec::new(), Vec::new());
     let wanted = command_line(plan)?;
-    match run(&mut query()).ok().as_deref().and_then(value) {
-        Some(found) if found == wanted => unchanged.push(format!("{KEY} names it")),
+    match read(KEY) {
+        Some(found) if found == wanted => unchanged.push(format!("{PLACE} names it")),
         Some(found) if !plan.force && !is_ours(&found) => {
-            return Err(ErrorBody::new(ErrorCode::Configuration, format!("{KEY}\\{VALUE} has been edited: {found}"))
-                .with_hint("nothing was done; --force replaces it")
-                .into());
+            return Err(edited(&found, "nothing was done; --force replaces it"));
         }
         _ => {
-            run(&mut add(&wanted))?;
-            done.push(format!("wrote {KEY}\\{VALUE}: {wanted}"));
+            write(KEY, &wanted).map_err(|error| unwritten(&error))?;
+            done.push(format!("wrote {PLACE}: {wanted}"));
         }
     }
     if let Some(status) = crate::editor::running(client)? {
@@ -53,14 +56,12 @@ pub(super) fn install(client: &Client, plan: &Plan) -> Result<Done, Failure> {
 #[cfg(windows)]
 pub(super) fn uninstall(plan: &Plan) -> Result<Done, Failure> {
     let mut done = Vec::new();
-    if let Some(found) = run(&mut query()).ok().as_deref().and_then(value) {
+    if let Some(found) = read(KEY) {
         if !plan.force && !is_ours(&found) {
-            return Err(ErrorBody::new(ErrorCode::Configuration, format!("{KEY}\\{VALUE} has been edited: {found}"))
-                .with_hint("nothing was done; --force removes it")
-                .into());
+            return Err(edited(&found, "nothing was done; --force removes it"));
         }
-        run(&mut delete())?;
-        done.push(format!("removed {KEY}\\{VALUE}"));
+        remove(KEY).map_err(|error| unwritten(&error))?;
+        done.push(format!("removed {PLACE}"));
     }
     let unchanged = vec![
         "a brokerd that runs stays until the session ends; brokerctl status names its process, taskkill /f /pid ends it"
@@ -72,10 +73,10 @@ pub(super) fn uninstall(plan: &Plan) -> Result<Done, Failure> {
 
 #[cfg(windows)]
 pub(super) fn state(plan: &Plan) -> Result<State, Failure> {
-    let found = run(&mut query()).ok().as_deref().and_then(value);
+    let found = read(KEY);
     let ours = found.as_deref() == Some(command_line(plan)?.as_str());
     let state = if ours { "as_written" } else { "other" };
-    let files = found.iter().map(|_| FileState { path: format!("{KEY}\\{VALUE}"), state }).collect();
+    let files = found.iter().map(|_| FileState { path: PLACE.into(), state }).collect();
     Ok(State { manager: MANAGER, installed: found.is_some(), enabled: found.is_some(), files, ..State::default() })
 }
 
@@ -105,9 +106,16 @@ fn windowless(brokerd: &Path) -> PathBuf {
 
 /// What the key is to have.
 fn command_line(plan: &Plan) -> Result<String, Failure> {
-    // A path of Rust's own spelling, \\?\C:\…, is one that the shell does not start.
     let program = windowless(&plan.brokerd);
-    Ok(format!("\"{}\"", text(&program)?.trim_start_matches(r"\\?\")))
+    Ok(format!("\"{}\"", as_typed(text(&program)?)))
+}
+
+/// A path as people type it. Rust's own spelling, `\\?\C:\…` and `\\?\UNC\server\…`, is one that the shell does not start.
+fn as_typed(path: &str) -> String {
+    match path.strip_prefix(r"\\?\") {
+        Some(rest) => rest.strip_prefix(r"UNC\").map_or_else(|| rest.to_owned(), |share| format!(r"\\{share}")),
+        None => path.to_owned(),
+    }
 }
 
 /// Whether a value of the key is one of brokerd's, wherever that is.
@@ -116,35 +124,34 @@ fn is_ours(found: &str) -> bool {
     bare.ends_with("\\brokerdw.exe") || bare.ends_with("\\brokerd.exe")
 }
 
-fn query() -> Command {
-    reg(&["query", KEY, "/v", VALUE])
+#[cfg(windows)]
+fn edited(found: &str, hint: &str) -> Failure {
+    ErrorBody::new(ErrorCode::Configuration, format!("{PLACE} has been edited: {found}")).with_hint(hint).into()
 }
 
-fn add(command_line: &str) -> Command {
-    reg(&["add", KEY, "/v", VALUE, "/t", "REG_SZ", "/d", command_line, "/f"])
+#[cfg(windows)]
+fn unwritten(error: &impl std::fmt::Display) -> Failure {
+    ErrorBody::new(ErrorCode::Internal, format!("{PLACE} cannot be written: {error}")).into()
 }
 
-fn delete() -> Command {
-    reg(&["delete", KEY, "/v", VALUE, "/f"])
+/// The value there is; of another type it is none of ours.
+#[cfg(windows)]
+fn read(key: &str) -> Option<String> {
+    windows_registry::CURRENT_USER.open(key).and_then(|key| key.get_string(VALUE)).ok()
 }
 
-fn reg(words: &[&str]) -> Command {
-    let mut command = Command::new("reg.exe");
-    command.args(words);
-    command
+#[cfg(windows)]
+fn write(key: &str, command_line: &str) -> windows_registry::Result<()> {
+    windows_registry::CURRENT_USER.create(key)?.set_string(VALUE, command_line)
 }
 
-/// The value, in what `reg query` prints.
-fn value(shown: &str) -> Option<String> {
-    shown.lines().find_map(|line| {
-        let (name, value) = line.trim().split_once("REG_SZ")?;
-        (name.trim() == VALUE).then(|| value.trim().to_owned())
-    })
+#[cfg(windows)]
+fn remove(key: &str) -> windows_registry::Result<()> {
+    windows_registry::CURRENT_USER.options().write().open(key)?.remove_value(VALUE)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tool::shown;
     use super::*;
 
     #[test]
@@ -156,22 +163,42 @@ mod tests {
         std::fs::write(at("brokerdw.exe"), "").unwrap();
         let line = command_line(&plan).unwrap();
         assert_eq!(line, format!("\"{}\"", at("brokerdw.exe").display()));
-        assert_eq!(shown(&add(&line)), format!("reg.exe add {KEY} /v brokerd /t REG_SZ /d {line} /f"));
-        assert!(shown(&query()).starts_with("reg.exe query HKCU\\") && shown(&delete()).ends_with("/v brokerd /f"));
+        assert!(is_ours(r#""C:\a b\brokerdw.exe""#) && is_ours(r"D:\Brokerd.EXE") && !is_ours(r"C:\evil.exe"));
+    }
+
+    #[test]
+    fn the_program_is_named_as_people_type_it() {
+        for (path, typed) in [
+            (r"\\?\C:\a\brokerd.exe", r"C:\a\brokerd.exe"),
+            (r"\\?\UNC\server\share\brokerd.exe", r"\\server\share\brokerd.exe"),
+            (r"\\server\share\brokerd.exe", r"\\server\share\brokerd.exe"),
+            (r"C:\UNC\brokerd.exe", r"C:\UNC\brokerd.exe"),
+        ] {
+            assert_eq!(as_typed(path), typed);
+        }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn the_value_is_read_as_it_was_written_in_whatever_letters() {
+        let key = format!(r"Software\brokerd-test-{}", std::process::id());
+        assert_eq!(read(&key), None);
+        for line in [r#""C:\Users\Zoë\brokerdw.exe""#, r#""C:\Users\田中\brokerdw.exe""#] {
+            write(&key, line).unwrap();
+            assert_eq!(read(&key).as_deref(), Some(line));
+        }
+        remove(&key).unwrap();
+        assert_eq!(read(&key), None);
+        windows_registry::CURRENT_USER.remove_tree(&key).unwrap();
     }
 
     #[test]
     fn the_log_is_shown_by_the_shell_of_windows() {
-        assert!(shown(&tail(false, 50)).ends_with(r"'brokerd\brokerd.log') -Encoding UTF8 -Tail 50"));
-        assert!(shown(&tail(true, 1)).ends_with("-Tail 1 -Wait"));
-    }
-
-    #[test]
-    fn what_reg_prints_is_read() {
-        let printed = "\r\nHKEY_CURRENT_USER\\Software\r\n    brokerd    REG_SZ    \"C:\\a b\\brokerdw.exe\"\r\n\r\n";
-        let found = value(printed).unwrap();
-        assert_eq!(found, "\"C:\\a b\\brokerdw.exe\"");
-        assert!(is_ours(&found) && !is_ours("C:\\evil.exe"));
-        assert_eq!(value("    other    REG_SZ    x"), None);
+        let script = |follow, lines| {
+            let command = tail(follow, lines);
+            command.get_args().last().unwrap().to_str().unwrap().to_owned()
+        };
+        assert!(script(false, 50).ends_with(r"'brokerd\brokerd.log') -Encoding UTF8 -Tail 50"));
+        assert!(script(true, 1).ends_with("-Tail 1 -Wait"));
     }
 }
