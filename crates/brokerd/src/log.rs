@@ -2,15 +2,23 @@
 //! or a filter such as `debug` or `brokerd=trace,hyper=info`.
 
 mod fields;
+#[cfg(any(test, not(unix)))]
+mod handed;
 #[cfg(target_os = "linux")]
 mod journal;
 mod patience;
+#[cfg(unix)]
 mod stderr;
 
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+#[cfg(not(unix))]
+use self::handed::line;
+#[cfg(unix)]
+use self::stderr::line;
 
 /// Starts logging for the process. A filter that cannot be read is told and left out.
 pub fn start() {
@@ -23,7 +31,7 @@ pub fn start() {
     #[cfg(not(target_os = "linux"))]
     let journal = None::<LevelFilter>;
     let lines = journal.is_none().then(|| {
-        let layer = tracing_subscriber::fmt::layer().with_writer(stderr::line).with_ansi(false).with_target(true);
+        let layer = tracing_subscriber::fmt::layer().with_writer(line).with_ansi(false).with_target(true);
         layer.log_internal_errors(false).fmt_fields(fields::Fields).boxed()
     });
     tracing_subscriber::registry().with(filter).with(journal).with(lines).init();

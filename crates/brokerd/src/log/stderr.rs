@@ -1,20 +1,16 @@
-//! Lines on stderr.
+//! Lines on stderr, where a write can be asked whether it would wait. `handed` is for where it cannot.
 
 use std::io;
-#[cfg(unix)]
 use std::os::fd::AsFd;
-#[cfg(unix)]
 use std::sync::LazyLock;
 
 use super::patience::Patience;
 
 /// What a pipe takes whole or not at all, and without waiting once it is ready (`PIPE_BUF`, at its smallest).
-#[cfg(unix)]
 const PIECE: usize = 512;
 
 static PATIENCE: Patience = Patience::new();
 /// Whether it is no file, and a write may wait for somebody who reads.
-#[cfg(unix)]
 static WAITS: LazyLock<bool> = LazyLock::new(|| {
     let found = rustix::fs::fstat(io::stderr());
     !found.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file())
@@ -22,12 +18,7 @@ static WAITS: LazyLock<bool> = LazyLock::new(|| {
 
 /// Returns a writer for one line.
 pub(super) fn line() -> Unfailing<'static, io::Stderr> {
-    Unfailing {
-        sink: io::stderr(),
-        patience: &PATIENCE,
-        #[cfg(unix)]
-        waits: *WAITS,
-    }
+    Unfailing { sink: io::stderr(), patience: &PATIENCE, waits: *WAITS }
 }
 
 /// A log that cannot be written (a full disk, a terminal that closed, a pipe that nobody reads) loses lines, and nothing else:
@@ -35,11 +26,9 @@ pub(super) fn line() -> Unfailing<'static, io::Stderr> {
 pub(super) struct Unfailing<'a, W> {
     sink: W,
     patience: &'a Patience,
-    #[cfg(unix)]
     waits: bool,
 }
 
-#[cfg(unix)]
 impl<W: io::Write + AsFd> io::Write for Unfailing<'_, W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if !self.waits {
@@ -61,24 +50,7 @@ impl<W: io::Write + AsFd> io::Write for Unfailing<'_, W> {
     }
 }
 
-#[cfg(not(unix))]
-impl<W: io::Write> io::Write for Unfailing<'_, W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // Nothing there to ask whether a write would wait.
-        if self.patience.has_room(|_| true) {
-            drop(self.sink.write_all(line));
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        drop(self.sink.flush());
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
     use std::io::{Read as _, Write as _};
 
