@@ -43,7 +43,8 @@ impl Signals {
     }
 }
 
-/// What a console says when it is to end: at its keyboard, by its window, or because the session does. Once told, Windows
+/// What a console says when it is to end: at its keyboard, or by its window. That the session ends is told to services, as a rule, and
+/// heeded where it is told here. Once told, Windows
 /// waits some seconds (five, as a rule) and then ends the process; what is not saved by then is where a crash would leave it.
 #[cfg(windows)]
 #[derive(Debug)]
