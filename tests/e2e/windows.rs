@@ -173,6 +173,46 @@ async fn service_install_has_it_started_at_logon_and_now_and_uninstall_takes_tha
     end(&stage, &status).await;
 }
 
+/// At a console of its own, without a window: the key is pressed there by the command.
+#[tokio::test]
+async fn ctrl_c_is_the_commands_and_exec_cleans_up_after_it() {
+    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    stage.sign_in("alice").await;
+    let mut exec = stage.home.command(&binaries().brokerctl);
+    exec.creation_flags(CREATE_NO_WINDOW).arg("--socket").arg(stage.home.socket());
+    exec.args(["exec", "--token-file=TOKEN", "--"]).arg(env::current_exe().expect("this program"));
+    exec.args(["--exact", "windows::presses_ctrl_c", "--ignored", "--nocapture"]);
+    let ended = time::timeout(PATIENCE, exec.output()).await.expect("its end").expect("a process");
+    let shown = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let file = shown.lines().find_map(|line| line.split_once("token in ")).unwrap_or_else(|| panic!("{ended:?}")).1;
+    assert!(!Path::new(file).exists(), "{file} is left");
+    assert!(!shown.contains("1 passed"), "the key did not end the command: {shown}");
+}
+
+#[test]
+#[ignore = "the command of the test above"]
+fn presses_ctrl_c() {
+    let file = env::var("TOKEN").expect("a file's name");
+    assert!(Path::new(&file).exists(), "{file}");
+    println!("token in {file}");
+    broker_windows::console::press_ctrl_c().expect("a console");
+    std::thread::sleep(Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn an_exit_code_of_32_bits_is_passed_on() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    stage.sign_in("alice").await;
+    for code in [0, 7, 256, -1_073_741_510] {
+        let words = format!("exec --env A -- cmd.exe /c exit {code}");
+        let output = stage.ctl().run(words.split_whitespace()).await;
+        assert_eq!(output.code, Some(code), "{output:?}");
+    }
+}
+
 /// What the user's `Run` key says about brokerd, by Windows' own tool.
 async fn run_key(stage: &Stage) -> Option<String> {
     const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run";

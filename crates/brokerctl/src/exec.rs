@@ -19,7 +19,7 @@ use self::file::TokenFile;
 use self::surroundings::Surroundings;
 use crate::cli::{Exec, Variable};
 use crate::commands::token;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::helper::Credential;
 use crate::locale;
 use crate::prompt::Prompter;
@@ -65,10 +65,7 @@ pub(crate) fn run(socket: &Socket, prompter: &mut Prompter, options: &Exec) -> R
     let code = child::run(&options.command, &surroundings);
     drop(endpoints);
     drop(file);
-    match code? {
-        0 => Ok(()),
-        code => Err(Failure::Told(code)),
-    }
+    failure::ended(code?)
 }
 
 /// What is asked for a variable: what the command line says of a token is about its own profile, and the time to wait is for each.

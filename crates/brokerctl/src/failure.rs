@@ -24,6 +24,8 @@ pub(crate) enum Voice {
 pub(crate) enum Failure {
     /// It has been said already; the exit code says it to programs.
     Told(u8),
+    /// A command that was run has failed: its exit code is ours, and it has said why itself.
+    Ended(i32),
     /// brokerd, or the way to it.
     Client(ClientError),
     /// stdout took no more.
@@ -59,14 +61,14 @@ impl Failure {
     pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Client(error) => Some(error.code()),
-            Self::Told(_) | Self::Output(_) => None,
+            Self::Told(_) | Self::Ended(_) | Self::Output(_) => None,
         }
     }
 
     /// Returns all there is to say; nothing where it has been said, or nobody is left to hear it.
     pub(crate) fn body(&self) -> Option<ErrorBody> {
         match self {
-            Self::Told(_) => None,
+            Self::Told(_) | Self::Ended(_) => None,
             Self::Output(error) if error.kind() == ErrorKind::BrokenPipe => None,
             Self::Output(error) => {
                 Some(ErrorBody::new(ErrorCode::Internal, format!("cannot read or write what is piped: {error}")))
@@ -91,6 +93,7 @@ impl Failure {
     pub(crate) fn report(self, voice: Voice) -> ExitCode {
         let body = match self {
             Self::Told(code) => return ExitCode::from(code),
+            Self::Ended(code) => return passed_on(code),
             // Whoever read has left: there is nobody to tell.
             Self::Output(error) if error.kind() == ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
@@ -105,6 +108,24 @@ impl Failure {
         };
         say(&text);
         ExitCode::from(body.error.exit_code())
+    }
+}
+
+/// Ends as a command that was run has ended.
+pub(crate) fn ended(code: i32) -> Result<(), Failure> {
+    if code == 0 { Ok(()) } else { Err(Failure::Ended(code)) }
+}
+
+/// An exit code of another program's as ours.
+fn passed_on(code: i32) -> ExitCode {
+    match u8::try_from(code) {
+        Ok(code) => code.into(),
+        // Windows' have 32 bits, and `ExitCode` takes eight. All there was to clean up has been: this is the end of `main`.
+        #[cfg(windows)]
+        #[expect(clippy::exit, reason = "the only way to give it all of them")]
+        Err(_) => std::process::exit(code),
+        #[cfg(not(windows))]
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

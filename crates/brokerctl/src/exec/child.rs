@@ -10,7 +10,7 @@ use super::surroundings::Surroundings;
 use crate::failure::{Failure, say};
 
 /// Runs a command to its end and returns its exit code: as a shell tells it, 128 and the signal's number where one ended it.
-pub(super) fn run(words: &[OsString], surroundings: &Surroundings) -> Result<u8, Failure> {
+pub(super) fn run(words: &[OsString], surroundings: &Surroundings) -> Result<i32, Failure> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(ErrorBody::new(ErrorCode::BadRequest, "there is no command").into());
     };
@@ -28,15 +28,14 @@ pub(super) fn run(words: &[OsString], surroundings: &Surroundings) -> Result<u8,
 }
 
 #[cfg(unix)]
-fn code(status: ExitStatus) -> u8 {
+fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;
-    let code = status.code().or_else(|| Some(128 + status.signal()?));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+    status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1)
 }
 
 #[cfg(not(unix))]
-fn code(status: ExitStatus) -> u8 {
-    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or(1)
 }
 
 #[cfg(unix)]
@@ -105,12 +104,15 @@ mod platform {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 mod platform {
+    use std::io;
     use std::process::{Command, ExitStatus};
 
-    /// The console sends Ctrl-C to both.
-    pub(super) fn run(mut command: Command) -> std::io::Result<ExitStatus> {
+    /// The console sends Ctrl-C to both. What it means is the command's to say; we stay, and clean up after it.
+    pub(super) fn run(mut command: Command) -> io::Result<ExitStatus> {
+        // Before it starts, and for good: the key that ends the command may reach us only after its end.
+        broker_windows::console::leave_keys_to_others()?;
         command.status()
     }
 }
