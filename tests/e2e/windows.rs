@@ -213,6 +213,19 @@ async fn an_exit_code_of_32_bits_is_passed_on() {
     }
 }
 
+#[tokio::test]
+async fn the_next_az_is_a_script_and_its_exit_code_is_ours() {
+    let stage = Stage::new().await;
+    let directory = stage.home.path().join("azure");
+    std::fs::create_dir(&directory).expect("a directory");
+    std::fs::write(directory.join("az"), "for another shell").expect("a file");
+    std::fs::write(directory.join("az.cmd"), "@echo the next az: %*\r\n@exit 300\r\n").expect("a script");
+    let system = env::split_paths(&env::var_os("PATH").expect("a path")).collect::<Vec<_>>();
+    let path = env::join_paths([directory].into_iter().chain(system)).expect("a path");
+    let output = stage.ctl().env("PATH", path).run(["az", "group", "list"]).await;
+    assert_eq!((output.code, output.stdout.trim_end()), (Some(300), "the next az: group list"), "{output:?}");
+}
+
 /// What the user's `Run` key says about brokerd, by Windows' own tool.
 async fn run_key(stage: &Stage) -> Option<String> {
     const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run";

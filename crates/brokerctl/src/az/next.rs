@@ -7,7 +7,7 @@ use std::process::Command;
 use broker_client::{ErrorBody, ErrorCode};
 
 use crate::clean;
-use crate::failure::{Failure, say};
+use crate::failure::{Failure, ended, say};
 
 /// The programs that have passed this command on, as `PATH` is written.
 const PASSED: &str = "BROKERCTL_PASSED_BY";
@@ -35,7 +35,7 @@ pub(super) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         ErrorBody::new(ErrorCode::BadRequest, format!("cannot run {}: {error}", program.display())).into()
     };
-    replace(command).map_err(failed)
+    replace(command).map_err(failed).and_then(ended)
 }
 
 /// This program, and those like it, as another version, that have passed the command on: of two, each would be the other's next.
@@ -47,14 +47,23 @@ fn passed() -> Option<Vec<PathBuf>> {
 }
 
 #[cfg(unix)]
-fn replace(mut command: Command) -> std::io::Result<()> {
+fn replace(mut command: Command) -> std::io::Result<i32> {
     Err(std::os::unix::process::CommandExt::exec(&mut command))
 }
 
-#[cfg(not(unix))]
-fn replace(mut command: Command) -> std::io::Result<()> {
-    let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(std::io::Error::other(format!("it ended with {status}"))) }
+#[cfg(windows)]
+fn replace(mut command: Command) -> std::io::Result<i32> {
+    broker_windows::console::leave_keys_to_others()?;
+    Ok(command.status()?.code().unwrap_or(1))
+}
+
+/// The names of the files that run by a name: on Windows with each ending that the shell takes, `az.cmd` by `az`.
+fn files(name: &str) -> Vec<String> {
+    if cfg!(not(windows)) {
+        return vec![name.to_owned()];
+    }
+    let endings = std::env::var("PATHEXT").unwrap_or_else(|_| ".COM;.EXE;.BAT;.CMD".to_owned());
+    endings.split(';').filter(|ending| !ending.is_empty()).map(|ending| format!("{name}{ending}")).collect()
 }
 
 /// The first one in `PATH` that is not this program under another name, nor one like it that has passed this on.
@@ -63,5 +72,6 @@ pub(super) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let is_another =
         |candidate: &PathBuf| candidate.canonicalize().is_ok_and(|found| !passed.contains(&found) && found.is_file());
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(is_another)
+    let files = files(name);
+    std::env::split_paths(&path).flat_map(|place| files.iter().map(move |file| place.join(file))).find(is_another)
 }
