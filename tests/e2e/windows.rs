@@ -126,8 +126,15 @@ async fn the_starter_without_a_window_leaves_a_daemon_behind() {
     assert!(starter.status().await.expect("a process").success());
     let status = stage.until("status -o json", |output| output.code == Some(0)).await;
     let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
-    let log = std::fs::read_to_string(stage.home.state().join("brokerd").join("brokerd.log")).expect("a log");
+    let log = until_log(&stage, "listening").await;
     assert!(log.contains("listening"), "{log}");
+
+    // A second one is of no use, and leaves the log to the first.
+    assert!(starter.status().await.expect("a process").success());
+    let refused = format!("another brokerd is running (process {})", status["pid"]);
+    let log = until_log(&stage, &refused).await;
+    assert!(log.contains("listening"), "{log}");
+    assert!(!stage.home.state().join("brokerd").join("brokerd.old.log").exists());
 
     end(&stage, &status).await;
 }
@@ -232,6 +239,20 @@ async fn run_key(stage: &Stage) -> Option<String> {
     let shown = stage.home.command("reg.exe".as_ref()).args(["query", KEY, "/v", "brokerd"]).output().await;
     let shown = String::from_utf8_lossy(&shown.expect("a process").stdout).into_owned();
     Some(shown.split_once("REG_SZ")?.1.trim().to_owned())
+}
+
+/// Waits until the log of the starter's daemon has this, and returns all of it.
+async fn until_log(stage: &Stage, text: &str) -> String {
+    let file = stage.home.state().join("brokerd").join("brokerd.log");
+    let found = async {
+        loop {
+            match std::fs::read_to_string(&file) {
+                Ok(log) if log.contains(text) => return log,
+                _ => time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no {text:?} in {}", file.display()))
 }
 
 /// Ends a daemon that is no child of the test's.
