@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use plist::{Dictionary, Value};
+use support::processes::{Daemon, binaries};
+
+use crate::stage::Stage;
 
 /// What a key may have.
 enum Type {
@@ -160,6 +163,26 @@ fn the_agent_comes_back_after_a_crash_and_not_after_an_exit() {
     let words: Vec<_> = words.iter().filter_map(Value::as_string).collect();
     assert_eq!((words[0], words[1], words[3], words.len()), ("/bin/sh", "-c", "/usr/local/bin/brokerd", 4));
     assert!(words[2].contains(r#"exec "$0" "#), "{}", words[2]);
+}
+
+/// It would be started again each second, for ever.
+#[tokio::test]
+async fn a_start_that_the_next_would_repeat_ends_as_a_success_under_launchd() {
+    let agent = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../launchd/local.brokerd.plist"));
+    let variables = agent["EnvironmentVariables"].as_dictionary().expect("variables");
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    let mut second = Daemon::launch(&stage.home);
+    for (name, value) in variables {
+        second = second.env(name, value.as_string().expect("a text"));
+    }
+    let mut second = second.spawn(binaries()).expect("a process");
+    assert_eq!(second.exited().await.code(), Some(0));
+    let told = second.log();
+    let why = format!("process {}", daemon.pid().expect("it runs"));
+    assert!(told.contains(&why) && told.contains("exit code 0 in place of 6"), "{told}");
+    let mut elsewhere = Daemon::launch(&stage.home).spawn(binaries()).expect("a process");
+    assert_eq!(elsewhere.exited().await.code(), Some(6));
 }
 
 /// The script in it, run by the shell of this machine: the log is appended to, the program is the process itself.

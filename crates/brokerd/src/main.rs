@@ -49,9 +49,18 @@ fn main() -> ExitCode {
         Err(error) => {
             let hint = error.downcast_ref::<EndpointError>().and_then(EndpointError::hint);
             tracing::error!("{error:#}{}", hint.map_or_else(String::new, |hint| format!(": {hint}")));
-            if error.chain().any(supervision::is_to_be_changed) { EXIT_CONFIGURATION.into() } else { ExitCode::FAILURE }
+            if error.chain().any(supervision::is_to_be_changed) { not_again() } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Ends, so that the service manager does not try again what would fail again.
+fn not_again() -> ExitCode {
+    if supervision::restarts_every_failure() {
+        tracing::error!("another start would meet that again: exit code 0 in place of 6, so that launchd makes none");
+        return ExitCode::SUCCESS;
+    }
+    EXIT_CONFIGURATION.into()
 }
 
 fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {

@@ -1,10 +1,11 @@
 //! Who runs the daemon, and what the two tell each other: the inherited socket, readiness, state, signs of life, signals.
 //!
-//! systemd is spoken to where its variables are set, and nothing here happens where they are not. launchd and a shell need no
-//! more than signals.
+//! systemd is spoken to where its variables are set, and nothing here happens where they are not. launchd needs to be told by the
+//! exit code when to leave it at that; a shell needs no more than signals.
 
 #[cfg(target_os = "linux")]
 mod activation;
+mod launchd;
 mod listen;
 mod manager;
 pub(crate) mod pulse;
@@ -18,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 #[cfg(target_os = "linux")]
 pub use self::activation::{ActivationError, inherited};
+pub use self::launchd::restarts_every_failure;
 #[cfg(not(target_os = "linux"))]
 pub use self::listen::inherited;
 pub use self::listen::{Inherited, is_to_be_changed, listen};
