@@ -217,6 +217,10 @@ async fn what_az_is_not_known_here_is_the_next_ones() {
         format!("{get} --resource-type vault"),
         format!("{get} --claims-challenge x"),
         format!("{get} more"),
+        // Before anybody is asked for a token.
+        "account get-access-token --query {t:accessToken}".to_owned(),
+        "account get-access-token --output table".to_owned(),
+        "account get-access-token -o tsv".to_owned(),
     ] {
         let output = ask(&line.split(' ').map(OsStr::new).collect::<Vec<_>>()).await;
         assert_eq!((output.code, output.stdout), (Some(0), format!("next: {line}\n")), "{}", output.stderr);
@@ -250,6 +254,17 @@ async fn where_no_az_is_another_program_there_is_no_next_one() {
     let version = json(&version.stdout);
     assert!(version["azure-cli"].as_str().is_some_and(|version| version.starts_with("2.")), "{version}");
     assert_eq!(version["extensions"], json!({}), "{version}");
+}
+
+#[tokio::test]
+async fn a_script_named_az_that_runs_this_one_is_not_run_for_ever() {
+    let home = Home::new();
+    let script = format!("#!/bin/sh\nexec '{}' az \"$@\"\n", binaries().brokerctl.display());
+    let az = home.write("az", script.as_bytes()).expect("a file");
+    fs::set_permissions(&az, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let path = format!("{}:/usr/bin:/bin", home.path().display());
+    let output = Ctl::new(&home).limit(PATIENCE).env("PATH", &path).run(["az", "group", "list"]).await;
+    assert_eq!((output.code, output.stderr.lines().count()), (Some(2), 1), "{output:?}");
 }
 
 /// Bytes that are no text, and text that is not what was asked for.

@@ -85,7 +85,7 @@ mod real_schemathesis;
 mod real_systemd;
 #[cfg(target_os = "linux")]
 mod real_terminal;
-#[cfg(unix)]
+#[cfg(test)]
 mod schema;
 #[cfg(unix)]
 mod small_clients;

@@ -59,6 +59,25 @@ async fn a_sign_out_that_failed_does_not_take_the_next_one_for_whole() {
     assert_eq!(said["revocation"], "failed", "{said}");
 }
 
+/// Of a refresh that was not sent, or was answered, nothing can have come: there is nothing to be in doubt about.
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_after_a_refresh_that_brought_nothing_is_whole() {
+    for (code, locked) in [(None, true), (Some(429), false)] {
+        let rig = Rig::start();
+        let id = rig.sign_in("alice").await.account.id;
+        rig.expire().await;
+        if let Some(code) = code {
+            rig.fake.script(Grant::RefreshToken, Fault::status(code));
+        }
+        rig.store.set_locked(locked);
+        rig.refused(&never()).await;
+        rig.store.set_locked(false);
+        rig.pass(s(600)).await;
+        let (said, _) = signed_out(&rig, &id).await;
+        assert_eq!(said["revocation"], "revoked", "{said}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sign_out_waits_for_a_refresh_that_is_only_slow() {
     let rig = Rig::start();

@@ -57,6 +57,8 @@ async fn an_account_whose_sign_in_is_in_another_store_is_not_forgotten_but_told(
     std::fs::write(rig.index_file(), elsewhere).unwrap();
     rig.store = here;
     rig.run();
+    rig.sign_in("alice").await;
+    rig.restart().await;
     let said = rig.client.sign_out(&account.id).await.unwrap();
     assert!(said.detail.unwrap().contains("another store"), "a sign-out here does not end what is there");
 }

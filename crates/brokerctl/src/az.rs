@@ -44,6 +44,8 @@ const OPTIONS: &[Known] = &[
     (&["--scope"], Takes::Many),
     (&["--tenant", "-t"], Takes::One),
 ];
+/// The members of an answer to `az account get-access-token`.
+const TOKEN: [&str; 6] = ["accessToken", "expiresOn", "expires_on", "subscription", "tenant", "tokenType"];
 /// Those that `az account show` has no answer for, and `az version` neither.
 const OF_A_TOKEN: [&str; 5] = ["--subscription", "--resource", "--resource-type", "--scope", "--tenant"];
 /// What `--resource-type` stands for in the public cloud, letter by letter as the Azure CLI has it.
@@ -71,15 +73,20 @@ fn answered(client: &Client, prompt: Mode, arguments: &[OsString]) -> Option<Res
     let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["account", "get-access-token"] => {
-            let (resource, nobody) = (resource(&line)?, Whose::default());
+            let (resource, shape, nobody) = (resource(&line)?, Shape::of(&line, &TOKEN)?, Whose::default());
             let asker = Asker::new(client, prompt, &nobody);
-            Some(token(&asker, resource, &line).map_err(|failure| told(&failure)))
+            Some(token(&asker, resource, &shape, &line).map_err(|failure| told(&failure)))
         }
         _ if OF_A_TOKEN.iter().any(|option| line.has(option)) => None,
-        ["account", "show"] => Some(print(&account()?, &line)),
-        ["version"] if next::find("az").is_none() => Some(print(&version(), &line)),
+        ["account", "show"] => shown(&account()?, &line),
+        ["version"] if next::find("az").is_none() => shown(&version(), &line),
         _ => None,
     }
+}
+
+fn shown(answer: &Value, line: &Line) -> Option<Result<(), Failure>> {
+    let members: Vec<&str> = answer.as_object()?.keys().map(String::as_str).collect();
+    Some(Shape::of(line, &members)?.print(answer))
 }
 
 /// The resource that is asked for, if one is; nothing at all where its type is not known.
@@ -90,12 +97,12 @@ fn resource(line: &Line) -> Option<Option<String>> {
     known.map(|(_, resource)| Some((*resource).to_owned()))
 }
 
-fn token(asker: &Asker<'_>, resource: Option<String>, line: &Line) -> Result<(), Failure> {
+fn token(asker: &Asker<'_>, resource: Option<String>, shape: &Shape, line: &Line) -> Result<(), Failure> {
     let mut scopes = line.all("--scope");
     scopes.extend(resource.map(|resource| format!("{resource}/.default")));
     let tenant = line.one("--tenant");
     let credential = ask(asker, scopes, tenant.clone(), None)?;
-    print(&answer(&credential, tenant.as_deref(), line.one("--subscription").as_deref()), line)
+    shape.print(&answer(&credential, tenant.as_deref(), line.one("--subscription").as_deref()))
 }
 
 /// Returns a token for these scopes, under the profile that the environment names.
@@ -159,25 +166,35 @@ fn version() -> Value {
     json!({"azure-cli": VERSION, "azure-cli-core": VERSION, "azure-cli-telemetry": "1.1.0", "extensions": {}})
 }
 
-/// Prints what was asked for: all of it, or one member.
-fn print(answer: &Value, line: &Line) -> Result<(), Failure> {
-    let format = line.one("--output").unwrap_or_else(|| "json".to_owned());
-    let value = match line.one("--query") {
-        None => answer,
-        Some(name) => answer.get(&name).ok_or_else(|| {
-            let names = answer.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>().join(", "));
-            let what = format!("--query {name:?} is none of: {}", names.unwrap_or_default());
-            ErrorBody::new(ErrorCode::BadRequest, what)
-        })?,
-    };
-    match (format.as_str(), value) {
-        ("tsv", Value::String(text)) => output::line(text),
-        ("tsv", Value::Number(number)) => output::line(&number.to_string()),
-        ("none", _) => Ok(()),
-        ("json" | "jsonc", _) => output::json(value),
-        _ => {
-            let what = format!("--output {format:?} is nothing this az does: json, or tsv with --query");
-            Err(ErrorBody::new(ErrorCode::BadRequest, what).into())
+/// What is printed of an answer: all of it, or one member.
+struct Shape {
+    member: Option<String>,
+    format: String,
+}
+
+impl Shape {
+    /// What a line asks for; none if it is more than is known here (`JMESPath`, tables), which is found out before anybody is asked.
+    fn of(line: &Line, members: &[&str]) -> Option<Self> {
+        let format = line.one("--output").unwrap_or_else(|| "json".to_owned());
+        // A name that is no plain word is quoted in JMESPath.
+        let member = line.one("--query").map(|name| name.trim_matches('"').to_owned());
+        let is_known = match format.as_str() {
+            "json" | "jsonc" | "none" => true,
+            "tsv" => member.is_some(),
+            _ => false,
+        };
+        let is_there = member.as_deref().is_none_or(|name| members.contains(&name));
+        (is_known && is_there).then_some(Self { member, format })
+    }
+
+    fn print(&self, answer: &Value) -> Result<(), Failure> {
+        let value = self.member.as_ref().map_or(answer, |name| &answer[name]);
+        match (self.format.as_str(), value) {
+            ("none", _) => Ok(()),
+            ("tsv", Value::String(text)) => output::line(text),
+            ("tsv", Value::Null) => output::line(""),
+            ("tsv", other) => output::line(&other.to_string()),
+            _ => output::json(value),
         }
     }
 }

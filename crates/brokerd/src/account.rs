@@ -236,20 +236,25 @@ impl Account {
             Command::GiveWay { reply } => self.queue_sign_out(reply, false),
             Command::Describe { reply } => drop(reply.send(self.describe())),
             Command::Load => self.queue.push_back(Job::Load),
-            Command::Forgive => {
-                self.refusals.clear();
-                self.keep_alive = KeepAlive::default();
-            }
+            Command::Forgive => self.forgive(),
             Command::Reconfigure { provider } => {
                 self.provider = provider;
                 self.cache.clear();
-                self.keep_alive = KeepAlive::default();
-                self.refusals.clear();
+                self.forgive();
                 if let Some((key, _)) = &mut self.flying {
                     *key = None;
                 }
                 self.outdated = self.air.is_some();
             }
+        }
+    }
+
+    /// What stood in the way is mended, perhaps.
+    fn forgive(&mut self) {
+        self.refusals.clear();
+        self.keep_alive = KeepAlive::default();
+        if !matches!(self.hold, Some(Hold::Unsaved { .. })) {
+            (self.pause, self.not_before) = (FIRST_PAUSE, Instant::now());
         }
     }
 

@@ -21,7 +21,9 @@ use self::names::Names;
 use crate::account::{Ask, Mailbox};
 use crate::config::Profile;
 use crate::grant::{AccountId, Grant};
-use crate::store::StoreKind;
+
+/// The kind of store that ends with the process.
+const MEMORY: &str = "memory";
 
 /// What is known of an account without its grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,9 @@ pub(crate) struct Card {
     /// The kind of store that took its grant; none if it was not saved, or an older version wrote this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
+    /// The kind of store that took the one before it, if that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_before: Option<String>,
 }
 
 impl Card {
@@ -64,12 +69,21 @@ impl Card {
             issuer: grant.issuer.clone(),
             family: grant.family.clone(),
             store: store.map(str::to_owned),
+            stored_before: None,
         }
     }
 
-    /// Whether a store of this kind must have its grant: another's was saved elsewhere. Memory keeps nothing for another day.
-    pub(crate) fn is_kept_in(&self, kind: &str) -> bool {
-        self.store.as_deref().is_none_or(|store| store == kind || store == StoreKind::Memory.as_str())
+    /// The same, after another of this account.
+    fn after(mut self, before: &Self) -> Self {
+        let mut kinds = [&before.store, &before.stored_before].into_iter().flatten();
+        self.stored_before = kinds.find(|kind| Some(*kind) != self.store.as_ref() && *kind != MEMORY).cloned();
+        self
+    }
+
+    /// A store of another kind than this that may have a grant of it. Memory keeps nothing for another day.
+    pub(crate) fn elsewhere(&self, kind: &str) -> Option<&str> {
+        let mut kinds = [&self.store, &self.stored_before].into_iter().flatten();
+        kinds.find(|store| *store != kind && *store != MEMORY).map(String::as_str)
     }
 
     /// What it knows of who the user is.
@@ -193,7 +207,12 @@ impl Accounts {
     /// Writes the card of a grant that a store of this kind has into the index.
     pub(crate) fn remember(&self, grant: &Grant, store: &str) {
         let mut state = self.state();
-        let card = Arc::new(Card::of(grant, Some(store)));
+        let card = Card::of(grant, Some(store));
+        let before = state.entries.get(&grant.id).map(|entry| Arc::clone(&entry.card));
+        let card = Arc::new(match before {
+            Some(before) => card.after(&before),
+            None => card,
+        });
         let known = state.entries.get(&grant.id).is_some_and(|entry| entry.written && entry.card == card);
         if known && state.index.is_good() {
             return;
@@ -242,6 +261,7 @@ mod tests {
             issuer: String::new(),
             family: None,
             store: None,
+            stored_before: None,
         }
     }
 

@@ -3,6 +3,7 @@
 mod client;
 mod discovery;
 mod gates;
+mod refresh;
 mod refusals;
 mod who;
 
@@ -16,17 +17,17 @@ use broker_oauth::extra::ExtraParameters;
 use broker_oauth::failure::Failure;
 use broker_oauth::metadata::Endpoints;
 use broker_oauth::redact::Confided;
-use broker_oauth::refresh::{RefreshParameters, refresh_request};
 use broker_oauth::revoke::{TokenTypeHint, revocation_request, revocation_response};
 use broker_oauth::scope::ScopeSet;
-use broker_oauth::secret::{ClientSecret, CodeVerifier, RefreshToken};
-use broker_oauth::token::{Target, TokenResponse, refresh_response, token_response};
+use broker_oauth::secret::{ClientSecret, CodeVerifier};
+use broker_oauth::token::{Target, TokenResponse, token_response};
 use broker_oauth::wire::{MAX_BODY, ProviderRequest, ProviderResponse};
 use tokio::time::Instant;
 
 pub(crate) use self::client::secret_key;
 pub(crate) use self::gates::Gates;
 use self::gates::{Endpoint, Pass};
+pub(crate) use self::refresh::Unrefreshed;
 use self::refusals::Refusals;
 use crate::clock::Clock;
 use crate::config::{HttpProxy, Profile};
@@ -195,38 +196,6 @@ impl Provider {
             return Err(if nothing_arrived { pass.failed(Trouble::Unreachable, fault, None) } else { fault });
         }
         Ok(Clearance { endpoints, pass })
-    }
-
-    /// RFC 6749 §6. `scopes` are those that the caller wanted, which the token is cached under, and those that the request
-    /// stands for; `parameters` is what is sent. `once`: the refresh token may be spent by the first use.
-    pub(crate) async fn refresh(
-        &self,
-        Clearance { endpoints, mut pass }: Clearance,
-        refresh_token: &RefreshToken,
-        once: bool,
-        scopes: (&ScopeSet, &ScopeSet),
-        parameters: RefreshParameters<'_>,
-    ) -> Result<TokenResponse, Fault> {
-        let client = self.client().await?;
-        let claims = self.claims(parameters.claims);
-        let parameters = RefreshParameters { claims: claims.as_deref(), ..parameters };
-        let request = refresh_request(&client, &endpoints, refresh_token, parameters);
-        let request = self.marked(request, &CorrelationId::random());
-        let mut outcome = self.fetch(&request).await;
-        // In an outage that is known already, every try would cost two.
-        if pass.is_clear() && is_hiccup(&outcome, once) {
-            drop(pass);
-            tokio::time::sleep(SECOND_TRY).await;
-            // Somebody else may have been told meanwhile to stay away.
-            pass = self.enter(&endpoints.token)?;
-            outcome = self.fetch(&request).await;
-        }
-        let (dialect, target, now) = (client.provider.dialect(), parameters.target, self.clock.now());
-        let read = |response: &ProviderResponse| {
-            let read = |response: &ProviderResponse| refresh_response(dialect, response, scopes, target, now);
-            discreet(&request, response, read)
-        };
-        settle(pass, outcome, read, Trouble::of)
     }
 
     /// RFC 7009. `Ok(false)` if the provider cannot revoke.

@@ -53,7 +53,7 @@ pub(super) fn sealed(bytes: &[u8]) {
             let mut again = FileStore::open(&place.config).expect("it was just written");
             assert!(keys.iter().all(|key| again.get(key).is_ok_and(|item| item.is_some())), "{keys:?}");
         }
-        Err(StoreError::Damaged(_) | StoreError::NotSupported(_) | StoreError::WrongKey { .. }) => {
+        Err(StoreError::DamagedFile(_) | StoreError::NotSupported(_) | StoreError::WrongKey { .. }) => {
             assert_eq!(
                 fs::read(&place.file).expect("a file"),
                 bytes,

@@ -9,8 +9,11 @@ use broker_client::{ErrorBody, ErrorCode};
 use crate::clean;
 use crate::failure::{Failure, ended, say};
 
-/// The programs that have passed this command on, as `PATH` is written.
+/// The programs that have passed this command on, as `PATH` is written: one of them as often as it did.
 const PASSED: &str = "BROKERCTL_PASSED_BY";
+/// How often one may: the next program may come back to us with a command of its own, and a script of that name that runs us comes
+/// back for ever.
+const MOST: usize = 10;
 
 /// Runs it with these arguments, in our place.
 pub(super) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
@@ -38,12 +41,14 @@ pub(super) fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
     replace(command).map_err(failed).and_then(ended)
 }
 
-/// This program, and those like it, as another version, that have passed the command on: of two, each would be the other's next.
+/// This program, and those like it, as another version, that have passed the command on: of two, each would be the other's next. None
+/// where it goes in a circle.
 fn passed() -> Option<Vec<PathBuf>> {
     let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok()?;
     let before = std::env::var_os(PASSED).unwrap_or_default();
-    let others = std::env::split_paths(&before).filter(|path| path.is_absolute() && *path != own);
-    Some(others.chain([own.clone()]).collect())
+    let before: Vec<_> = std::env::split_paths(&before).filter(|path| path.is_absolute()).collect();
+    let is_a_circle = before.iter().filter(|path| **path == own).count() >= MOST;
+    (!is_a_circle).then(|| before.into_iter().chain([own]).collect())
 }
 
 #[cfg(unix)]

@@ -48,7 +48,7 @@ mod platform {
     use signal_hook::consts::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::SignalsInfo;
     use signal_hook::iterator::exfiltrator::WithOrigin;
-    use signal_hook::low_level::siginfo::{Cause, Origin};
+    use signal_hook::low_level::siginfo::Origin;
 
     use crate::terminal;
 
@@ -86,7 +86,7 @@ mod platform {
     /// Whether another process has sent it to the command as well, as `timeout` does to its group and systemd to a unit's processes,
     /// nobody can tell: the command has it twice then, for lost it would be worse.
     fn forward(origin: &Origin, pid: Option<Pid>) {
-        let is_a_keys = matches!(origin.signal, SIGINT | SIGQUIT) && !matches!(origin.cause, Cause::Sent(_));
+        let is_a_keys = matches!(origin.signal, SIGINT | SIGQUIT) && origin.process.is_none();
         // The terminal sends its keys' signals to everybody in the foreground.
         if is_a_keys && is_foreground() {
             return;

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read as _, Stdin};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{getpgrp, kill_current_process_group};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
@@ -26,6 +27,7 @@ pub(super) fn line(asking: &str) -> Result<SecretString, Failure> {
     let failed = |error: rustix::io::Errno| unreadable(&error.into());
     let (woken, wake) = UnixStream::pair().map_err(|error| unreadable(&error))?;
     woken.set_nonblocking(true).and_then(|()| wake.set_nonblocking(true)).map_err(|error| unreadable(&error))?;
+    wait_for_the_foreground();
     let signals = Signals::watch(&wake).map_err(|error| unreadable(&error))?;
     let terminal = Quiet::make(std::io::stdin()).map_err(failed)?;
     say(asking);
@@ -49,6 +51,14 @@ pub(super) fn line(asking: &str) -> Result<SecretString, Failure> {
     }
     let text = std::str::from_utf8(typed).map_err(|_| unreadable(&ErrorKind::InvalidData.into()))?;
     Ok(SecretString::from(text))
+}
+
+/// Stops in the background, as whoever sets a terminal from there, before its modes are looked at: until then they are those of whoever has it.
+fn wait_for_the_foreground() {
+    let is_elsewhere = || tcgetpgrp(std::io::stdin()).is_ok_and(|group| group != getpgrp());
+    if is_elsewhere() {
+        kill_current_process_group(rustix::process::Signal::TTOU).ok();
+    }
 }
 
 /// Waits for a signal; returns none once there is a line, or the terminal has gone.
@@ -110,7 +120,7 @@ impl Quiet {
 
     /// In the background nothing is to be done: whoever has the terminal has set it.
     fn restore(&self) -> rustix::io::Result<()> {
-        if tcgetpgrp(&self.stdin).is_ok_and(|group| group != rustix::process::getpgrp()) {
+        if tcgetpgrp(&self.stdin).is_ok_and(|group| group != getpgrp()) {
             return Ok(());
         }
         tcsetattr(&self.stdin, OptionalActions::Flush, &self.before)

@@ -112,6 +112,12 @@ impl Files {
         Ok(done)
     }
 
+    /// Whether there is nothing to write.
+    #[cfg(target_os = "macos")]
+    pub(super) fn is_as_wanted(&self, wanted: &Wanted) -> bool {
+        matches!(self.kind(wanted), Kind::AsWanted)
+    }
+
     /// What is told of a file.
     pub(super) fn state(&self, wanted: &Wanted) -> Option<FileState> {
         let state = match self.kind(wanted) {

@@ -33,22 +33,30 @@ pub(super) fn install(client: &Client, plan: &Plan) -> Result<Done, Failure> {
     let (wanted, mut files) = place(plan)?;
     files.check(std::slice::from_ref(&wanted), plan.force)?;
     let (mut done, mut unchanged) = (Vec::new(), Vec::new());
-    let loaded = run(&mut launchctl(&["print", &service()])).is_ok();
-    if !loaded && let Some(running) = crate::editor::running(client)? {
+    let shown = run(&mut launchctl(&["print", &service()])).ok();
+    let (loaded, running) = (shown.is_some(), shown.as_deref().and_then(pid).is_some());
+    if !running && let Some(running) = crate::editor::running(client)? {
         let what = format!("a brokerd that launchd did not start runs already, as process {}", running.pid);
         return Err(ErrorBody::new(ErrorCode::Configuration, what)
             .with_hint(format!("nothing was done; stop it first (kill {}): no sign-in is lost", running.pid))
             .into());
     }
+    // Before the file is another: if launchd does not let go of the service, the next try finds it all as it was.
+    let changes = !files.is_as_wanted(&wanted);
+    if loaded && changes {
+        unload(PAUSE, |words| run(&mut launchctl(words)))?;
+    }
     match files.put(&wanted)? {
         Some(step) => done.push(step),
         None => unchanged.push(wanted.path.display().to_string()),
     }
-    if loaded && !done.is_empty() {
-        unload(PAUSE, |words| run(&mut launchctl(words)))?;
-    }
-    if loaded && done.is_empty() {
+    if loaded && !changes {
         unchanged.push(format!("{LABEL} is loaded"));
+        // It ended by itself, as where another brokerd ran: launchd starts it no more before the next login.
+        if !running {
+            run(&mut launchctl(&["kickstart", &service()]))?;
+            done.push(format!("started {LABEL}"));
+        }
     } else {
         run(&mut launchctl(&["enable", &service()]))?;
         run(&mut launchctl(&["bootstrap", &domain(), text(&wanted.path)?]))?;

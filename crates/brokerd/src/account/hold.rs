@@ -231,9 +231,14 @@ pub(super) async fn load(broker: &Broker, id: &AccountId, hold: Hold) -> (Hold, 
             }
         },
         Ok(None) => {
-            broker
-                .notices
-                .add(format!("the store has no grant for account {id} any more; sign in again, or sign it out"));
+            let card = broker.accounts.card(id);
+            let elsewhere = card.as_ref().and_then(|card| card.elsewhere(broker.vault.kind()));
+            broker.notices.add(match elsewhere {
+                Some(store) => {
+                    format!("the sign-in of account {id} is in another store, \"{store}\", and not in this one")
+                }
+                None => format!("the store has no grant for account {id} any more; sign in again, or sign it out"),
+            });
             (Hold::Absent, Ok(()))
         }
         Err(error) => (Hold::NotLoaded, Err(error.into())),

@@ -74,7 +74,7 @@ async fn redeem(grant: &Grant, borrower: &Provider, ask: &Ask) -> Loan {
     let response = borrower
         .refresh(clearance, &refresh.token, false, (&scopes, &scopes), parameters)
         .await
-        .map_err(NoLoan::Fault)?;
+        .map_err(|failed| NoLoan::Fault(failed.fault))?;
     let user = response.identity.as_ref().and_then(|identity| identity.home_id.as_ref());
     let same = user.zip(grant.identity.home_id.as_ref()).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other));
     if same && response.refresh_token.is_some() { Ok(Box::new(response)) } else { Err(NoLoan::Useless) }

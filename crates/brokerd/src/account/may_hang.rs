@@ -13,6 +13,11 @@ impl MayHang {
         Self(Arc::new(AtomicBool::new(may_hang)))
     }
 
+    /// What there was to save has been saved.
+    pub(super) fn begins(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// The provider has answered, and nothing more is sent.
     pub(super) fn answered(&self) {
         self.0.store(false, Ordering::Relaxed);

@@ -10,7 +10,6 @@
 use std::sync::Arc;
 
 use broker_ipc::error::{ErrorBody, ErrorCode};
-use broker_oauth::backoff::Trouble;
 use broker_oauth::failure::{Failure, Verdict};
 use broker_oauth::refresh::{Freshness, RefreshParameters, freshness};
 use broker_oauth::scope::ScopeSet;
@@ -23,7 +22,7 @@ use super::may_hang::MayHang;
 use crate::broker::Broker;
 use crate::explain::{self, Refusal, Subject};
 use crate::grant::{AccountId, Credential, Grant, Refresh};
-use crate::provider::{Clearance, Fault, Provider};
+use crate::provider::{Clearance, Fault, Provider, Unrefreshed};
 
 type Outcome = Result<Arc<IssuedToken>, Refusal>;
 
@@ -52,6 +51,7 @@ pub(super) async fn fly(
     if let Err(refusal) = ready {
         return (hold, Err(refusal));
     }
+    may_hang.begins();
     match hold {
         Hold::Saved(kept) => {
             // A token that waited for the save just made may be what is asked for.
@@ -193,18 +193,23 @@ async fn fly_refresh(
         grant.credential = Credential::Refresh(refresh.clone());
         if let Err(error) = broker.vault.put(grant.id.as_str(), grant.to_record()).await {
             // Nothing was spent. What the store has is this grant, with or without the intent.
+            forget_intent(&mut grant, in_doubt);
             return (Hold::Saved(Held::new(grant)), Err(error.into()));
         }
     }
-    let mut answer = exchange(provider, &grant, (&refresh.token, once), ask, clearance).await;
+    let answer = exchange(provider, &grant, (&refresh.token, once), ask, clearance).await;
+    let mut may_be_spent = answer.as_ref().is_err_and(|failed| failed.in_doubt);
+    let mut answer = answer.map_err(|failed| failed.fault);
     if let (Err(Fault::Refused(failure)), Some(previous)) = (&answer, &refresh.previous)
         && failure.verdict() == Verdict::GrantDead
     {
         // The newest has never worked, and the provider says it never will: the one before it may be all it knows.
         let second = match provider.clear(&ask.target, home_id.as_deref(), false).await {
             Ok(clearance) => exchange(provider, &grant, (previous, once), ask, clearance).await,
-            Err(fault) => Err(fault),
+            Err(fault) => Err(fault.into()),
         };
+        may_be_spent |= second.as_ref().is_err_and(|failed| failed.in_doubt);
+        let second = second.map_err(|failed| failed.fault);
         match &second {
             Ok(_) => {
                 refresh.token = previous.clone();
@@ -215,10 +220,9 @@ async fn fly_refresh(
             Err(_) => {}
         }
     }
-    if !in_doubt && matches!(answer, Err(Fault::Away { trouble: Trouble::Unreachable, .. })) {
-        // Nothing was sent, so nothing can have come of it. In the store the intent does no harm.
-        refresh.intent = None;
-        grant.credential = Credential::Refresh(refresh.clone());
+    // An answer of OAuth's ends the one in the store as well, below.
+    if answer.as_ref().is_err_and(|fault| !matches!(fault, Fault::Refused(Failure::OAuth(_)))) {
+        forget_intent(&mut grant, in_doubt || may_be_spent);
     }
     // What comes now is the store's: cut off, it would lose what the provider has rotated to.
     may_hang.answered();
@@ -234,6 +238,15 @@ async fn fly_refresh(
     }
 }
 
+/// Forgets that a refresh began, if nothing can have come of it. In the store the intent does no harm.
+fn forget_intent(grant: &mut Grant, in_doubt: bool) {
+    if let Credential::Refresh(refresh) = &mut grant.credential
+        && !in_doubt
+    {
+        refresh.intent = None;
+    }
+}
+
 fn is_somebody_elses(grant: &Grant, response: &TokenResponse) -> bool {
     response.identity.as_ref().is_some_and(|identity| grant.identity.is_contradicted_by(identity))
 }
@@ -244,7 +257,7 @@ async fn exchange(
     (token, once): (&RefreshToken, bool),
     ask: &Ask,
     clearance: Clearance,
-) -> Result<TokenResponse, Fault> {
+) -> Result<TokenResponse, Unrefreshed> {
     let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &grant.scope, &grant.asked);
     let (claims, extra) = (ask.claims.as_deref(), &ask.extra);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims, extra };

@@ -92,11 +92,13 @@ impl SignOut {
             Hold::NotLoaded | Hold::Absent | Hold::SignedOut => None,
         };
         let grant = grant.filter(|_| self.revoke);
-        let elsewhere = card.as_ref().filter(|card| grant.is_none() && !card.is_kept_in(broker.vault.kind()));
-        let (revocation, detail) = match elsewhere.and_then(|card| card.store.as_deref()) {
-            Some(store) => (Revocation::Failed, Some(format!("its sign-in is in another store, \"{store}\""))),
-            None => self.revoke(provider, grant.as_ref()).await,
-        };
+        let (mut revocation, mut detail) = self.revoke(provider, grant.as_ref()).await;
+        if matches!(revocation, Revocation::Revoked | Revocation::NothingToRevoke)
+            && let Some(store) = card.as_ref().and_then(|card| card.elsewhere(broker.vault.kind()))
+        {
+            let why = format!("a sign-in of it may be in another store, \"{store}\", which was not asked");
+            (revocation, detail) = (Revocation::Failed, Some(why));
+        }
         tracing::info!(account = %id, ?revocation, "signed out");
         let (username, profile) = card.map(|card| (card.username.clone(), card.profile.clone())).unwrap_or_default();
         let account = AccountRef { id: id.to_string(), username };

@@ -88,7 +88,7 @@ impl Broker {
             // "No such entry" is believed only if the store's list agrees, where it has one.
             if listed || !matches!(self.vault.get(card.id.as_str()).await, Ok(None)) {
                 self.tell(&card.id, Command::Load).await;
-            } else if let Some(elsewhere) = card.store.as_deref().filter(|_| !card.is_kept_in(self.vault.kind())) {
+            } else if let Some(elsewhere) = card.elsewhere(self.vault.kind()) {
                 self.notices.add(format!(
                     "the sign-in of {} under profile {} is in another store, \"{elsewhere}\", and not in this one",
                     card.username, card.profile
