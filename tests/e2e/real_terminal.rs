@@ -11,6 +11,7 @@ use support::processes::{Daemon, Home};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixListener;
 
+use self::restored::signalled;
 use self::tmux::Terminal;
 use crate::stage::{Stage, prompted};
 
@@ -308,12 +309,9 @@ async fn an_interrupt_reaches_the_command_once_whoever_sends_it() -> Result<()> 
     terminal.until(|screen| screen.trim() == "ready").await;
     terminal.key("C-c")?;
     terminal.until(|screen| screen.matches("told\n").count() == 1).await;
-    let kill = |signal: &str| {
-        std::process::Command::new("kill").args([signal, &terminal.running()?]).status().map_err(anyhow::Error::from)
-    };
-    ensure!(kill("-INT")?.success());
+    signalled(&terminal.running()?, "INT")?;
     terminal.until(|screen| screen.matches("told\n").count() == 2).await;
-    ensure!(kill("-TERM")?.success());
+    signalled(&terminal.running()?, "TERM")?;
     terminal.prompted().await;
     terminal.line("echo exit $?")?;
     let screen = terminal.until(|screen| screen.contains("\nexit ")).await;

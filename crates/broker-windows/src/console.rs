@@ -12,6 +12,10 @@ use windows_sys::core::BOOL;
 
 use crate::win32::succeeded;
 
+/// More than Windows leaves a process whose window closes (five seconds) or whose session ends (twenty): it has the last word. It ends
+/// earlier where the process does.
+const LONGEST_CLEANUP: Duration = Duration::from_secs(30);
+
 /// Leaves the keys to the other programs of the console: from now on this process is not ended by them.
 ///
 /// Programs that it starts are, unlike with `SetConsoleCtrlHandler(NULL, TRUE)`, which they would inherit.
@@ -24,7 +28,7 @@ pub fn leave_keys_to_others() -> io::Result<()> {
 unsafe extern "system" fn pass_over(event: u32) -> BOOL {
     if !matches!(event, CTRL_C_EVENT | CTRL_BREAK_EVENT) {
         // The process is ended when this returns. Until then it may clean up: the others are being ended too.
-        std::thread::sleep(Duration::from_secs(30));
+        std::thread::sleep(LONGEST_CLEANUP);
     }
     TRUE
 }

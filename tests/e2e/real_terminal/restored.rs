@@ -116,15 +116,17 @@ async fn where_nobody_could_continue_it_ctrl_z_does_nothing() -> Result<()> {
     let Some(terminal) = Terminal::open("where_nobody_could", &stage.home, 80, 24).await? else { return Ok(()) };
     let _daemon = stage.daemon().await;
     // After a prompt, the handlers that were there for it do as little.
-    terminal.line("clear; exec sh -c 'brokerctl exec --env A -- sleep 3 ; echo ended; sleep 60'")?;
+    let command = r#"sh -c "echo ready; read line; echo ended""#;
+    terminal.line(&format!("clear; exec sh -c 'brokerctl exec --env A -- {command}; cat'"))?;
     let code = asked(&terminal).await;
     terminal.key("C-z")?;
     terminal.key("c")?;
     terminal.until(|screen| screen.contains("Code copied")).await;
     stage.server.approve(&code, "alice");
-    terminal.until(|screen| screen.contains("signed in as alice@example.com")).await;
+    terminal.until(|screen| screen.contains("\nready")).await;
     terminal.key("C-z")?;
-    terminal.until(|screen| screen.contains("ended")).await;
+    terminal.key("Enter")?;
+    terminal.until(|screen| screen.contains("\nended")).await;
     Ok(())
 }
 
