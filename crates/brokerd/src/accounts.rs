@@ -21,9 +21,7 @@ use self::names::Names;
 use crate::account::{Ask, Mailbox};
 use crate::config::Profile;
 use crate::grant::{AccountId, Grant};
-
-/// The kind of store that ends with the process.
-const MEMORY: &str = "memory";
+use crate::store::StoreKind;
 
 /// What is known of an account without its grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,14 +74,15 @@ impl Card {
     /// The same, after another of this account.
     fn after(mut self, before: &Self) -> Self {
         let mut kinds = [&before.store, &before.stored_before].into_iter().flatten();
-        self.stored_before = kinds.find(|kind| Some(*kind) != self.store.as_ref() && *kind != MEMORY).cloned();
+        self.stored_before =
+            kinds.find(|kind| Some(*kind) != self.store.as_ref() && *kind != StoreKind::Memory.as_str()).cloned();
         self
     }
 
     /// A store of another kind than this that may have a grant of it. Memory keeps nothing for another day.
     pub(crate) fn elsewhere(&self, kind: &str) -> Option<&str> {
         let mut kinds = [&self.store, &self.stored_before].into_iter().flatten();
-        kinds.find(|store| *store != kind && *store != MEMORY).map(String::as_str)
+        kinds.find(|store| *store != kind && *store != StoreKind::Memory.as_str()).map(String::as_str)
     }
 
     /// What it knows of who the user is.
