@@ -229,7 +229,7 @@ async fn what_az_is_not_known_here_is_the_next_ones() {
     let output = ask(&["group", "show", "-n"].map(OsStr::new).into_iter().chain([odd]).collect::<Vec<_>>()).await;
     assert!(output.code == Some(0) && output.stdout.starts_with("next: group show -n "), "{output:?}");
     for line in ["-s mine -otsv", "-o=tsv", "--output=tsv --only-show-errors"] {
-        let line = format!("account get-access-token --query accessToken {line}");
+        let line = format!("account get-access-token --scope openid --query accessToken {line}");
         let output = ask(&line.split(' ').map(OsStr::new).collect::<Vec<_>>()).await;
         assert_eq!((output.code, output.stdout), (Some(0), format!("{token}\n")), "{line}: {}", output.stderr);
     }

@@ -48,10 +48,12 @@ const OPTIONS: &[Known] = &[
 const TOKEN: [&str; 6] = ["accessToken", "expiresOn", "expires_on", "subscription", "tenant", "tokenType"];
 /// Those that `az account show` has no answer for, and `az version` neither.
 const OF_A_TOKEN: [&str; 5] = ["--subscription", "--resource", "--resource-type", "--scope", "--tenant"];
+/// What a token is for that is asked for without a resource or a scope, in the public cloud.
+const ARM: &str = "https://management.core.windows.net/";
 /// What `--resource-type` stands for in the public cloud, letter by letter as the Azure CLI has it.
 const RESOURCES: [(&str, &str); 7] = [
     ("aad-graph", "https://graph.windows.net/"),
-    ("arm", "https://management.core.windows.net/"),
+    ("arm", ARM),
     ("batch", "https://batch.core.windows.net/"),
     ("data-lake", "https://datalake.azure.net/"),
     ("media", "https://rest.media.azure.net"),
@@ -73,9 +75,9 @@ fn answered(client: &Client, prompt: Mode, arguments: &[OsString]) -> Option<Res
     let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["account", "get-access-token"] => {
-            let (resource, shape, nobody) = (resource(&line)?, Shape::of(&line, &TOKEN)?, Whose::default());
+            let (scopes, shape, nobody) = (scopes(&line)?, Shape::of(&line, &TOKEN)?, Whose::default());
             let asker = Asker::new(client, prompt, &nobody);
-            Some(token(&asker, resource, &shape, &line).map_err(|failure| told(&failure)))
+            Some(token(&asker, scopes, &shape, &line).map_err(|failure| told(&failure)))
         }
         _ if OF_A_TOKEN.iter().any(|option| line.has(option)) => None,
         ["account", "show"] => shown(&account()?, &line),
@@ -89,17 +91,20 @@ fn shown(answer: &Value, line: &Line) -> Option<Result<(), Failure>> {
     Some(Shape::of(line, &members)?.print(answer))
 }
 
-/// The resource that is asked for, if one is; nothing at all where its type is not known.
-#[expect(clippy::option_option, reason = "not known, or known to be one or none")]
-fn resource(line: &Line) -> Option<Option<String>> {
-    let Some(wanted) = line.one("--resource-type") else { return Some(line.one("--resource")) };
-    let known = RESOURCES.iter().find(|(name, _)| wanted.eq_ignore_ascii_case(name));
-    known.map(|(_, resource)| Some((*resource).to_owned()))
+/// What a token is asked for; nothing where the resource's type is not known.
+fn scopes(line: &Line) -> Option<Vec<String>> {
+    let resource = match line.one("--resource-type") {
+        Some(wanted) => Some(RESOURCES.iter().find(|(name, _)| wanted.eq_ignore_ascii_case(name))?.1.to_owned()),
+        None => line.one("--resource"),
+    };
+    let mut scopes = line.all("--scope");
+    // Never the profile's: a script that names nothing goes on to the Resource Manager.
+    let resource = resource.or_else(|| scopes.is_empty().then(|| ARM.to_owned()));
+    scopes.extend(resource.map(|resource| format!("{resource}/.default")));
+    Some(scopes)
 }
 
-fn token(asker: &Asker<'_>, resource: Option<String>, shape: &Shape, line: &Line) -> Result<(), Failure> {
-    let mut scopes = line.all("--scope");
-    scopes.extend(resource.map(|resource| format!("{resource}/.default")));
+fn token(asker: &Asker<'_>, scopes: Vec<String>, shape: &Shape, line: &Line) -> Result<(), Failure> {
     let tenant = line.one("--tenant");
     let credential = ask(asker, scopes, tenant.clone(), None)?;
     shape.print(&answer(&credential, tenant.as_deref(), line.one("--subscription").as_deref()))
@@ -243,17 +248,21 @@ mod tests {
     }
 
     #[test]
-    fn a_type_of_resource_is_that_resource_or_none_of_ours() {
-        let resource = |line: &str| {
+    fn a_token_is_for_what_az_would_have_it_for() {
+        let scopes = |line: &str| {
             let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
-            resource(&Line::parse(&arguments, OPTIONS).unwrap())
+            scopes(&Line::parse(&arguments, OPTIONS).unwrap())
         };
-        let some = |url: &str| Some(Some(url.to_owned()));
-        assert_eq!(resource("--resource-type oss-rdbms"), some("https://ossrdbms-aad.database.windows.net"));
-        assert_eq!(resource("--resource-type ARM --resource https://x.test"), some(RESOURCES[1].1), "as az decides");
-        assert_eq!(resource("--resource https://x.test"), some("https://x.test"));
-        assert_eq!(resource("--scope a"), Some(None));
-        assert_eq!(resource("--resource-type vault"), None);
+        for (line, scope) in [
+            ("account get-access-token", "https://management.core.windows.net//.default"),
+            ("--resource-type oss-rdbms", "https://ossrdbms-aad.database.windows.net/.default"),
+            ("--resource-type ARM --resource https://x.test", "https://management.core.windows.net//.default"),
+            ("--resource https://x.test", "https://x.test/.default"),
+            ("--scope a", "a"),
+        ] {
+            assert_eq!(scopes(line), Some(vec![scope.to_owned()]), "{line}");
+        }
+        assert_eq!(scopes("--resource-type vault"), None);
     }
 
     #[test]

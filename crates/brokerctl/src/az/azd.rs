@@ -18,6 +18,8 @@ use crate::prompt::Mode;
 
 /// By these words the SDKs know that another credential may do.
 const NOT_SIGNED_IN: &str = "not logged in, run `azd auth login` to login";
+/// What a token is for that is asked for without a scope, in the public cloud.
+const ARM: &str = "https://management.azure.com//.default";
 
 /// Those of `azd auth token`, and of all commands that do not matter to a token.
 const OPTIONS: &[Known] = &[
@@ -43,7 +45,11 @@ pub(crate) fn run(client: &Client, prompt: Mode, arguments: &[OsString]) -> Resu
 
 fn token(asker: &Asker<'_>, line: &Line) -> Result<(), Failure> {
     let claims = line.one("--claims").map(|text| claims(&text)).transpose()?;
-    let credential = ask(asker, line.all("--scope"), line.one("--tenant-id"), claims)?;
+    let mut scopes = line.all("--scope");
+    if scopes.is_empty() {
+        scopes.push(ARM.to_owned());
+    }
+    let credential = ask(asker, scopes, line.one("--tenant-id"), claims)?;
     // In whole seconds and by `Z`: some SDKs parse nothing else.
     let expires = jiff::Timestamp::from_second(expires_on(&credential)).unwrap_or_default();
     output::json(&json!({"token": credential.token(), "expiresOn": expires.to_string()}))
