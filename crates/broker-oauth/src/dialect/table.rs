@@ -278,18 +278,25 @@ mod tests {
 
     #[test]
     fn what_the_metadata_leaves_out_is_below_the_issuer_or_its_root() {
-        let device = |name: &str, issuer: &str| {
-            let EndpointSource::Issuer { known: Some(known), .. } = Provider::named(name).unwrap().dialect().endpoints
-            else {
-                panic!("{name} has no known paths")
-            };
-            known.url(&Url::parse(issuer).unwrap(), known.device_authorization).to_string()
+        let device = |name: &str, issuer: &str| match Provider::named(name).unwrap().dialect().endpoints {
+            EndpointSource::Issuer { known: Some(known), .. } | EndpointSource::Host { known, .. } => {
+                known.url(&Url::parse(issuer).unwrap(), known.device_authorization).to_string()
+            }
+            EndpointSource::Fixed { device_authorization, .. } => device_authorization.to_owned(),
+            _ => panic!("{name} has no known paths"),
         };
         for (name, issuer, want) in [
             ("okta", "https://a.okta.com", "https://a.okta.com/oauth2/v1/device/authorize"),
             ("okta", "https://a.okta.com/oauth2/default", "https://a.okta.com/oauth2/default/v1/device/authorize"),
             ("auth0", "https://a.auth0.com/", "https://a.auth0.com/oauth/device/code"),
             ("gitlab", "https://a.example/git", "https://a.example/git/oauth/authorize_device"),
+            (
+                "keycloak",
+                "https://a.example/realms/a",
+                "https://a.example/realms/a/protocol/openid-connect/auth/device",
+            ),
+            ("github", "https://github.com", "https://github.com/login/device/code"),
+            ("google", "https://accounts.google.com", "https://oauth2.googleapis.com/device/code"),
         ] {
             assert_eq!(device(name, issuer), want);
         }
@@ -299,14 +306,30 @@ mod tests {
     #[test]
     fn each_row_says_what_its_provider_is_known_for() {
         let of = |name: &str| Provider::named(name).unwrap().dialect();
+        let names = |says: fn(&Dialect) -> bool| -> Vec<&str> {
+            DIALECTS.iter().filter(|dialect| says(dialect)).map(|dialect| dialect.name).collect()
+        };
         assert!(of("entra").refresh_token_serves_any_scope && of("entra").extra_in_query);
-        assert_eq!(of("github").without_expiry, WithoutExpiry::Lasts);
-        assert!(of("github").scope_separators.contains(&',') && of("github").identity_scopes.is_empty());
+        assert_eq!((of("entra").endpoints, of("adfs").endpoints), (EndpointSource::Tenant, EndpointSource::Adfs));
+        assert_eq!((of("entra").locale_in_query, of("entra").userinfo), (Some("mkt"), None));
+        assert_eq!(names(|dialect| dialect.scope_case == ScopeCase::Insensitive), ["entra"]);
+        assert!(of("entra").unseen.contains("Conditional Access") && of("github").cannot_revoke.contains("GitHub"));
+        // Tokens that last, and commas between scopes, are for GitHub and for whom nothing is known of.
+        for says in [
+            |dialect: &Dialect| dialect.without_expiry == WithoutExpiry::Lasts,
+            |dialect: &Dialect| dialect.scope_separators.contains(&','),
+        ] {
+            assert_eq!(names(says), ["oidc", "github", "adfs"]);
+        }
+        assert!(of("github").identity_scopes.is_empty());
         assert!(of("google").client_secret_required.is_some());
-        assert_eq!(of("google").client_authentication, ClientAuthentication::Post);
-        assert!(of("keycloak").pkce);
-        let pkce: Vec<_> = DIALECTS.iter().filter(|dialect| dialect.pkce).map(|dialect| dialect.name).collect();
-        assert_eq!(pkce, ["keycloak"], "elsewhere it is not known to be harmless");
+        let post = names(|dialect| dialect.client_authentication == ClientAuthentication::Post);
+        assert_eq!(post, ["entra", "github", "google", "auth0", "gitlab"]);
+        assert_eq!(names(|dialect| dialect.pkce), ["keycloak"], "elsewhere it is not known to be harmless");
+        // Where a person can do something about it, and it is known where.
+        let client = names(|dialect| dialect.client_hint.is_some());
+        assert_eq!(client, ["github", "google", "okta", "auth0", "keycloak", "gitlab"]);
+        assert_eq!(names(|dialect| dialect.scope_hint.is_some()), ["google", "okta", "gitlab"]);
         for name in ["okta", "auth0"] {
             assert!(of(name).identity_scopes.contains(&"offline_access"), "{name}");
         }
