@@ -7,6 +7,7 @@ use broker_client::{ClientError, ErrorBody, TokenEvent, TokenRequest};
 use serde::Serialize;
 use serde_json::Value;
 use support::fake_as::{Endpoint, Grant};
+use support::hostile::{all_text, found_in};
 use support::rig::{Call, Rig, exposed, interactive, never, s};
 use tokio::time::Instant;
 
@@ -151,30 +152,14 @@ fn look_around(rig: &Rig, ran: &mut Ran) {
     if rig.other.connections() > 0 {
         ran.wrong.push("another server was spoken to".into());
     }
-    let unclean = |text: &str| text.chars().find(|c| *c != '\n' && is_unsafe(*c));
     for (place, text) in [("told", ran.told.iter().map(all_text).collect::<String>()), ("logged", rig.log())] {
-        if let Some(c) = unclean(&text) {
+        if let Some(c) = found_in(&text) {
             ran.wrong.push(format!("{c:?} was {place}"));
         }
     }
     let cookie = |(name, _): &(String, String)| name == "cookie";
     if rig.fake.log().iter().any(|request| request.headers.iter().any(cookie)) {
         ran.wrong.push("a cookie was sent".into());
-    }
-}
-
-/// What moves a cursor, turns a line around, or cannot be seen.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
-fn all_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(all_text).collect(),
-        Value::Object(members) => members.iter().map(|(name, value)| name.clone() + &all_text(value)).collect(),
-        _ => String::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use broker_client::{Client, ClientError, TokenEvent, TokenRequest, TokenResponse};
 use brokerd::store::memory::{MemoryStore, Operation, OperationKind};
 use support::fake_as::FakeAs;
+use support::hostile::{all_text, found_in};
 use support::rig::exposed;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -65,7 +66,7 @@ pub(crate) struct Ended {
 /// Asks, and tells the world of each prompt.
 pub(crate) async fn ask(client: Client, request: TokenRequest, eyes: Eyes) -> Ended {
     let mut events = client.token(&request);
-    let mut prompted = false;
+    let (mut prompted, mut wrong) = (false, Vec::new());
     let outcome = loop {
         match events.next().await {
             Some(Ok(TokenEvent::DevicePrompt(prompt))) => {
@@ -74,12 +75,16 @@ pub(crate) async fn ask(client: Client, request: TokenRequest, eyes: Eyes) -> En
             }
             Some(Ok(TokenEvent::Token(token))) => break Ok(*token),
             Some(Ok(other)) => break Err(format!("{other:?}")),
-            Some(Err(ClientError::Api(body))) => break Err(body.error.as_str().to_owned()),
+            Some(Err(ClientError::Api(body))) => {
+                // Guarantee 10.
+                let told = serde_json::to_value(&*body).expect("an error is JSON");
+                wrong.extend(found_in(&all_text(&told)).map(|c| format!("{c:?} was told")));
+                break Err(body.error.as_str().to_owned());
+            }
             Some(Err(other)) => break Err(format!("{:?}", other.code().as_str())),
             None => break Err("the stream ended without a last event".into()),
         }
     };
-    let mut wrong = Vec::new();
     if let Ok(token) = &outcome {
         wrong.extend(look(token, &request, &eyes));
     }

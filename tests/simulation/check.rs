@@ -7,11 +7,14 @@ use tokio::time::Instant;
 
 /// How long one exchange may take.
 const EXCHANGE: Duration = Duration::from_secs(30);
+/// How long after the last who waited for a person a device code may be asked about: by a question that was in the air, and was asked anew.
+const AFTER: Duration = Duration::from_secs(60);
 
 /// Looks at the log from where the last look ended.
 #[derive(Default)]
 pub(crate) struct Watch {
     seen: usize,
+    seen_polls: usize,
     /// The refresh of each family that was begun last, and when it ended.
     last: Vec<(usize, usize)>,
     /// The first request of each daemon but the first; what was in the air before was the business of one that is gone.
@@ -51,6 +54,25 @@ impl Watch {
             }
         }
         self.seen = log.len();
+        Ok(())
+    }
+
+    /// Guarantee 5.
+    pub(crate) fn look_at_polls(&mut self, server: &FakeAs, waited: Instant) -> Result<(), String> {
+        let log = server.log();
+        let polls = log.iter().skip(self.seen_polls).filter(|request| request.is(Grant::DeviceCode));
+        polls.map(|poll| for_somebody(poll, waited)).collect::<Result<(), String>>()?;
+        self.seen_polls = log.len();
+        Ok(())
+    }
+}
+
+/// Guarantee 5: nobody asks about a device code for nobody. `waited` is when somebody waited last.
+fn for_somebody(request: &Request, waited: Instant) -> Result<(), String> {
+    let since = request.at.saturating_duration_since(waited);
+    if since > AFTER {
+        Err(format!("a device code was asked about {since:?} after the last who waited"))
+    } else {
         Ok(())
     }
 }

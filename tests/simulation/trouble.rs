@@ -19,7 +19,7 @@ pub(crate) struct Trouble {
 
 /// A fault of the provider that says nothing about the sign-in.
 fn fault(rng: &mut Rng) -> (&'static str, Fault) {
-    match rng.u8(0..11) {
+    match rng.u8(0..12) {
         0 => ("closes", Fault::CloseConnection),
         1 => ("is a portal", Fault::Html),
         2 => ("500", Fault::status(500)),
@@ -30,8 +30,16 @@ fn fault(rng: &mut Rng) -> (&'static str, Fault) {
         7 => ("is slow", Fault::Delay(Duration::from_millis(rng.u64(10..5000)))),
         8 => ("is temporarily unavailable", Fault::oauth("temporarily_unavailable")),
         9 => ("has an error", Fault::oauth("server_error")),
+        10 => ("is hostile", hostile()),
         _ => ("talks rubbish", Fault::Raw(Raw::text("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{\"access"))),
     }
+}
+
+/// An error whose words do something to a terminal and to a log, where they reach one.
+fn hostile() -> Fault {
+    let description =
+        "\u{1b}]0;mine\u{7}\u{1b}[2J\u{9b}31m\r\nINFO granted\u{202e}\u{2066}\u{200b}\u{e0041}".to_owned();
+    Fault::Oauth { error: "server_error".into(), description, extra: serde_json::Map::new() }
 }
 
 /// Makes the provider ill, once or until it recovers.

@@ -1,5 +1,7 @@
 //! One world: a daemon, a provider, two people, and what happens to them.
 
+mod look;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,17 +9,20 @@ use broker_client::{Interaction, TokenRequest};
 use brokerd::store::memory::MemoryStore;
 use fastrand::Rng;
 use support::fake_as::{Fault, Grant, Rotation};
-use support::rig::{Rig, interactive, never, s};
+use support::hostile::found_in;
+use support::rig::{Rig, Wire, interactive, never, s};
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 use tracing::level_filters::LevelFilter;
 
-use crate::ask::{Asking, Eyes, Leaving, Prompted, SignOut, WAITS, ask, longest};
+use crate::ask::{Asking, Eyes, Leaving, Prompted, SignOut, WAITS, ask};
 use crate::check::Watch;
 use crate::story::Story;
 use crate::trouble::{self, Trouble};
 
 const PEOPLE: [&str; 2] = ["alice", "bob"];
+/// Most clients that stand still at a time.
+const STALLED: usize = 16;
 
 /// How somebody stands, as far as the world knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,10 @@ pub(crate) struct World {
     store: Arc<Mutex<MemoryStore>>,
     asking: Vec<Asking>,
     asked: usize,
+    /// When somebody last waited for a person.
+    waited: Instant,
+    /// Clients who say half of what they want, or do not hear the answer.
+    stalled: Vec<Wire>,
     prompts: (mpsc::UnboundedSender<Prompted>, mpsc::UnboundedReceiver<Prompted>),
     watch: Watch,
     leaving: Leaving,
@@ -68,6 +77,8 @@ impl World {
             store: Arc::new(Mutex::new(rig.store.clone())),
             asking: Vec::new(),
             asked: 0,
+            waited: Instant::now(),
+            stalled: Vec::new(),
             prompts: mpsc::unbounded_channel(),
             watch: Watch::default(),
             leaving: Leaving::default(),
@@ -103,6 +114,7 @@ impl World {
             87..90 => self.sign_out().await,
             90..92 => self.revoke(),
             92..95 => self.set_clock(),
+            95..98 => self.stall().await,
             _ => {}
         }
         self.pass().await;
@@ -115,9 +127,14 @@ impl World {
         self.story.tell("all trouble ends");
         trouble::heal(&self.rig.store, &mut self.trouble);
         self.store_down_since = None;
-        self.asking.drain(..).for_each(|asking| asking.task.abort());
+        while !self.asking.is_empty() {
+            self.leave();
+        }
         time::sleep(s(2 * 3600)).await;
         self.look();
+        let prompts = self.rig.client.prompts().await.expect("the daemon answers");
+        assert!(prompts.prompts.is_empty(), "prompts that nobody waits for: {prompts:?}");
+        assert_eq!(found_in(&self.rig.log()), None, "in the log");
         for (name, (stand, _)) in PEOPLE.iter().zip(self.stand) {
             if stand == Stand::In {
                 let request = TokenRequest { account: Some(format!("{name}@example.com")), ..never() };
@@ -187,7 +204,24 @@ impl World {
         }
         let asking = self.asking.swap_remove(self.rng.usize(0..self.asking.len()));
         self.story.tell(format!("{} leaves", asking.number));
+        if asking.request.interaction != Some(Interaction::Never) {
+            self.waited = Instant::now();
+        }
         asking.task.abort();
+    }
+
+    /// Guarantee 4: a client that stands still delays nobody, which everybody else's deadline shows.
+    async fn stall(&mut self) {
+        if self.stalled.len() == STALLED {
+            self.stalled.clear();
+        }
+        let request = self.rig.post("/v1/token", r#"{"interaction":"never"}"#);
+        let (room, sent) = if self.rng.bool() { (4096, &request[..request.len() / 2]) } else { (1, &request[..]) };
+        self.story.tell(format!("a client stands still after {} bytes", sent.len()));
+        let mut wire = self.rig.narrow_wire(room).await;
+        let sending = time::timeout(s(1), wire.try_send(sent));
+        drop(sending.await);
+        self.stalled.push(wire);
     }
 
     fn heal_provider(&mut self) {
@@ -226,6 +260,7 @@ impl World {
             self.doubt();
         }
         self.rig.crash().await;
+        self.stalled.clear();
         *self.store.lock().unwrap_or_else(PoisonError::into_inner) = self.rig.store.clone();
         // The next store is a copy without the switches.
         (self.trouble.store, self.trouble.shaky, self.store_down_since) = (false, false, None);
@@ -322,64 +357,4 @@ impl World {
             }
         }
     }
-
-    fn look(&mut self) {
-        let asking = std::mem::take(&mut self.asking);
-        for asking in asking {
-            if asking.task.is_finished() {
-                self.look_at(asking);
-                continue;
-            }
-            in_time(&asking, Instant::now());
-            self.asking.push(asking);
-        }
-        let rotates = self.rotation != Rotation::None;
-        if let Err(wrong) = self.watch.look(&self.rig.fake, self.store_down_since, rotates) {
-            panic!("{wrong}");
-        }
-    }
-
-    fn look_at(&mut self, asking: Asking) {
-        use futures_util::FutureExt as _;
-
-        let Asking { number, request, task, since } = asking;
-        let ended = task.now_or_never().expect("it is finished").expect("it did not panic");
-        let waited = ended.at.duration_since(since);
-        let told =
-            ended.outcome.as_ref().map_or_else(Clone::clone, |token| format!("a token of {}", token.account.username));
-        self.story.tell(format!("{number} got {told} after {waited:?}"));
-        assert!(waited <= longest(request.timeout.unwrap_or_default()), "{number} waited {waited:?}");
-        assert!(ended.wrong.is_empty(), "{number}: {:?}", ended.wrong);
-        let never = request.interaction == Some(Interaction::Never);
-        assert!(!(never && ended.prompted), "{number} was shown a prompt");
-        match &ended.outcome {
-            Ok(token) => {
-                let index = PEOPLE.iter().position(|name| token.account.username.starts_with(name));
-                // Somebody may have been put out, or have signed out, since it was served.
-                if let Some(index) = index.filter(|_| ended.prompted) {
-                    self.stand[index] = (if self.trouble.store { Stand::Doubtful } else { Stand::In }, ended.at);
-                }
-            }
-            // Guarantee 9: only the provider's own word ends a sign-in.
-            Err(error) if error == "interaction_required" && never => {
-                let index = PEOPLE
-                    .iter()
-                    .position(|name| request.account.as_ref().is_some_and(|account| account.starts_with(name)));
-                let stand = index.map(|index| self.stand[index]).filter(|(_, begin)| *begin < since);
-                assert!(
-                    !stand.is_some_and(|(stand, _)| stand == Stand::In),
-                    "{number}: {:?} is signed in, and must sign in",
-                    request.account
-                );
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-/// Guarantee 8.
-fn in_time(asking: &Asking, at: Instant) {
-    let waits = longest(asking.request.timeout.unwrap_or_default());
-    let took = at.duration_since(asking.since);
-    assert!(took <= waits, "{} asked for {waits:?}, and waited {took:?}", asking.number);
 }

@@ -15,6 +15,7 @@ pub mod fake_as;
 #[cfg(unix)]
 pub mod figures;
 pub mod fuzz;
+pub mod hostile;
 pub mod processes;
 pub mod proxy;
 pub mod resource;
