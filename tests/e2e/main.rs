@@ -57,6 +57,8 @@ mod life;
 mod load;
 mod main_job;
 #[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(target_os = "linux")]
 mod packages;
 #[cfg(target_os = "linux")]
 mod packages_made;
