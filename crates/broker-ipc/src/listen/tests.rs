@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::{ListenError, Listener};
+use super::directory::PrivateDir;
+use super::{Access, ListenError, Listener};
 use crate::connect::{self, ConnectError};
 use crate::deadline::Deadline;
 use crate::endpoint::{Endpoint, EndpointError};
@@ -117,6 +118,26 @@ async fn a_place_that_others_could_change_is_refused() {
     let error = Listener::bind(&place.endpoint()).unwrap_err();
     assert!(matches!(error, ListenError::Insecure { .. }), "{error}");
     assert_eq!(std::fs::read_dir(elsewhere).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_place_that_is_exchanged_after_the_look_at_it_is_not_listened_in() {
+    for leads_there in [true, false] {
+        let place = Place::new();
+        let path = place.directory(0o700);
+        let checked = PrivateDir::open(&path, Access::Own).unwrap();
+        std::fs::rename(&path, place.root.path().join("checked")).unwrap();
+        let elsewhere = place.root.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).unwrap();
+        if leads_there {
+            symlink(&elsewhere, &path).unwrap();
+        } else {
+            std::fs::rename(&elsewhere, &path).unwrap();
+        }
+        let error = Listener::bind_in(checked, "brokerd.sock", &place.endpoint(), Access::Own).unwrap_err();
+        assert!(error.to_string().contains("was moved away while it was made"), "{error}");
+        UnixStream::connect(place.socket()).expect_err("nobody listens there");
+    }
 }
 
 #[tokio::test]
