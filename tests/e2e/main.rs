@@ -58,6 +58,8 @@ mod load;
 mod main_job;
 #[cfg(target_os = "linux")]
 mod namespaces;
+#[cfg(unix)]
+mod owners;
 #[cfg(target_os = "linux")]
 mod packages;
 #[cfg(target_os = "linux")]
