@@ -91,6 +91,8 @@ mod real_systemd;
 mod real_terminal;
 #[cfg(test)]
 mod schema;
+#[cfg(target_os = "linux")]
+mod silent_clients;
 #[cfg(unix)]
 mod small_clients;
 #[cfg(unix)]
