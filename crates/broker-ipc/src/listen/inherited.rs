@@ -16,6 +16,9 @@ use crate::user::is_own;
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
+/// A service manager does not look whether its socket is still there.
+const AGAIN: &str = "restart the socket unit, brokerd.socket, which makes it anew";
+
 /// What is known about the inherited socket, held while it is used.
 #[derive(Debug)]
 pub(super) struct Inherited {
@@ -30,7 +33,7 @@ impl Inherited {
         let path = name_of(fd)?;
         let insecure = |why: String| ListenError::insecure(&path, why);
         let facts = std::fs::symlink_metadata(&path)
-            .map_err(|error| insecure(format!("is where the service manager's socket should be: {error}")))?;
+            .map_err(|error| insecure(format!("is where the service manager's socket should be: {error}; {AGAIN}")))?;
         if !facts.file_type().is_socket() || !is_own(facts.uid()) {
             return Err(insecure("is not the socket that the service manager made for this user".to_owned()));
         }
