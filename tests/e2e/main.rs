@@ -57,6 +57,10 @@ mod life;
 mod load;
 mod main_job;
 #[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(unix)]
+mod owners;
+#[cfg(target_os = "linux")]
 mod packages;
 #[cfg(target_os = "linux")]
 mod packages_made;
@@ -87,6 +91,8 @@ mod real_systemd;
 mod real_terminal;
 #[cfg(test)]
 mod schema;
+#[cfg(target_os = "linux")]
+mod silent_clients;
 #[cfg(unix)]
 mod small_clients;
 #[cfg(unix)]

@@ -9,13 +9,15 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use support::processes::{Home, binaries};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time;
 
 use crate::real_parts::skip;
 use crate::stage::{PATIENCE, Stage};
 
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// Returns whether this test can become somebody else; if not, that is on record.
 pub(crate) fn can_become_another(test: &str) -> bool {
@@ -127,4 +129,16 @@ async fn the_client_tells_nothing_to_another_users_daemon() {
     }
     let log = fs::read_to_string(&log).expect("a log");
     assert!(!log.contains("alice") && !log.contains("request"), "it was asked: {log}");
+
+    // Nor does that one tell anything to this user, root though it is.
+    // Not by a client of HTTP: who is answered before it asked may make nothing of that.
+    let asking = async {
+        let mut stream = UnixStream::connect(&socket).await?;
+        stream.write_all(b"GET /v1/status HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
+        stream.shutdown().await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.map(|_| answer)
+    };
+    let answer = time::timeout(PATIENCE, asking).await.expect("in time").expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains(r#""error":"forbidden""#), "{answer}");
 }

@@ -74,6 +74,9 @@ pub use broker_ipc::api::{
 pub use broker_ipc::edit;
 pub use broker_ipc::endpoint::{Endpoint, EndpointError};
 pub use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
+#[cfg(unix)]
+#[doc(hidden)]
+pub use broker_ipc::user;
 #[cfg(feature = "async")]
 pub use client::{Client, EventStream, TokenStream};
 pub use error::ClientError;

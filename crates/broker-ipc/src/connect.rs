@@ -15,6 +15,8 @@ pub use nonblocking::connect;
 use crate::endpoint::{Endpoint, EndpointError};
 #[cfg(unix)]
 use crate::peer::Peer;
+#[cfg(unix)]
+use crate::user;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -75,23 +77,31 @@ fn pauses() -> impl Iterator<Item = std::time::Duration> {
 #[cfg(unix)]
 fn check_server(endpoint: &Endpoint, server: &Peer) -> Result<(), ConnectError> {
     use std::os::unix::fs::MetadataExt;
-    let user = rustix::process::geteuid().as_raw();
     let file_owner = || std::fs::symlink_metadata(endpoint.path()).ok().map(|file| file.uid());
-    if trusted(server.uid, user, endpoint.is_named(), &file_owner) {
+    if trusted(server.uid, &user::is_own, endpoint.is_named(), &file_owner) {
         return Ok(());
     }
-    let who = server.uid.map_or_else(|| "an unknown user".to_owned(), |uid| format!("user {uid}"));
+    let who = match server.uid {
+        Some(uid) if user::may_be_anybody(uid) => format!("user {uid}, who may be anybody in this user namespace,"),
+        Some(uid) => format!("user {uid}"),
+        None => "an unknown user".to_owned(),
+    };
     Err(ConnectError::Forbidden { endpoint: endpoint.clone(), why: format!("{who} listens there") })
 }
 
 /// The rule itself. Root is a socket unit of the system's service manager, which listens before it hands over; the file
 /// shows that it was made for this user.
 #[cfg(unix)]
-fn trusted(server: Option<u32>, user: u32, named: bool, file_owner: &dyn Fn() -> Option<u32>) -> bool {
+fn trusted(
+    server: Option<u32>,
+    is_own: &dyn Fn(u32) -> bool,
+    named: bool,
+    file_owner: &dyn Fn() -> Option<u32>,
+) -> bool {
     const ROOT: u32 = 0;
     match server {
-        Some(server) if server == user => true,
-        Some(ROOT) if named => file_owner().is_some_and(|owner| owner == user || owner == ROOT),
+        Some(server) if is_own(server) => true,
+        Some(ROOT) if named => file_owner().is_some_and(|owner| is_own(owner) || owner == ROOT),
         _ => false,
     }
 }
@@ -130,7 +140,7 @@ mod tests {
             (None, true, Some(1000), false),
         ];
         for (server, named, owner, expected) in table {
-            let got = trusted(server, 1000, named, &|| owner);
+            let got = trusted(server, &|uid| uid == 1000, named, &|| owner);
             assert_eq!(got, expected, "{server:?} {named} {owner:?}");
         }
     }

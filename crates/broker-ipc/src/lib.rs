@@ -11,6 +11,7 @@
 //! | [`peer`] | who is on the other end |
 //! | [`stream`] | the connection itself |
 //! | [`deadline`] | when a blocking client gives up |
+//! | `user` | whether a user id is surely this process's (on Unix) |
 //! | [`wipe`] | how bytes that held a secret are overwritten |
 //!
 //! This crate knows nothing of OAuth. `docs/PROTOCOL.md` is the same contract in prose, `docs/openapi.yaml` for tools.
@@ -25,4 +26,6 @@ pub mod error;
 pub mod listen;
 pub mod peer;
 pub mod stream;
+#[cfg(unix)]
+pub mod user;
 pub mod wipe;

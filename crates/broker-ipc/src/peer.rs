@@ -13,7 +13,7 @@ pub struct Peer {
     pub uid: Option<u32>,
     /// Its process id, where the platform tells. A name for people, not a proof: it may have been reused since.
     pub pid: Option<i64>,
-    /// Whether it runs as this process's effective user.
+    /// Whether it surely runs as this process's effective user.
     pub same_user: bool,
 }
 
@@ -23,7 +23,7 @@ impl Peer {
     pub(crate) fn of(stream: &impl StreamCommon) -> io::Result<Self> {
         let credentials = stream.peer_creds()?;
         let (uid, pid) = (credentials.euid(), credentials.pid().map(i64::from));
-        Ok(Self { uid, pid, same_user: uid == Some(rustix::process::geteuid().as_raw()) })
+        Ok(Self { uid, pid, same_user: uid.is_some_and(crate::user::is_own) })
     }
 
     /// Asks the kernel who is at the client's end of a server's pipe.

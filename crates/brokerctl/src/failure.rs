@@ -164,7 +164,8 @@ pub(crate) fn with_start_hint(mut body: ErrorBody) -> ErrorBody {
     if body.error == ErrorCode::NotRunning && body.hint.is_none() {
         // sd_booted(3)
         let systemd = Path::new("/run/systemd/system").is_dir();
-        let start = if systemd { "systemctl --user start brokerd" } else { "brokerd &" };
+        // Not `start`: of one that runs, whose socket somebody removed, that does nothing.
+        let start = if systemd { "systemctl --user restart brokerd.socket brokerd" } else { "brokerd &" };
         body.hint = Some(format!("start it with `{start}`"));
     }
     body

@@ -89,6 +89,24 @@ async fn of_two_daemons_the_second_says_whose_the_endpoint_is() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_removed_socket_is_made_anew_by_what_the_hint_says() -> Result<()> {
+    let Some(stage) = Stage::set("a_removed_socket_is_made_anew").await? else { return Ok(()) };
+    let machine = &stage.machine;
+    stage.enable().await?;
+    stage.sign_in("brokerctl get-token").await?;
+    let polls = stage.sign_ins();
+    machine.ok("rm $XDG_RUNTIME_DIR/brokerd/brokerd.sock").await?;
+    let lost = machine.run("brokerctl status").await?;
+    let hint = lost.stderr.lines().find_map(|line| line.strip_prefix("hint: start it with `")?.strip_suffix('`'));
+    let hint = hint.with_context(|| format!("no hint: {lost:?}"))?;
+    ensure!(lost.code == Some(7) && machine.property("ActiveState").await? == "active", "{lost:?}");
+    machine.ok(hint).await?;
+    stage.token("").await?;
+    ensure!(stage.sign_ins() == polls, "somebody was asked");
+    stage.end().await
+}
+
+#[tokio::test]
 async fn a_directory_that_others_could_use_is_refused_in_words() -> Result<()> {
     let Some(stage) = Stage::set("a_directory_that_others_could_use").await? else { return Ok(()) };
     let machine = &stage.machine;

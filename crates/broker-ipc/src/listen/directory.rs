@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
 use super::{Access, ListenError};
+use crate::user::is_own;
 
 /// Permission bits of everybody but the owner.
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
@@ -50,7 +51,7 @@ impl PrivateDir {
             error => ListenError::io(what())(error.into()),
         })?;
         let facts = rustix::fs::fstat(&fd).map_err(|error| ListenError::io(what())(error.into()))?;
-        if facts.st_uid != rustix::process::geteuid().as_raw() {
+        if !is_own(facts.st_uid) {
             return Err(ListenError::insecure(path, format!("belongs to user {}", facts.st_uid)));
         }
         let mode = Mode::from_raw_mode(facts.st_mode);
@@ -89,7 +90,7 @@ impl PrivateDir {
         if FileType::from_raw_mode(facts.st_mode) != FileType::Socket {
             return Err(ListenError::insecure(path(), "is there already and not a socket"));
         }
-        if facts.st_uid != rustix::process::geteuid().as_raw() {
+        if !is_own(facts.st_uid) {
             let why = format!("is a socket of user {}", facts.st_uid);
             return Err(ListenError::insecure(path(), why));
         }

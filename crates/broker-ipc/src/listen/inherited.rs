@@ -10,10 +10,14 @@ use std::time::Duration;
 use super::directory::PrivateDir;
 use super::lock::Lock;
 use super::{Access, ListenError};
+use crate::user::is_own;
 
 /// Permission bits of everybody but the owner, and those with which others could replace the socket.
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
+
+/// A service manager does not look whether its socket is still there.
+const AGAIN: &str = "restart the socket unit, brokerd.socket, which makes it anew";
 
 /// What is known about the inherited socket, held while it is used.
 #[derive(Debug)]
@@ -29,9 +33,8 @@ impl Inherited {
         let path = name_of(fd)?;
         let insecure = |why: String| ListenError::insecure(&path, why);
         let facts = std::fs::symlink_metadata(&path)
-            .map_err(|error| insecure(format!("is where the service manager's socket should be: {error}")))?;
-        let me = rustix::process::geteuid().as_raw();
-        if !facts.file_type().is_socket() || facts.uid() != me {
+            .map_err(|error| insecure(format!("is where the service manager's socket should be: {error}; {AGAIN}")))?;
+        if !facts.file_type().is_socket() || !is_own(facts.uid()) {
             return Err(insecure("is not the socket that the service manager made for this user".to_owned()));
         }
         if facts.mode() & OTHERS != 0 {

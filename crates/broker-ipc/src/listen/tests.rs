@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::{ListenError, Listener};
+use super::directory::PrivateDir;
+use super::{Access, ListenError, Listener};
 use crate::connect::{self, ConnectError};
 use crate::deadline::Deadline;
 use crate::endpoint::{Endpoint, EndpointError};
@@ -89,6 +90,18 @@ async fn a_second_daemon_is_told_who_is_first() {
     assert!(place.socket().exists());
 }
 
+/// It cannot be reached, but has what the second would need.
+#[tokio::test]
+async fn a_daemon_whose_socket_was_removed_is_still_the_first() {
+    let place = Place::new();
+    let _first = Listener::bind(&place.endpoint()).unwrap();
+    std::fs::remove_file(place.socket()).unwrap();
+    let error = Listener::bind(&place.endpoint()).unwrap_err().to_string();
+    let first = format!("(process {})", std::process::id());
+    assert!(error.contains(&first) && error.ends_with("stop it first"), "{error}");
+    assert!(!place.socket().exists());
+}
+
 #[tokio::test]
 async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     let place = Place::new();
@@ -117,6 +130,26 @@ async fn a_place_that_others_could_change_is_refused() {
     let error = Listener::bind(&place.endpoint()).unwrap_err();
     assert!(matches!(error, ListenError::Insecure { .. }), "{error}");
     assert_eq!(std::fs::read_dir(elsewhere).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_place_that_is_exchanged_after_the_look_at_it_is_not_listened_in() {
+    for leads_there in [true, false] {
+        let place = Place::new();
+        let path = place.directory(0o700);
+        let checked = PrivateDir::open(&path, Access::Own).unwrap();
+        std::fs::rename(&path, place.root.path().join("checked")).unwrap();
+        let elsewhere = place.root.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).unwrap();
+        if leads_there {
+            symlink(&elsewhere, &path).unwrap();
+        } else {
+            std::fs::rename(&elsewhere, &path).unwrap();
+        }
+        let error = Listener::bind_in(checked, "brokerd.sock", &place.endpoint(), Access::Own).unwrap_err();
+        assert!(error.to_string().contains("was moved away while it was made"), "{error}");
+        UnixStream::connect(place.socket()).expect_err("nobody listens there");
+    }
 }
 
 #[tokio::test]
@@ -193,11 +226,12 @@ async fn an_inherited_socket_that_others_could_use_is_refused() {
     symlink(&elsewhere, place.socket().parent().unwrap()).unwrap();
     assert!(refused(&place, handed_over(&place, 0o600)).contains("symbolic link"));
 
-    // The name leads elsewhere by now.
+    // It is gone, or its name leads elsewhere by now.
     let place = Place::new();
     place.directory(0o700);
     let socket = handed_over(&place, 0o600);
     std::fs::remove_file(place.socket()).unwrap();
+    assert!(refused(&place, socket.try_clone().unwrap()).contains("restart the socket unit"));
     std::fs::write(place.socket(), "").unwrap();
     assert!(refused(&place, socket).contains("is not the socket"));
 }

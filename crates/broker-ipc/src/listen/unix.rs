@@ -57,16 +57,25 @@ impl Listener {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Err(ListenError::insecure(path, "is no name for a socket"));
         };
-        let directory = PrivateDir::open(parent, access)?;
+        Self::bind_in(PrivateDir::open(parent, access)?, name, endpoint, access)
+    }
+
+    /// Listens at `endpoint`, whose directory has been checked. What is at its path by now may be another one.
+    pub(super) fn bind_in(
+        directory: PrivateDir,
+        name: &str,
+        endpoint: &Endpoint,
+        access: Access,
+    ) -> Result<Self, ListenError> {
         let lock = Lock::take(&directory, name)?;
         remove_stale(&directory, name, endpoint)?;
-        // The name as it was given, not `path`: that one may be too long where a relative one fits.
+        // By the name as it was given: an absolute one may be too long where a relative one fits.
         let inner = bind_private(&directory, name, endpoint.path(), access)?;
         if access == Access::Shared {
             // The umask has taken from the mode what others need.
             directory.set_mode(name, access).map_err(ListenError::io("open the socket to others"))?;
         }
-        let missing = || ListenError::insecure(&path, "was moved away while it was made");
+        let missing = || ListenError::insecure(directory.path_of(name), "was moved away while it was made");
         let socket = directory.own_socket(name)?.ok_or_else(missing)?;
         let claim = Claim { directory, name: name.to_owned(), socket, _lock: lock };
         let listener = Self { inner, origin: Origin::Made { _claim: claim } };

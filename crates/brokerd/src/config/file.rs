@@ -57,7 +57,7 @@ pub(super) fn check_owner(file: &File) -> Result<(), String> {
     if mode & 0o022 != 0 {
         return Err(format!("others may write it (mode {:o})", mode & 0o7777));
     }
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+    if owner != 0 && !broker_ipc::user::is_own(owner) {
         return Err(format!("it belongs to another user (uid {owner})"));
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::net::SocketAddrV4;
 /// Whether this system tells.
 pub(super) const IS_KNOWN: bool = cfg!(target_os = "linux");
 
-/// Returns whether the connection from `there` to `here` is of this process's effective user.
+/// Returns whether the connection from `there` to `here` is surely of this process's effective user.
 #[cfg(target_os = "linux")]
 pub(super) fn is_own(here: SocketAddr, there: SocketAddr) -> bool {
     let (SocketAddr::V4(here), SocketAddr::V4(there)) = (here, there) else { return false };
@@ -17,7 +17,7 @@ pub(super) fn is_own(here: SocketAddr, there: SocketAddr) -> bool {
     };
     let user =
         user("/proc/net/tcp", [there, here].map(by_v4)).or_else(|| user("/proc/net/tcp6", [there, here].map(by_v6)));
-    user == Some(rustix::process::geteuid().as_raw())
+    user.is_some_and(broker_client::user::is_own)
 }
 
 #[cfg(not(target_os = "linux"))]

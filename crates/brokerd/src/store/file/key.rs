@@ -117,8 +117,7 @@ fn check_owner(file: &File, name: &str) -> Result<(), StoreError> {
     if !metadata.is_file() {
         return Err(StoreError::Configuration(format!("{name} is not a regular file")));
     }
-    let me = rustix::process::geteuid().as_raw();
-    if metadata.uid() != me && metadata.uid() != 0 {
+    if metadata.uid() != 0 && !broker_ipc::user::is_own(metadata.uid()) {
         return Err(StoreError::Configuration(format!("{name} belongs to user {}, not to you", metadata.uid())));
     }
     if metadata.mode() & 0o077 != 0 {
