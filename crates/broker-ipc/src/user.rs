@@ -2,6 +2,10 @@
 
 use rustix::process::geteuid;
 
+/// The overflow uid of every Linux whose administrator has not chosen another: to look for that would cost each client a file.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const OVERFLOW: u32 = 65_534;
+
 /// Returns whether a user id, as the kernel tells it to this process, is surely that of this process's effective user.
 pub fn is_own(uid: u32) -> bool {
     uid == geteuid().as_raw() && !may_be_anybody(uid)
@@ -13,25 +17,14 @@ pub fn is_own(uid: u32) -> bool {
 /// own user too where that is not mapped.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn may_be_anybody(uid: u32) -> bool {
-    use std::fs::read_to_string;
-    use std::sync::LazyLock;
-
-    static OVERFLOW: LazyLock<u32> = LazyLock::new(|| overflow(read_to_string("/proc/sys/kernel/overflowuid").ok()));
     // The map is read for that one number only: clients do not wait for it elsewhere.
-    uid == *OVERFLOW && !read_to_string("/proc/self/uid_map").is_ok_and(|map| maps_everybody(&map))
+    uid == OVERFLOW && !std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| maps_everybody(&map))
 }
 
 /// Returns whether the number may stand for any of several users: there are no user namespaces here.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn may_be_anybody(_uid: u32) -> bool {
     false
-}
-
-/// The number in the text of `/proc/sys/kernel/overflowuid`, which a sandbox may hide.
-#[cfg(any(target_os = "linux", target_os = "android", test))]
-fn overflow(text: Option<String>) -> u32 {
-    const USUAL: u32 = 65_534;
-    text.and_then(|text| text.trim().parse().ok()).unwrap_or(USUAL)
 }
 
 /// Whether the text of `/proc/self/uid_map` leaves nobody out: lines of first number inside, first outside, how many.
@@ -63,14 +56,6 @@ mod tests {
             ("0 0\n", false),
         ] {
             assert_eq!(maps_everybody(map), everybody, "{map}");
-        }
-    }
-
-    #[test]
-    fn the_overflow_uid_is_what_the_kernel_says_or_the_usual_one() {
-        assert_eq!(overflow(Some("1000\n".to_owned())), 1000);
-        for hidden in [None, Some(String::new()), Some("-1\n".to_owned())] {
-            assert_eq!(overflow(hidden), 65_534);
         }
     }
 
