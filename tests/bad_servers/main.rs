@@ -2,7 +2,7 @@
 //!
 //! A row says where the answer comes (`stages`), what it is, and what must come of it. Whatever comes, in each stage: it is
 //! named from the closed list, it takes bounded time and memory, no redirect is followed, nothing unsanitised is told or
-//! logged, and a sign-in that was there before is good afterwards without a person.
+//! logged, no token or code of it is logged or kept in clear (they begin with `made-up-`, and a rig looks for that), and a sign-in that was there before is good afterwards without a person.
 //!
 //! `BROKERD_BAD_SERVERS=WORD` runs the rows with this word in their name, and prints what came of each.
 

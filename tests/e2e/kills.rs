@@ -22,6 +22,7 @@ async fn kill(deed: Deed, rotation: Rotation, kills: usize) -> Killed {
     println!("{deed:?}, {rotation:?}: seed {seed}");
     let killed = at_random(&mut set, deed, kills, &mut fastrand::Rng::with_seed(seed)).await.unwrap();
     println!("{deed:?}, {rotation:?}: {killed:?}");
+    println!("canaries: {} secrets, 0 found", killed.secrets);
     killed
 }
 

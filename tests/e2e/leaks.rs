@@ -111,6 +111,7 @@ async fn a_whole_life_leaves_no_secret_anywhere_in_any_encoding() {
     assert!(daemon.sigterm().await.success());
     // The client's secret, the tokens and the device code are on neither side of the socket, nor in any file of the home.
     stage.home.canary().check_directory(stage.home.path());
+    println!("canaries: {} secrets, 0 found", stage.home.canary().count());
 }
 
 /// Whether a process that aborts in this directory leaves a core.
@@ -159,6 +160,19 @@ async fn a_leak_into_the_log_fails_the_test_it_happens_in() {
     let planted = Issued { kind: "refresh_token", value: "listening".to_owned() };
     stage.home.canary().watch_for(move || vec![planted.clone()]);
     drop(stage.daemon().await);
+}
+
+#[tokio::test]
+#[should_panic(expected = "brokerd's log has a secret in it: refresh_token rt-printed")]
+async fn a_leak_to_standard_output_fails_the_test_it_happens_in() {
+    let stage = Stage::new().await;
+    let planted = Issued { kind: "refresh_token", value: "rt-printed".to_owned() };
+    stage.home.canary().watch_for(move || vec![planted.clone()]);
+    let script = format!("#!/bin/sh\necho rt-printed\nexec '{}' \"$@\"\n", binaries().brokerd.display());
+    let brokerd = stage.home.write("that-prints", script.as_bytes()).expect("a script");
+    std::fs::set_permissions(&brokerd, std::fs::Permissions::from_mode(0o700)).expect("a mode");
+    let printing = Binaries { brokerd, ..binaries().clone() };
+    drop(Daemon::launch(&stage.home).config(&stage.config()).try_start(&printing).await.expect("a daemon"));
 }
 
 #[tokio::test]

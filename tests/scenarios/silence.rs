@@ -98,3 +98,20 @@ async fn an_unsafe_page_is_never_shown() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "the log or the state directory has a secret in it: refresh_token")]
+async fn a_token_in_clear_on_disk_fails_the_scenario_it_happens_in() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let secrets = rig.fake.secrets();
+    let token = secrets.iter().find(|secret| secret.kind == "refresh_token").unwrap();
+    std::fs::write(rig.index_file().with_extension("bak"), &token.value).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "the log or the state directory has a secret in it: access_token made-up-")]
+async fn a_token_that_a_test_made_up_fails_it_when_it_is_logged() {
+    let _rig = Rig::start();
+    tracing::debug!(body = r#"{"access_token":"made-up-token"#, "provider answered");
+}

@@ -6,13 +6,15 @@ pub mod kills;
 pub mod load;
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use broker_client::{Client, TokenEvent, TokenRequest};
 use broker_ipc::endpoint::Endpoint;
 
+use crate::canary::Canary;
 use crate::fake_as::{FakeAs, Options};
 use crate::processes::{Binaries, Daemon, Home};
 
@@ -59,8 +61,8 @@ impl Set {
         Ok(())
     }
 
-    /// Starts the daemon under `strace` with these arguments, which writes to `output`; returns when it answers. The process
-    /// is the daemon's own, and `strace` ends with it.
+    /// Starts the daemon under `strace` with these arguments, which writes to `output`; returns when it answers, or why it
+    /// does not. The process is the daemon's own, and `strace` ends with it.
     async fn start_under_strace(&mut self, arguments: &[String], output: &Path) -> anyhow::Result<()> {
         let arguments = arguments.join("' '");
         let (output, brokerd) = (output.display(), self.binaries.brokerd.display());
@@ -68,13 +70,22 @@ impl Set {
         let script = self.home.write("brokerd-under-strace", script.as_bytes())?;
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700))?;
         let binaries = Binaries { brokerd: script, ..self.binaries.clone() };
-        self.daemon = Some(Daemon::launch(&self.home).try_start(&binaries).await?);
-        Ok(())
+        let daemon = self.daemon.insert(Daemon::launch(&self.home).spawn(&binaries)?);
+        Ok(daemon.ready().await?)
+    }
+
+    /// Waits at most so long for somebody else's `kill -9`, and tells whether there was one. That it ends in another way is an
+    /// error.
+    async fn is_struck(&mut self, within: Duration) -> anyhow::Result<bool> {
+        let Some(daemon) = &mut self.daemon else { return Ok(false) };
+        let Some(status) = daemon.ended(within).await? else { return Ok(false) };
+        ensure!(status.signal() == Some(rustix::process::Signal::KILL.as_raw()), "{status}: {}", daemon.log());
+        Ok(true)
     }
 
     /// Kills the daemon as `kill -9` does.
     pub async fn kill(&mut self) {
-        if let Some(daemon) = self.daemon.take() {
+        if let Some(daemon) = self.daemon.take().filter(|daemon| daemon.pid().is_some()) {
             daemon.kill9().await;
         }
     }
@@ -87,6 +98,15 @@ impl Set {
     /// Connects.
     pub async fn connect(&self) -> anyhow::Result<crowd::Kept> {
         crowd::Kept::connect(&self.home.socket()).await
+    }
+
+    /// Panics if a secret of the server stands in the log or on disk, and returns how many there are. Once, at the end: a home that
+    /// watches by itself would make its daemons log everything, and look through that after each of thousands.
+    fn assert_nothing_leaked(&self) -> usize {
+        let canary = Canary::default();
+        canary.watch(&self.server);
+        canary.check_directory(self.home.path());
+        canary.count()
     }
 
     fn socket(&self) -> std::path::PathBuf {

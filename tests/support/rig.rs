@@ -3,8 +3,8 @@
 //! Clients and daemon speak HTTP over in-memory pipes, as do the daemon and two authorization servers; the keyring is a
 //! memory store with switches. Stopping, crashing and starting again keeps the store and the state directory.
 //!
-//! Everything that is logged meanwhile, at every level, is kept, and a [`Rig`] that is dropped looks in it for secrets: no
-//! scenario can forget to.
+//! Everything that is logged meanwhile, at every level, is kept, and a [`Rig`] that is dropped looks for secrets there and in what
+//! the daemon wrote to disk: no scenario can forget to.
 
 mod drive;
 mod log;
@@ -107,7 +107,7 @@ impl Rig {
             config: Config::load(&config_file),
             config_file,
             store_is_fixed: false,
-            state_dir: Some(self.directory.path().join("state")),
+            state_dir: Some(self.state()),
             manager: Manager::default(),
         };
         let broker = Broker::start(parts);
@@ -176,7 +176,11 @@ impl Rig {
 
     /// Where the index of accounts is.
     pub fn index_file(&self) -> PathBuf {
-        self.directory.path().join("state/accounts.json")
+        self.state().join("accounts.json")
+    }
+
+    fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
     }
 
     /// Runs something beside the test.
@@ -197,13 +201,14 @@ impl Rig {
         self.log.clear();
     }
 
-    /// Panics if a secret has been logged, as it is or encoded. Dropping the rig does the same.
+    /// Panics if a secret has been logged or written to disk, as it is or encoded. Dropping the rig does the same.
     pub fn assert_nothing_leaked(&self) {
         let canary = Canary::default();
         for provider in [&self.fake, &self.other] {
             canary.watch(provider);
         }
-        canary.check("the log", self.log.text().as_bytes(), &[]);
+        canary.watch_made_up();
+        canary.check_with_directory("the log or the state directory", self.log.text().as_bytes(), &self.state());
     }
 
     fn close_door(&self) {

@@ -4,9 +4,8 @@ mod calls;
 mod deed;
 mod left;
 
-use std::future::pending;
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,7 +20,9 @@ use super::Set;
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Killed {
-    /// Daemons killed.
+    /// Secrets that are nowhere in the log or on disk after all of them.
+    pub secrets: usize,
+    /// Daemons killed; of kills at a system call, those that came to it.
     pub kills: usize,
     /// Rounds in which the provider had been asked when the daemon was killed.
     pub in_the_air: usize,
@@ -33,6 +34,7 @@ pub struct Killed {
 
 impl std::ops::AddAssign for Killed {
     fn add_assign(&mut self, other: Self) {
+        self.secrets += other.secrets;
         self.kills += other.kills;
         self.in_the_air += other.in_the_air;
         self.lost += other.lost;
@@ -60,15 +62,18 @@ pub async fn at_random(set: &mut Set, deed: Deed, kills: usize, rng: &mut Rng) -
         let successor = (rng.u8(0..3) == 0).then(|| random(rng, Duration::from_millis(400)));
         killed += round(set, deed, Blow::After(random(rng, span)), successor).await?;
     }
+    killed.secrets = set.assert_nothing_leaked();
     Ok(killed)
 }
 
-/// Kills a daemon as it enters each of these calls of a deed, and looks each time what is left.
+/// Kills a daemon as it enters each of these calls of a deed, and looks each time what is left. Not every deed comes to its call:
+/// threads share the work anew each time. What was killed after its end is not among the kills.
 pub async fn at_calls(set: &mut Set, deed: Deed, calls: &[Call]) -> anyhow::Result<Killed> {
     let mut killed = Killed::default();
     for call in calls {
         killed += round(set, deed, Blow::At(call), None).await.with_context(|| format!("{deed:?} {call}"))?;
     }
+    killed.secrets = set.assert_nothing_leaked();
     Ok(killed)
 }
 
@@ -95,39 +100,17 @@ async fn round(set: &mut Set, deed: Deed, blow: Blow<'_>, successor: Option<Dura
     deed.prepare(set).await?;
     let (asked, answered) = (deed.asked(set), deed.answered(set));
     let mut doing = pin!(deed.begin(set)?);
-    let mut outcome = None;
+    let (mut outcome, mut is_struck) = (None, true);
     match blow {
         Blow::After(after) if deed == Deed::Start => set.start_and_kill(after).await?,
-        Blow::At(call) if deed == Deed::Start => {
-            if set.start_under_strace(&call.injection(), Path::new("/dev/null")).await.is_ok() {
-                outcome = Some((&mut doing).await);
-            }
-        }
         Blow::After(after) => tokio::select! {
             done = &mut doing => outcome = Some(done),
             () = time::sleep(after) => {}
         },
-        Blow::At(call) => {
-            let mut strace = Strace::kill_at(set.pid()?, call).await?;
-            let ended = async {
-                match &mut strace {
-                    Some(strace) => strace.ended().await,
-                    None => pending().await,
-                }
-            };
-            let mut ended = pin!(ended);
-            tokio::select! {
-                done = &mut doing => {
-                    outcome = Some(done);
-                    // What is done behind the answer.
-                    drop(time::timeout(BEHIND, ended).await);
-                }
-                () = &mut ended => {}
-            }
-        }
+        Blow::At(call) => (outcome, is_struck) = strike(set, deed, call, doing.as_mut()).await?,
     }
     set.kill().await;
-    let mut killed = Killed { kills: 1, ..Killed::default() };
+    let mut killed = Killed { kills: usize::from(is_struck), ..Killed::default() };
     if let Some(after) = successor {
         set.start_and_kill(after).await?;
         killed.kills += 1;
@@ -146,6 +129,34 @@ async fn round(set: &mut Set, deed: Deed, blow: Blow<'_>, successor: Option<Dura
         set.sign_in().await.context("the sign-in done again")?;
     }
     Ok(killed)
+}
+
+/// Does a deed with this call made the daemon's last. Returns what the client got, if that came first, and whether the daemon came
+/// to the call.
+async fn strike(
+    set: &mut Set,
+    deed: Deed,
+    call: &Call,
+    mut doing: Pin<&mut impl Future<Output = anyhow::Result<()>>>,
+) -> anyhow::Result<(Option<anyhow::Result<()>>, bool)> {
+    let (mut outcome, mut strace) = (None, None);
+    if deed == Deed::Start {
+        match set.start_under_strace(&call.injection(), Path::new("/dev/null")).await {
+            Ok(()) => outcome = Some(doing.as_mut().await),
+            Err(_) if set.is_struck(BEHIND).await? => {}
+            Err(why) => return Err(why),
+        }
+    } else {
+        strace = Strace::kill_at(set.pid()?, call).await?;
+        tokio::select! {
+            done = doing.as_mut() => outcome = Some(done),
+            _ = set.is_struck(PATIENCE) => {}
+        }
+    }
+    // What is done behind the answer may come to it as well.
+    let is_struck = set.is_struck(BEHIND).await?;
+    drop(strace);
+    Ok((outcome, is_struck))
 }
 
 fn random(rng: &mut Rng, below: Duration) -> Duration {

@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::time::{self, Instant};
 
 use super::binaries::{Binaries, binaries};
@@ -48,9 +48,9 @@ impl Daemon {
         &self.socket
     }
 
-    /// Returns what it and its predecessors in this home wrote to stderr.
+    /// Returns what it and its predecessors in this home wrote, to stderr or to stdout.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Kills it as `kill -9` does.
@@ -88,6 +88,11 @@ impl Daemon {
         }
     }
 
+    /// Waits at most so long for it to end without our doing, and returns how it did.
+    pub async fn ended(&mut self, within: Duration) -> io::Result<Option<ExitStatus>> {
+        time::timeout(within, self.child.wait()).await.ok().transpose()
+    }
+
     /// Waits until it has ended by itself.
     pub async fn exited(&mut self) -> ExitStatus {
         match time::timeout(EXIT_LIMIT, self.child.wait()).await {
@@ -123,7 +128,7 @@ impl Daemon {
     }
 
     /// Asks until it answers. Polling, because a process that is starting has no other way to be asked.
-    async fn ready(&mut self) -> io::Result<()> {
+    pub async fn ready(&mut self) -> io::Result<()> {
         let limit = Instant::now() + START_LIMIT;
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -226,10 +231,26 @@ impl Launch<'_> {
             // What is not in this log is in none.
             command.env("BROKERD_LOG", "trace");
         }
-        command.envs(self.environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        // What it would print is looked through with the log.
+        let stdout = stderr.try_clone()?;
+        command.envs(self.environment).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let (socket, state, canary) = (self.home.socket(), self.home.state(), Arc::clone(self.home.canary()));
-        Ok(Daemon { child: command.spawn()?, log, socket, state, canary })
+        Ok(Daemon { child: spawn(&mut command)?, log, socket, state, canary })
     }
+}
+
+/// Starts a process. A script that was just written is busy for as long as a child that another test has forked meanwhile, and that
+/// has not become its program yet, has it open.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..1000 {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            spawned => return spawned,
+        }
+    }
+    command.spawn()
 }
 
 /// How long a daemon may take to answer; a loaded machine needs some of it.

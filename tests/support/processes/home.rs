@@ -67,7 +67,7 @@ impl Home {
         self.config().join("brokerd").join("config.toml")
     }
 
-    /// Returns the file the daemons of this home write their stderr to, one after the other.
+    /// Returns the file the daemons of this home write their stderr and stdout to, one after the other.
     pub fn log_file(&self) -> PathBuf {
         self.path().join("brokerd.log")
     }

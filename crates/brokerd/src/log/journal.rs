@@ -116,25 +116,38 @@ struct Fields {
 }
 
 impl Fields {
-    fn add(&mut self, field: &Field, value: &str) {
-        // Writing to a `String` cannot fail.
+    /// A field: for programs exactly as it is, and as a line shows it.
+    fn add(&mut self, field: &Field, value: &str, shown: &str) {
         if field.name() == "message" {
             value.clone_into(&mut self.message);
             return;
         }
-        let _ = write!(self.rest, " {}={value}", field.name());
+        // Writing to a `String` cannot fail.
+        let _ = write!(self.rest, " {}={shown}", field.name());
         put(&mut self.entry, &name(field.name()), value);
     }
 }
 
 impl Visit for Fields {
+    /// Quoted, as on stderr: a text may be a caller's, and would otherwise add fields and lines of its own to the message.
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value);
+        self.add(field, value, &format!("{value:?}"));
     }
 
+    /// What prints itself has at least no line of its own.
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, &format!("{value:?}"));
+        let value = format!("{value:?}");
+        self.add(field, &value, &in_a_line(&value));
     }
+}
+
+/// A text with its control characters escaped.
+fn in_a_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_debug()) } else { shown.push(c) }
+    }
+    shown
 }
 
 /// The journal takes capitals, digits and underscores.
@@ -196,11 +209,28 @@ mod tests {
             tracing::warn!(profile = "work", error = "two\nlines\nPRIORITY=0", left.over = 3, "refused");
         });
         let fields = read(&socket);
-        assert_eq!(fields["MESSAGE"], "refused profile=work error=two\nlines\nPRIORITY=0 left.over=3");
+        assert_eq!(fields["MESSAGE"], r#"refused profile="work" error="two\nlines\nPRIORITY=0" left.over=3"#);
         assert_eq!((fields["PRIORITY"].as_str(), fields["SYSLOG_IDENTIFIER"].as_str()), ("4", "brokerd"));
         assert_eq!((fields["BROKERD_PROFILE"].as_str(), fields["BROKERD_LEFT_OVER"].as_str()), ("work", "3"));
         assert_eq!(fields["BROKERD_ERROR"], "two\nlines\nPRIORITY=0");
         assert!(fields["CODE_FILE"].ends_with("journal.rs") && fields["TARGET"].contains("journal"), "{fields:?}");
+    }
+
+    #[test]
+    fn the_words_of_a_caller_add_neither_a_field_nor_a_line_to_the_message() {
+        let (_directory, socket, journal) = journal();
+        let subscriber = tracing_subscriber::registry().with(journal);
+        let word = "a\" outcome=granted\noutcome=\"granted\"";
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(outcome = "refused", scope = word, error = %std::io::Error::other("no\r\noutcome=granted"));
+        });
+        let fields = read(&socket);
+        assert_eq!(
+            fields["MESSAGE"],
+            r#" outcome="refused" scope="a\" outcome=granted\noutcome=\"granted\"" error=no\r\noutcome=granted"#
+        );
+        assert_eq!((fields["BROKERD_OUTCOME"].as_str(), fields["BROKERD_SCOPE"].as_str()), ("refused", word));
+        assert_eq!(fields["BROKERD_ERROR"], "no\r\noutcome=granted");
     }
 
     #[test]
