@@ -10,7 +10,7 @@ use broker_ipc::listen::{Access, Listener};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Connections, Limits, REST, refuse_softly};
+use super::{Connections, FORBIDDEN, Limits, REST};
 use crate::audit::Client;
 use crate::broker::Broker;
 use crate::config::Socket;
@@ -88,12 +88,12 @@ async fn accept(broker: Arc<Broker>, listener: Listener, socket: Arc<Socket>, cl
                 } else {
                     let path = socket.path.display();
                     tracing::warn!(uid = peer.uid, pid = peer.pid, socket = %path, "another user's client refused");
-                    refuse_softly(&broker, &connections, stream);
+                    connections.refuse_softly(&broker, stream, FORBIDDEN);
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "a client could not be accepted");
-                connections.evict();
+                connections.shrink();
                 tokio::time::sleep(REST).await;
             }
         }
