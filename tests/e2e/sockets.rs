@@ -93,6 +93,21 @@ async fn nobody_is_asked_unless_prompts_are_relayed() {
 }
 
 #[tokio::test]
+async fn its_prompts_leave_room_for_the_users_own() {
+    let relay = Restricted::new("interaction = \"relay\"").await;
+    let ctl = || relay.stage.ctl().at(&relay.socket);
+    let mut pending = Vec::new();
+    for name in 0..8 {
+        let mut asked = ctl().spawn(["get-token".into(), "--account".into(), format!("user{name}@example.com")]);
+        prompted(&mut asked).await;
+        pending.push(asked);
+    }
+    let output = ctl().run(["get-token", "--account", "one.more@example.com"]).await;
+    assert!(output.code == Some(8) && output.stderr.contains("too many sign-ins"), "{output:?}");
+    relay.sign_in().await;
+}
+
+#[tokio::test]
 async fn no_token_grants_more_than_its_scopes() {
     let restricted = Restricted::new("scopes = [\"openid\", \"read\"]").await;
     // The user's own token has more, and is at hand.

@@ -85,6 +85,12 @@ impl Refusal {
         Self { body, remedy: Remedy::None, unusable: false }
     }
 
+    /// No more sign-ins for now.
+    pub(crate) fn too_many_sign_ins() -> Self {
+        let body = ErrorBody::new(ErrorCode::Throttled, "too many sign-ins wait for somebody already");
+        body.with_hint("finish one or cancel it, see: brokerctl prompts").into()
+    }
+
     /// A task of ours ended without an answer.
     pub(crate) fn internal() -> Self {
         let body = ErrorBody::new(ErrorCode::Internal, "brokerd failed; its log has the cause");
