@@ -65,6 +65,11 @@ impl Refusal {
         Self::sign_in("the sign-in has ended: the provider does not accept it any more")
     }
 
+    /// The token that a caller rejects is all there is of the sign-in.
+    pub(crate) fn rejected_here() -> Self {
+        Self::sign_in("the sign-in has no other token than the one that was rejected")
+    }
+
     /// With the command that helps where signing in does and nothing more is said.
     pub(crate) fn under(mut self, subject: &Subject<'_>) -> Self {
         if self.body.hint.as_deref() == Some(SIGN_IN) {
