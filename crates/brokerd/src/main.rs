@@ -104,7 +104,7 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
 async fn serve(broker: Arc<Broker>, door: Door) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("no signal handlers")?;
     let limits = Limits { connections: harden::connections(), ..Limits::default() };
-    broker.spawn_restricted();
+    broker.spawn_restricted(limits);
     let server = server::serve(Arc::clone(&broker), door, limits);
     tokio::pin!(server);
     supervision::attend(&broker);

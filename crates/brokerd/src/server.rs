@@ -27,7 +27,7 @@ use crate::broker::Broker;
 /// How many clients, and how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once. When one more comes, the longest idle one goes; where none is, one of the process that holds the most.
+    /// Connections at once, on all sockets together. When one more comes, the longest idle one goes; where none is, one of the process that holds the most.
     pub connections: usize,
     /// From the first byte of a request to its end.
     pub request: Duration,
@@ -38,6 +38,22 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { connections: 16_384, request: Duration::from_secs(5), idle: Duration::from_secs(60) }
+    }
+}
+
+/// Connections at once on one restricted socket, where descriptors are not short.
+const RESTRICTED: usize = 256;
+
+impl Limits {
+    /// Those of the user's own endpoint beside so many restricted sockets: what these leave, and half at the least.
+    fn own(self, sockets: usize) -> Self {
+        let theirs = self.restricted(sockets).connections * sockets;
+        Self { connections: self.connections.saturating_sub(theirs).max(self.connections.div_ceil(2)), ..self }
+    }
+
+    /// Those of one of so many restricted sockets: together a quarter of all at the most, and one for each.
+    fn restricted(self, sockets: usize) -> Self {
+        Self { connections: (self.connections / 4 / sockets.max(1)).clamp(1, RESTRICTED), ..self }
     }
 }
 
@@ -76,6 +92,7 @@ pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
             () = broker.accepting.beat() => continue,
             accepted = accept(&mut door) => accepted,
         };
+        let limits = limits.own(broker.sockets.borrow().len());
         match accepted {
             Ok(Accepted::Socket(stream, peer)) if peer.same_user => {
                 connections.welcome(&broker, stream, Client::new(peer), limits).await;
@@ -250,6 +267,25 @@ impl Connections {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn restricted_sockets_and_the_users_own_endpoint_share_the_descriptors() {
+        for (all, sockets, own, each) in [
+            (16_384, 0, 16_384, 256),
+            (16_384, 2, 15_872, 256),
+            (16_384, 100, 12_384, 40),
+            (960, 1, 720, 240),
+            (960, 3, 720, 80),
+            (36, 2, 28, 4),
+            (16, 3, 13, 1),
+            // More of them than can be served: the user's own endpoint has its half.
+            (16, 12, 8, 1),
+        ] {
+            let limits = Limits { connections: all, ..Limits::default() };
+            let got = (limits.own(sockets).connections, limits.restricted(sockets).connections);
+            assert_eq!(got, (own, each), "{all} connections, {sockets} sockets");
+        }
+    }
 
     #[test]
     fn a_refusal_is_as_long_as_it_says() {
