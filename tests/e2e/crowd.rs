@@ -236,3 +236,94 @@ async fn a_process_that_holds_every_connection_keeps_no_other_out() {
     assert!((1..=2).contains(&told.len()), "{told:?}");
     assert!(told[0].contains(&format!("pid={}", std::process::id())), "{told:?}");
 }
+
+/// Gives the daemon so many descriptors while it runs.
+#[cfg(target_os = "linux")]
+fn limit_descriptors(daemon: &Daemon, current: Option<u64>) {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let pid = daemon.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+    // As it has it from here.
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    prlimit(Some(pid.expect("it runs")), Resource::Nofile, Rlimit { current, maximum }).expect("a limit");
+}
+
+/// As many as it may have.
+#[cfg(target_os = "linux")]
+fn unlimit_descriptors(daemon: &Daemon) {
+    limit_descriptors(daemon, rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum);
+}
+
+/// How often the daemon had no descriptor for a client.
+#[cfg(target_os = "linux")]
+fn not_accepted(log: &str) -> usize {
+    log.matches("could not be accepted").count()
+}
+
+/// A client that comes when no descriptor is left, and none can be made free, is served once there is one.
+#[cfg(target_os = "linux")]
+async fn waits_without_descriptors(stage: &Stage, daemon: &Daemon, socket: &Path, token: &str) {
+    let start = time::Instant::now();
+    limit_descriptors(daemon, Some(3));
+    let waiting = stage.ctl().at(socket).spawn(["get-token", "--no-prompt"]);
+    let log = daemon.log_until(|log| not_accepted(log) >= 3).await;
+    // It rests a tenth of a second each time.
+    let most = start.elapsed().as_millis() / 100 + 1;
+    assert!(not_accepted(&log) as u128 <= most, "{} times, {most} would be right", not_accepted(&log));
+    unlimit_descriptors(daemon);
+    let output = waiting.finish().await;
+    assert_eq!((output.code, output.stdout.trim_end()), (Some(0), token), "{output:?}");
+}
+
+/// A client that comes when idle ones have the last descriptors is served in the place of the longest idle.
+#[cfg(target_os = "linux")]
+async fn makes_room_without_descriptors(stage: &Stage, daemon: &Daemon, socket: &Path, token: &str) {
+    /// Some may find a descriptor that was free between those of the others.
+    const MORE: usize = 5;
+    let get = || async { stage.ctl().at(socket).run(["get-token", "--no-prompt"]).await };
+    stage.server.drop_connections();
+    let mut idle = Vec::new();
+    for _ in 0..30 {
+        idle.push(connect(socket).await);
+    }
+    // The last of them is there once this is answered.
+    assert_eq!(get().await.stdout.trim_end(), token);
+    let before = not_accepted(&daemon.log());
+    // More than it has without them, and less than with them.
+    limit_descriptors(daemon, Some(32));
+    for _ in 0..MORE {
+        idle.push(connect(socket).await);
+    }
+    let output = get().await;
+    assert_eq!((output.code, output.stdout.trim_end()), (Some(0), token), "{output:?}");
+    let times = not_accepted(&daemon.log()) - before;
+    assert!((1..=3 * MORE).contains(&times), "{times}");
+    assert!(!is_kept(&idle[0]) && idle[3 * MORE..].iter().all(is_kept), "the longest idle went, and no more than must");
+
+    unlimit_descriptors(daemon);
+    for _ in 0..30 {
+        idle.push(connect(socket).await);
+    }
+    assert_eq!(get().await.stdout.trim_end(), token);
+    assert!(idle[3 * MORE..].iter().all(is_kept));
+    assert_eq!(not_accepted(&daemon.log()) - before, times);
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_daemon_without_descriptors_makes_room_and_does_not_spin() {
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    let token = stage.sign_in("alice").await;
+    waits_without_descriptors(&stage, &daemon, daemon.socket(), &token).await;
+    makes_room_without_descriptors(&stage, &daemon, daemon.socket(), &token).await;
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn neither_does_a_restricted_socket() {
+    let restricted = crate::sockets::Restricted::new("").await;
+    let token = restricted.sign_in().await;
+    let (stage, daemon) = (&restricted.stage, &restricted.daemon);
+    waits_without_descriptors(stage, daemon, &restricted.socket, &token).await;
+    makes_room_without_descriptors(stage, daemon, &restricted.socket, &token).await;
+}
