@@ -36,14 +36,15 @@ fn main() -> ExitCode {
     let config_file = arguments.config.clone().unwrap_or_else(paths::config_file);
     // `status` tells it to programs that run elsewhere.
     let config_file = std::path::absolute(&config_file).unwrap_or(config_file);
+    // A configuration names files that hold secrets: before any is read.
+    log::start();
+    harden::harden();
     if arguments.check_config {
         return check_config(&config_file);
     }
     if arguments.edit_config {
         return edit_config(&config_file);
     }
-    log::start();
-    harden::harden();
     match run(&arguments, config_file) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
