@@ -1,13 +1,12 @@
 //! Do many callers cost one refresh, and do callers who misbehave cost nobody else anything?
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use support::fake_as::Options;
 use support::processes::Daemon;
-use tokio::io::AsyncReadExt as _;
-#[cfg(target_os = "linux")]
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time;
 
@@ -139,35 +138,48 @@ async fn a_thousand_idle_connections_hold_up_nobody() {
     let token = stage.sign_in("alice").await;
     let mut idle = Vec::new();
     for _ in 0..1000 {
-        idle.push(time::timeout(PATIENCE, UnixStream::connect(daemon.socket())).await.expect("in time").expect("room"));
+        idle.push(connect(daemon.socket()).await);
     }
     assert_eq!(stage.ok("get-token").await.trim_end(), token);
     let forced = stage.ok("get-token --force-refresh").await;
     assert_ne!(forced.trim_end(), token);
     // They were there all along, and none of them was dropped for it.
     for stream in &idle {
-        let mut nothing = [0; 1];
-        assert_eq!(stream.try_read(&mut nothing).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+        assert!(is_kept(stream));
     }
 }
 
-#[tokio::test]
-async fn a_daemon_short_of_descriptors_keeps_some_for_its_work() {
+/// Starts a daemon with room for 36 clients.
+async fn with_few_descriptors(stage: &Stage) -> Daemon {
     use std::os::unix::fs::PermissionsExt;
     use support::processes::{Binaries, binaries};
 
-    let stage = Stage::new().await;
     let script = format!("#!/bin/sh\nulimit -n 100\nexec '{}' \"$@\"\n", binaries().brokerd.display());
     let brokerd = stage.home.write("few-descriptors", script.as_bytes()).expect("a script");
     std::fs::set_permissions(&brokerd, PermissionsExt::from_mode(0o700)).expect("a mode");
     let few = Binaries { brokerd, ..binaries().clone() };
-    let daemon = Daemon::launch(&stage.home).config(&stage.config()).try_start(&few).await.expect("a daemon");
+    Daemon::launch(&stage.home).config(&stage.config()).try_start(&few).await.expect("a daemon")
+}
+
+async fn connect(socket: &Path) -> UnixStream {
+    time::timeout(PATIENCE, UnixStream::connect(socket)).await.expect("in time").expect("room")
+}
+
+/// Whether the daemon keeps a connection on which it has nothing to say.
+fn is_kept(stream: &UnixStream) -> bool {
+    stream.try_read(&mut [0; 1]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+#[tokio::test]
+async fn a_daemon_short_of_descriptors_keeps_some_for_its_work() {
+    let stage = Stage::new().await;
+    let daemon = with_few_descriptors(&stage).await;
     let token = stage.sign_in("alice").await;
     stage.server.drop_connections();
 
     let mut idle = Vec::new();
     for _ in 0..300 {
-        idle.push(time::timeout(PATIENCE, UnixStream::connect(daemon.socket())).await.expect("in time").expect("room"));
+        idle.push(connect(daemon.socket()).await);
     }
     // Room for a client, for the provider and for the sealed file.
     let forced = stage.ok("get-token --force-refresh").await;
@@ -175,7 +187,143 @@ async fn a_daemon_short_of_descriptors_keeps_some_for_its_work() {
     // The longest idle had to go for it, the latest did not.
     let mut nothing = [0; 1];
     assert!(matches!(time::timeout(PATIENCE, idle[0].read(&mut nothing)).await, Ok(Ok(0) | Err(_))));
-    let last = idle.last().expect("300 of them");
-    assert_eq!(last.try_read(&mut nothing).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+    assert!(is_kept(idle.last().expect("300 of them")));
     assert!(!daemon.log().contains("could not be accepted"), "it knew its limit before it met it");
+}
+
+/// Begins to read the daemon's events; what it said first.
+async fn read_events(socket: &Path) -> (UnixStream, String) {
+    let mut stream = connect(socket).await;
+    stream.write_all(b"GET /v1/events HTTP/1.1\r\nhost: brokerd\r\n\r\n").await.expect("it reads");
+    let mut head = Vec::new();
+    let reading = async {
+        while !head.ends_with(b"\r\n\r\n") {
+            let Ok(byte) = stream.read_u8().await else { break };
+            head.push(byte);
+        }
+    };
+    time::timeout(PATIENCE, reading).await.expect("an answer");
+    let head = String::from_utf8_lossy(&head).into_owned();
+    (stream, head)
+}
+
+/// A stream of events has no end: waiting for one of them to leave would be waiting for ever.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_process_that_holds_every_connection_keeps_no_other_out() {
+    let stage = Stage::new().await;
+    let daemon = with_few_descriptors(&stage).await;
+    let token = stage.sign_in("alice").await;
+    let mut held = Vec::new();
+    loop {
+        let (stream, answer) = read_events(daemon.socket()).await;
+        if answer.starts_with("HTTP/1.1 429 ") {
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        held.push(stream);
+        assert!(held.len() <= 36, "there is an end");
+    }
+    for _ in 0..3 {
+        assert_eq!(stage.ok("get-token").await.trim_end(), token);
+    }
+    // Its newest had to go for that, and the others not.
+    let mut newest = held.pop().expect("36 of them");
+    assert!(matches!(time::timeout(PATIENCE, newest.read(&mut [0; 1])).await, Ok(Ok(0) | Err(_))));
+    assert!(held.len() > 30 && held.iter().all(is_kept));
+    let log = daemon.log();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("the process that holds the most")).collect();
+    assert!((1..=2).contains(&told.len()), "{told:?}");
+    assert!(told[0].contains(&format!("pid={}", std::process::id())), "{told:?}");
+}
+
+/// Gives the daemon so many descriptors while it runs.
+#[cfg(target_os = "linux")]
+fn limit_descriptors(daemon: &Daemon, current: Option<u64>) {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let pid = daemon.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+    // As it has it from here.
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    prlimit(Some(pid.expect("it runs")), Resource::Nofile, Rlimit { current, maximum }).expect("a limit");
+}
+
+/// As many as it may have.
+#[cfg(target_os = "linux")]
+fn unlimit_descriptors(daemon: &Daemon) {
+    limit_descriptors(daemon, rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum);
+}
+
+/// How often the daemon had no descriptor for a client.
+#[cfg(target_os = "linux")]
+fn not_accepted(log: &str) -> usize {
+    log.matches("could not be accepted").count()
+}
+
+/// A client that comes when no descriptor is left, and none can be made free, is served once there is one.
+#[cfg(target_os = "linux")]
+async fn waits_without_descriptors(stage: &Stage, daemon: &Daemon, socket: &Path, token: &str) {
+    let start = time::Instant::now();
+    limit_descriptors(daemon, Some(3));
+    let waiting = stage.ctl().at(socket).spawn(["get-token", "--no-prompt"]);
+    let log = daemon.log_until(|log| not_accepted(log) >= 3).await;
+    // It rests a tenth of a second each time.
+    let most = start.elapsed().as_millis() / 100 + 1;
+    assert!(not_accepted(&log) as u128 <= most, "{} times, {most} would be right", not_accepted(&log));
+    unlimit_descriptors(daemon);
+    let output = waiting.finish().await;
+    assert_eq!((output.code, output.stdout.trim_end()), (Some(0), token), "{output:?}");
+}
+
+/// A client that comes when idle ones have the last descriptors is served in the place of the longest idle.
+#[cfg(target_os = "linux")]
+async fn makes_room_without_descriptors(stage: &Stage, daemon: &Daemon, socket: &Path, token: &str) {
+    /// Some may find a descriptor that was free between those of the others.
+    const MORE: usize = 5;
+    let get = || async { stage.ctl().at(socket).run(["get-token", "--no-prompt"]).await };
+    stage.server.drop_connections();
+    let mut idle = Vec::new();
+    for _ in 0..30 {
+        idle.push(connect(socket).await);
+    }
+    // The last of them is there once this is answered.
+    assert_eq!(get().await.stdout.trim_end(), token);
+    let before = not_accepted(&daemon.log());
+    // More than it has without them, and less than with them.
+    limit_descriptors(daemon, Some(32));
+    for _ in 0..MORE {
+        idle.push(connect(socket).await);
+    }
+    let output = get().await;
+    assert_eq!((output.code, output.stdout.trim_end()), (Some(0), token), "{output:?}");
+    let times = not_accepted(&daemon.log()) - before;
+    assert!((1..=3 * MORE).contains(&times), "{times}");
+    assert!(!is_kept(&idle[0]) && idle[3 * MORE..].iter().all(is_kept), "the longest idle went, and no more than must");
+
+    unlimit_descriptors(daemon);
+    for _ in 0..30 {
+        idle.push(connect(socket).await);
+    }
+    assert_eq!(get().await.stdout.trim_end(), token);
+    assert!(idle[3 * MORE..].iter().all(is_kept));
+    assert_eq!(not_accepted(&daemon.log()) - before, times);
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_daemon_without_descriptors_makes_room_and_does_not_spin() {
+    let stage = Stage::new().await;
+    let daemon = stage.daemon().await;
+    let token = stage.sign_in("alice").await;
+    waits_without_descriptors(&stage, &daemon, daemon.socket(), &token).await;
+    makes_room_without_descriptors(&stage, &daemon, daemon.socket(), &token).await;
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn neither_does_a_restricted_socket() {
+    let restricted = crate::sockets::Restricted::new("").await;
+    let token = restricted.sign_in().await;
+    let (stage, daemon) = (&restricted.stage, &restricted.daemon);
+    waits_without_descriptors(stage, daemon, &restricted.socket, &token).await;
+    makes_room_without_descriptors(stage, daemon, &restricted.socket, &token).await;
 }

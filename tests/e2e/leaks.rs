@@ -199,3 +199,25 @@ async fn a_grant_in_clear_on_disk_fails_the_test_it_happens_in() {
     std::fs::write(stage.sealed_file().with_extension("bak"), &token.value).expect("a file");
     drop(daemon);
 }
+
+/// `--edit-config` and `--check-config` read what the configuration names, secrets among it, and may fail over that.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_command_on_the_configuration_leaves_no_core_either() {
+    let home = Home::new();
+    let mut command = home.command(&binaries().brokerd);
+    command.arg("--edit-config").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().expect("brokerd");
+    let limits = format!("/proc/{}/limits", child.id().expect("it waits for its request"));
+    let no_core = |limits: &str| {
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+        core.split_whitespace().skip(4).take(2).eq(["0", "0"])
+    };
+    // Polling: it says nothing before it has its request, which it then has answered.
+    let hardened = async {
+        while !no_core(&std::fs::read_to_string(&limits).expect("it waits")) {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    time::timeout(PATIENCE, hardened).await.expect("it is hardened before it reads");
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 use support::fake_as::Grant;
 use support::processes::{Daemon, Output, binaries};
 
-use crate::stage::{PATIENCE, Stage, prompted};
+use crate::stage::{PATIENCE, Stage, options, prompted};
 use crate::strangers::{can_become_another, open_copy};
 
 pub(crate) struct Restricted {
@@ -93,6 +93,21 @@ async fn nobody_is_asked_unless_prompts_are_relayed() {
 }
 
 #[tokio::test]
+async fn its_prompts_leave_room_for_the_users_own() {
+    let relay = Restricted::new("interaction = \"relay\"").await;
+    let ctl = || relay.stage.ctl().at(&relay.socket);
+    let mut pending = Vec::new();
+    for name in 0..8 {
+        let mut asked = ctl().spawn(["get-token".into(), "--account".into(), format!("user{name}@example.com")]);
+        prompted(&mut asked).await;
+        pending.push(asked);
+    }
+    let output = ctl().run(["get-token", "--account", "one.more@example.com"]).await;
+    assert!(output.code == Some(8) && output.stderr.contains("too many sign-ins"), "{output:?}");
+    relay.sign_in().await;
+}
+
+#[tokio::test]
 async fn no_token_grants_more_than_its_scopes() {
     let restricted = Restricted::new("scopes = [\"openid\", \"read\"]").await;
     // The user's own token has more, and is at hand.
@@ -126,6 +141,53 @@ async fn a_provider_that_does_not_narrow_is_asked_once() {
         assert!(output.code == Some(4) && output.stderr.contains("more than this socket is for"), "{output:?}");
     }
     assert_eq!(server.count(Grant::RefreshToken), 1);
+}
+
+/// GitHub's tokens have no end and no refresh token: such a token is all there is of the sign-in.
+#[tokio::test]
+async fn nobody_there_ends_the_users_sign_in() {
+    let mut options = options();
+    options.github();
+    let stage = Stage::with(options).await;
+    let socket = stage.home.path().join("r/s");
+    let config = format!(
+        "{}[profiles.work]\nprovider = \"github\"\nauthority = {:?}\nclient_id = \"cli\"\nscopes = [\"repo\"]\n\
+         [[sockets]]\npath = {:?}\nprofiles = [\"work\"]\n",
+        stage.store(),
+        stage.server.issuer(),
+        socket.display().to_string()
+    );
+    let daemon = Daemon::start(&stage.home, &config).await;
+    daemon.log_until(|log| log.contains("listening, restricted")).await;
+    let token = stage.sign_in("alice").await;
+    let rejecting = || stage.ctl().stdin(format!("{token}\n"));
+
+    for _ in 0..2 {
+        let output = rejecting().at(&socket).run(["get-token", "--rejected"]).await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(3), ""), "{output:?}");
+        assert!(output.stderr.contains("that was rejected") && output.stderr.contains("hint: "), "{output:?}");
+        assert_eq!(stage.ok("get-token --no-prompt").await.trim_end(), token, "it goes on for the user");
+    }
+    let served = stage.ctl().at(&socket).run(["get-token"]).await;
+    assert_eq!(served.stdout.trim_end(), token, "and there for whoever does not reject it");
+    assert!(daemon.sigterm().await.success());
+    let _daemon = Daemon::launch(&stage.home).start().await;
+    assert_eq!(stage.ok("get-token --no-prompt").await.trim_end(), token, "nothing else was kept either");
+
+    let output = rejecting().run(["get-token", "--rejected", "--no-prompt"]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(3), ""), "the user may end it: {output:?}");
+}
+
+#[tokio::test]
+async fn what_is_rejected_there_is_replaced_by_a_refresh() {
+    let restricted = Restricted::new("").await;
+    let token = restricted.sign_in().await;
+    let ctl = restricted.stage.ctl().stdin(format!("{token}\n"));
+    let output = ctl.at(&restricted.socket).run(["get-token", "--rejected"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_ne!(output.stdout.trim_end(), token);
+    assert_eq!(restricted.run("get-token").await.stdout, output.stdout);
+    assert_eq!(restricted.stage.refreshes(), 1);
 }
 
 #[tokio::test]

@@ -176,3 +176,28 @@ async fn a_login_that_must_not_ask_is_a_contradiction() {
     assert_eq!(rig.login(&request).failure().await.error.as_str(), "bad_request");
     assert_eq!(rig.fake.log().len(), 0);
 }
+
+/// One client could ask for one name after the other, and have the provider throttle everybody.
+#[tokio::test(start_paused = true)]
+async fn only_so_many_sign_ins_wait_at_once() {
+    let rig = Rig::start();
+    let named = |name: usize| TokenRequest { account: Some(format!("user{name}@example.com")), ..interactive() };
+    let mut pending = Vec::new();
+    for name in 0..32 {
+        let mut call = rig.call(&named(name));
+        call.prompt().await;
+        pending.push(call);
+    }
+    let refused = rig.call(&named(32)).failure().await;
+    assert_eq!((refused.error.as_str(), refused.retry_after), ("throttled", None));
+    assert!(refused.hint.unwrap().contains("brokerctl prompts"));
+    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 32);
+    // Whoever wants what is pending already joins it.
+    rig.call(&named(31)).prompt().await;
+
+    let prompt = rig.client.prompts().await.unwrap().prompts.remove(0);
+    rig.client.cancel_prompt(&prompt.id).await.unwrap();
+    pending.remove(0).failure().await;
+    rig.pass(s(60)).await;
+    rig.call(&named(32)).prompt().await;
+}

@@ -260,9 +260,7 @@ impl Account {
 
     /// A cached token, or the flight that will bring one.
     fn admit(&mut self, ask: Ask) -> Answer {
-        if let Some(rejected) = &ask.reject {
-            self.reject(rejected);
-        }
+        self.heed_rejection(&ask);
         if !ask.wants_new() {
             let good_enough = |judged| match judged {
                 Freshness::Fresh => true,

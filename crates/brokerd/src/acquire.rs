@@ -260,7 +260,7 @@ impl Caller {
     }
 
     async fn fly(&self, wish: Wish) -> Result<Arrival, Refusal> {
-        let Joined { waiter, challenged } = self.broker.sign_ins.join_or_start(&self.broker, wish);
+        let Joined { waiter, challenged } = self.broker.sign_ins.join_or_start(&self.broker, wish)?;
         let landed = flight::wait(waiter, self.show.as_ref()).await?;
         Ok(Arrival { landed, challenged })
     }

@@ -132,8 +132,8 @@ impl Broker {
     }
 
     /// Begins to serve the restricted sockets of the configuration, whatever it becomes.
-    pub fn spawn_restricted(self: &Arc<Self>) {
-        self.tasks.spawn(crate::server::restricted::serve(Arc::clone(self)));
+    pub fn spawn_restricted(self: &Arc<Self>, limits: crate::server::Limits) {
+        self.tasks.spawn(crate::server::restricted::serve(Arc::clone(self), limits));
     }
 
     /// Begins nothing any more, lets what is in the air land, and waits for it until `grace` is over.

@@ -65,6 +65,11 @@ impl Refusal {
         Self::sign_in("the sign-in has ended: the provider does not accept it any more")
     }
 
+    /// The token that a caller rejects is all there is of the sign-in.
+    pub(crate) fn rejected_here() -> Self {
+        Self::sign_in("the sign-in has no other token than the one that was rejected")
+    }
+
     /// With the command that helps where signing in does and nothing more is said.
     pub(crate) fn under(mut self, subject: &Subject<'_>) -> Self {
         if self.body.hint.as_deref() == Some(SIGN_IN) {
@@ -83,6 +88,12 @@ impl Refusal {
         let body =
             ErrorBody::new(ErrorCode::ShuttingDown, "brokerd is shutting down").with_hint("ask again in a moment");
         Self { body, remedy: Remedy::None, unusable: false }
+    }
+
+    /// No more sign-ins for now.
+    pub(crate) fn too_many_sign_ins() -> Self {
+        let body = ErrorBody::new(ErrorCode::Throttled, "too many sign-ins wait for somebody already");
+        body.with_hint("finish one or cancel it, see: brokerctl prompts").into()
     }
 
     /// A task of ours ended without an answer.

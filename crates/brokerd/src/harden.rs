@@ -97,16 +97,43 @@ fn descriptors() -> u64 {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::io::Read as _;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use super::*;
+
+    /// Hardens the process for one test at a time: it has one panic hook.
+    fn hardened() -> MutexGuard<'static, ()> {
+        static ONE: Mutex<()> = Mutex::new(());
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        harden();
+        one
+    }
 
     #[test]
     fn nothing_of_the_process_is_dumped_or_readable_by_others() {
-        harden();
+        let _one = hardened();
         let status = std::fs::read_to_string("/proc/self/limits").unwrap();
         let core = status.lines().find(|line| line.starts_with("Max core file size")).unwrap();
         assert!(core.split_whitespace().nth(4) == Some("0"), "{core}");
         assert_eq!(rustix::process::dumpable_behavior().unwrap(), rustix::process::DumpableBehavior::NotDumpable);
         // Leaves other tests of this process their usual panic messages.
         drop(std::panic::take_hook());
+    }
+
+    #[test]
+    fn a_panic_is_logged_by_its_place_alone() {
+        let _one = hardened();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_writer(Mutex::new(writer)).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let failed = std::panic::catch_unwind(|| panic!("the value is {}", "s3cret"));
+            assert!(failed.is_err());
+        });
+        drop(std::panic::take_hook());
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        assert!(log.contains("a task failed") && log.contains("harden.rs:"), "{log}");
+        assert!(!log.contains("s3cret"), "{log}");
     }
 }

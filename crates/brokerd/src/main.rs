@@ -36,14 +36,15 @@ fn main() -> ExitCode {
     let config_file = arguments.config.clone().unwrap_or_else(paths::config_file);
     // `status` tells it to programs that run elsewhere.
     let config_file = std::path::absolute(&config_file).unwrap_or(config_file);
+    // A configuration names files that hold secrets: before any is read.
+    log::start();
+    harden::harden();
     if arguments.check_config {
         return check_config(&config_file);
     }
     if arguments.edit_config {
         return edit_config(&config_file);
     }
-    log::start();
-    harden::harden();
     match run(&arguments, config_file) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -104,7 +105,7 @@ fn run(arguments: &Arguments, config_file: PathBuf) -> anyhow::Result<()> {
 async fn serve(broker: Arc<Broker>, door: Door) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("no signal handlers")?;
     let limits = Limits { connections: harden::connections(), ..Limits::default() };
-    broker.spawn_restricted();
+    broker.spawn_restricted(limits);
     let server = server::serve(Arc::clone(&broker), door, limits);
     tokio::pin!(server);
     supervision::attend(&broker);

@@ -4,6 +4,7 @@
 //! connection is idle, receiving a request, or being served, and each has its limit.
 
 mod connection;
+mod fairness;
 pub mod restricted;
 
 use std::collections::HashMap;
@@ -19,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::connection::Served;
 pub use self::connection::State;
+use self::fairness::{Holder, Tally, Verdict, judge};
 use crate::audit::Client;
 use crate::broker::Broker;
 
 /// How many clients, and how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once; the longest idle one goes when one more comes.
+    /// Connections at once, on all sockets together. When one more comes, the longest idle one goes; where none is, one of the process that holds the most.
     pub connections: usize,
     /// From the first byte of a request to its end.
     pub request: Duration,
@@ -39,8 +41,24 @@ impl Default for Limits {
     }
 }
 
-/// Other users' clients that are told why they are refused, at once.
-const MAX_STRANGERS: usize = 16;
+/// Connections at once on one restricted socket, where descriptors are not short.
+const RESTRICTED: usize = 256;
+
+impl Limits {
+    /// Those of the user's own endpoint beside so many restricted sockets: what these leave, and half at the least.
+    fn own(self, sockets: usize) -> Self {
+        let theirs = self.restricted(sockets).connections * sockets;
+        Self { connections: self.connections.saturating_sub(theirs).max(self.connections.div_ceil(2)), ..self }
+    }
+
+    /// Those of one of so many restricted sockets: together a quarter of all at the most, and one for each.
+    fn restricted(self, sockets: usize) -> Self {
+        Self { connections: (self.connections / 4 / sockets.max(1)).clamp(1, RESTRICTED), ..self }
+    }
+}
+
+/// Clients that are told why they are refused, at once.
+const MAX_REFUSED: usize = 16;
 
 /// Where clients come from.
 pub enum Door {
@@ -55,6 +73,12 @@ const FORBIDDEN: &[u8] =
     b"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: 75\r\nconnection: close\r\n\r\n\
 {\"error\":\"forbidden\",\"error_description\":\"this brokerd is another user's\"}\n";
 
+/// What a client is told whose process holds the most connections when all are taken.
+const FULL: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\ncontent-length: 156\r\nconnection: close\r\n\r\n\
+{\"error\":\"throttled\",\"error_description\":\"all of brokerd's connections are taken, most of them by this process\",\
+\"hint\":\"close some of them, and ask again\"}\n";
+
 /// After this many microscopic disasters (no descriptors left) accepting rests a little.
 const REST: Duration = Duration::from_millis(100);
 
@@ -68,13 +92,14 @@ pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
             () = broker.accepting.beat() => continue,
             accepted = accept(&mut door) => accepted,
         };
+        let limits = limits.own(broker.sockets.borrow().len());
         match accepted {
             Ok(Accepted::Socket(stream, peer)) if peer.same_user => {
                 connections.welcome(&broker, stream, Client::new(peer), limits).await;
             }
             Ok(Accepted::Socket(stream, peer)) => {
                 tracing::warn!(uid = peer.uid, pid = peer.pid, "another user's client refused");
-                refuse_softly(&broker, &connections, stream);
+                connections.refuse_softly(&broker, stream, FORBIDDEN);
             }
             Ok(Accepted::Memory(stream)) => {
                 let peer = Peer { uid: None, pid: None, same_user: true };
@@ -83,7 +108,7 @@ pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
             Ok(Accepted::Closed) => return,
             Err(error) => {
                 tracing::warn!(%error, "a client could not be accepted");
-                connections.evict();
+                connections.shrink();
                 tokio::time::sleep(REST).await;
             }
         }
@@ -103,18 +128,14 @@ async fn accept(door: &mut Door) -> io::Result<Accepted> {
     }
 }
 
-/// Tells a stranger why not, unless there are too many to be told.
-fn refuse_softly(broker: &Broker, connections: &Connections, stream: broker_ipc::listen::Stream) {
-    if let Ok(permit) = Arc::clone(&connections.strangers).try_acquire_owned() {
-        broker.tasks.spawn(refuse(stream, permit));
-    }
-}
-
-/// Tells a stranger why not. What it sends is read and thrown away until it leaves, or it might find the connection broken
+/// Tells a client why not. What it sends is read and thrown away until it leaves, or it might find the connection broken
 /// while it still writes, and never look at the answer.
-async fn refuse(mut stream: broker_ipc::listen::Stream, _permit: OwnedSemaphorePermit) {
+async fn refuse<S>(mut stream: S, answer: &[u8], _permit: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let told = async {
-        stream.write_all(FORBIDDEN).await?;
+        stream.write_all(answer).await?;
         stream.shutdown().await?;
         tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
     };
@@ -125,32 +146,42 @@ async fn refuse(mut stream: broker_ipc::listen::Stream, _permit: OwnedSemaphoreP
 struct Connections {
     open: Mutex<Open>,
     left: tokio::sync::Notify,
-    strangers: Arc<Semaphore>,
+    refused: Arc<Semaphore>,
     /// The door closes, with everybody who came through it.
     close: CancellationToken,
 }
 
 impl Default for Connections {
     fn default() -> Self {
-        let strangers = Arc::new(Semaphore::new(MAX_STRANGERS));
-        Self { open: Mutex::default(), left: tokio::sync::Notify::new(), strangers, close: CancellationToken::new() }
+        let refused = Arc::new(Semaphore::new(MAX_REFUSED));
+        Self { open: Mutex::default(), left: tokio::sync::Notify::new(), refused, close: CancellationToken::new() }
     }
 }
 
 #[derive(Default)]
 struct Open {
     next: u64,
-    connections: HashMap<u64, (Arc<State>, CancellationToken)>,
+    connections: HashMap<u64, Connection>,
+    tally: Tally,
+}
+
+struct Connection {
+    holder: Holder,
+    state: Arc<State>,
+    close: CancellationToken,
 }
 
 impl Connections {
-    /// Serves a client; waits for room first. When all room is taken by clients being served, one of them must leave.
+    /// Serves a client; makes room first, or waits for it. One whose process holds the most when there is none is refused.
     async fn welcome<S>(self: &Arc<Self>, broker: &Arc<Broker>, stream: S, client: Client, limits: Limits)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let holder = Holder(client.peer.pid);
         while self.count() >= limits.connections {
-            self.evict();
+            if !self.make_room(Some(holder), limits.connections) {
+                return self.refuse_softly(broker, stream, FULL);
+            }
             tokio::select! {
                 () = self.left.notified() => {}
                 () = broker.accepting.beat() => {}
@@ -159,13 +190,23 @@ impl Connections {
             }
         }
         let (state, close) = (Arc::new(State::new()), self.close.child_token());
-        let id = self.enter(Arc::clone(&state), close.clone());
+        let id = self.enter(Connection { holder, state: Arc::clone(&state), close: close.clone() });
         let connections = Arc::clone(self);
         let served = Served { broker: Arc::clone(broker), client: Arc::new(client), state, close, limits };
         broker.tasks.spawn(async move {
             served.serve(stream).await;
             connections.leave(id);
         });
+    }
+
+    /// Tells a client why not, unless there are too many to be told.
+    fn refuse_softly<S>(&self, broker: &Broker, stream: S, answer: &'static [u8])
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        if let Ok(permit) = Arc::clone(&self.refused).try_acquire_owned() {
+            broker.tasks.spawn(refuse(stream, answer, permit));
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
@@ -176,11 +217,11 @@ impl Connections {
         self.lock().connections.len()
     }
 
-    fn enter(&self, state: Arc<State>, close: CancellationToken) -> u64 {
+    fn enter(&self, connection: Connection) -> u64 {
         let mut open = self.lock();
         open.next += 1;
         let id = open.next;
-        open.connections.insert(id, (state, close));
+        open.connections.insert(id, connection);
         id
     }
 
@@ -189,13 +230,69 @@ impl Connections {
         self.left.notify_one();
     }
 
-    /// Closes the connection that has been idle longest, if one is.
-    fn evict(&self) {
-        let open = self.lock();
-        let open = open.connections.iter().filter(|(_, (_, close))| !close.is_cancelled());
-        let idle = open.filter_map(|(id, (state, close))| Some((state.idle_since()?, id, close)));
-        if let Some((.., close)) = idle.min_by_key(|(since, id, _)| (*since, *id)) {
-            close.cancel();
+    /// Closes the connection that has been idle longest or, if none is, one that [must give way](fairness), unless fewer than
+    /// `most` are to stay anyway. `false` if it is the newcomer that must.
+    fn make_room(&self, newcomer: Option<Holder>, most: usize) -> bool {
+        let open = &mut *self.lock();
+        let staying = open.connections.iter().filter(|(_, connection)| !connection.close.is_cancelled());
+        if staying.clone().count() < most {
+            return true;
+        }
+        let idle =
+            staying.clone().filter_map(|(id, connection)| Some((connection.state.idle_since()?, id, connection)));
+        if let Some((.., longest)) = idle.min_by_key(|(since, id, _)| (*since, *id)) {
+            longest.close.cancel();
+            return true;
+        }
+        match judge(staying.map(|(id, connection)| (connection.holder, *id)), newcomer) {
+            Verdict::Newest(id, holder) => {
+                open.tally.gave_way(holder);
+                open.connections[&id].close.cancel();
+            }
+            Verdict::Newcomer(holder) => {
+                open.tally.gave_way(holder);
+                return false;
+            }
+            Verdict::Nobody => {}
+        }
+        true
+    }
+
+    /// Makes room because the process has no descriptor left.
+    fn shrink(&self) {
+        self.make_room(None, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restricted_sockets_and_the_users_own_endpoint_share_the_descriptors() {
+        for (all, sockets, own, each) in [
+            (16_384, 0, 16_384, 256),
+            (16_384, 2, 15_872, 256),
+            (16_384, 100, 12_384, 40),
+            (960, 1, 720, 240),
+            (960, 3, 720, 80),
+            (36, 2, 28, 4),
+            (16, 3, 13, 1),
+            // More of them than can be served: the user's own endpoint has its half.
+            (16, 12, 8, 1),
+        ] {
+            let limits = Limits { connections: all, ..Limits::default() };
+            let got = (limits.own(sockets).connections, limits.restricted(sockets).connections);
+            assert_eq!(got, (own, each), "{all} connections, {sockets} sockets");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_as_long_as_it_says() {
+        for answer in [FORBIDDEN, FULL] {
+            let (head, body) = std::str::from_utf8(answer).unwrap().split_once("\r\n\r\n").unwrap();
+            assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
+            serde_json::from_str::<broker_ipc::error::ErrorBody>(body).unwrap();
         }
     }
 }

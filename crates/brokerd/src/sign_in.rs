@@ -26,9 +26,16 @@ pub(crate) use self::kept::prompt_of;
 use self::marks::Marks;
 use crate::broker::Broker;
 use crate::correlation::Trail;
+use crate::explain::Refusal;
 use crate::flight::{Progress, Prompt, Waiter, channel};
 use crate::grant::AccountId;
 use crate::provider::Provider;
+
+/// Sign-ins pending at once: each polls its provider and waits for a person, who has as many accounts at the most. Without an
+/// end, a client that asks for one name after the other would have the provider throttle everybody.
+const MOST_PENDING: usize = 32;
+/// Of these, those that a restricted socket began: the rest is the user's own.
+const MOST_RELAYED: usize = 8;
 
 /// Who must sign in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,20 +163,25 @@ impl SignIns {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins the sign-in that serves the wish, or starts it.
-    pub(crate) fn join_or_start(&self, broker: &Arc<Broker>, mut wish: Wish) -> Joined {
+    /// Joins the sign-in that serves the wish, or starts it unless there are too many.
+    pub(crate) fn join_or_start(&self, broker: &Arc<Broker>, mut wish: Wish) -> Result<Joined, Refusal> {
         let mut pending = self.pending();
         let joinable = |pending: &&Pending| !pending.cancel.is_cancelled() && wish.is_served_by(&pending.wish);
         if let Some(found) = pending.iter().find(joinable) {
             let waiter = found.progress.subscribe();
             found.joined.notify_one();
-            return Joined { waiter, challenged: found.wish.claims == wish.claims };
+            return Ok(Joined { waiter, challenged: found.wish.claims == wish.claims });
+        }
+        let relayed = |wish: &Wish| wish.requested_by.via.is_some();
+        let theirs = pending.iter().filter(|pending| relayed(&pending.wish)).count();
+        if pending.len() >= MOST_PENDING || relayed(&wish) && theirs >= MOST_RELAYED {
+            return Err(Refusal::too_many_sign_ins());
         }
         // Of two step-ups the later replaces the grant of the earlier: it asks for that one's scopes as well.
         let others = pending.iter().filter(|other| other.wish.is_another_step_up(&wish));
         wish.scopes = others.fold(wish.scopes.clone(), |scopes, other| scopes.union(&other.wish.scopes));
         let waiter = start(broker, &mut pending, random_id(), wish, None);
-        Joined { waiter, challenged: true }
+        Ok(Joined { waiter, challenged: true })
     }
 
     /// Goes on with a sign-in of the daemon before this one.

@@ -21,6 +21,9 @@ pub(crate) struct Ask {
     pub force: bool,
     /// Lower-case hex SHA-256 of a token a resource refused.
     pub reject: Option<String>,
+    /// Whether what it rejects is kept from this caller alone, unless a refresh can replace it: whoever is on a restricted
+    /// socket must not end the sign-in of everybody.
+    pub keeps_others: bool,
     /// A claims challenge, as JSON: what is cached did not satisfy it.
     pub claims: Option<String>,
     /// Extra parameters, the profile's own among them. What is cached serves whatever they are.
@@ -47,6 +50,7 @@ impl Ask {
             min_validity: None,
             force: true,
             reject: None,
+            keeps_others: false,
             claims: None,
             extra: profile.registration.extra.clone(),
             most: ScopeSet::default(),
@@ -60,6 +64,17 @@ impl Ask {
             claims: self.claims.clone(),
             extra: self.extra.clone(),
         }
+    }
+
+    /// The token whose rejection may end a sign-in.
+    pub(super) fn may_end(&self) -> Option<&str> {
+        self.reject.as_deref().filter(|_| !self.keeps_others)
+    }
+
+    /// Whether a token is one that others may go on with, and this caller rejects.
+    pub(crate) fn rejects_alone(&self, token: &IssuedToken) -> bool {
+        let is_it = |sha256: &String| *sha256 == token.access_token.sha256_hex();
+        self.keeps_others && self.reject.as_ref().is_some_and(is_it)
     }
 
     /// Whether no cached token will do.
@@ -79,7 +94,7 @@ impl Ask {
         let asked_as = || token.asked.covers(&self.scopes, case) && self.scopes.covers(&token.asked, case);
         let covered = || self.scopes.access().next().is_some() && token.scope.covers(&self.scopes, case);
         let within = || restricted::is_within(&self.most, &token.scope, &token.asked, case);
-        token.target == self.target && (asked_as() || covered()) && within()
+        token.target == self.target && (asked_as() || covered()) && within() && !self.rejects_alone(token)
     }
 
     /// Whether a token is what the provider gave for exactly this, and more than the caller may have.

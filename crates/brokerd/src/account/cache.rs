@@ -105,9 +105,14 @@ impl Cache {
         self.tokens.push_back(Kept { token, since: since.checked_sub(age).unwrap_or(since), by_refresh });
     }
 
-    /// Forgets exactly the token with this hash, and takes it no more.
-    pub(super) fn reject(&mut self, sha256: &str) {
+    /// Forgets exactly the token with this hash.
+    pub(super) fn forget(&mut self, sha256: &str) {
         self.tokens.retain(|kept| kept.token.access_token.sha256_hex() != sha256);
+    }
+
+    /// The same, and takes it no more.
+    pub(super) fn reject(&mut self, sha256: &str) {
+        self.forget(sha256);
         if self.rejected.iter().all(|known| known != sha256) {
             self.rejected.truncate(MOST_REJECTED - 1);
             self.rejected.push_front(sha256.to_owned());

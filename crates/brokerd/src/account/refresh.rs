@@ -45,7 +45,7 @@ pub(super) async fn fly(
     };
     let (hold, ready) = match load(broker, id, hold).await {
         // A grant that is the token a resource refused may have been out of reach when that was said.
-        (hold, Ok(())) => save_again(broker, ask.reject.iter().fold(hold, |hold, hash| hold.without(hash))).await,
+        (hold, Ok(())) => save_again(broker, ask.may_end().into_iter().fold(hold, Hold::without)).await,
         failed => failed,
     };
     if let Err(refusal) = ready {

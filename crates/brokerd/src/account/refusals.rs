@@ -104,6 +104,7 @@ mod tests {
             min_validity: None,
             force: true,
             reject: None,
+            keeps_others: false,
             claims: None,
             extra: broker_oauth::extra::ExtraParameters::default(),
             most: ScopeSet::default(),

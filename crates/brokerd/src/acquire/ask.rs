@@ -62,6 +62,7 @@ impl Caller {
                 .map(|seconds| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))),
             force: request.force_refresh,
             reject: request.reject_token_sha256.clone(),
+            keeps_others: self.client.socket.is_some(),
             claims: request.claims.clone().map(|claims| serde_json::Value::Object(claims).to_string()),
             extra,
             most: self.client.most(),

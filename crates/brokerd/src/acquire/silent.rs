@@ -32,6 +32,8 @@ impl Caller {
             Err(_) => return Err(self.gone()),
         };
         match flight::wait(waiter, None).await {
+            // All there is of the sign-in, which goes on for others.
+            Ok(landed) if ask.rejects_alone(&landed.token) => Err(Refusal::rejected_here()),
             Ok(landed) => Ok(in_time(landed.token, Source::Refresh)),
             Err(refusal) if refusal.remedy == Remedy::Time && ask.is_soft() => {
                 self.standby(card, ask, &refusal).await.ok_or(refusal)

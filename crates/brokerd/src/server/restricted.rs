@@ -1,5 +1,5 @@
 //! The restricted sockets: bound as the configuration says, each with an accept loop and room of its own, so that whoever
-//! is on one takes nothing from the user's own endpoint.
+//! is on one takes nothing from the user's own endpoint but the descriptors that [`Limits`] has set aside.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,13 +10,10 @@ use broker_ipc::listen::{Access, Listener};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Connections, Limits, REST, refuse_softly};
+use super::{Connections, FORBIDDEN, Limits, REST};
 use crate::audit::Client;
 use crate::broker::Broker;
 use crate::config::Socket;
-
-/// Connections at once on one socket.
-const CONNECTIONS: usize = 256;
 
 /// One that is bound.
 struct Open {
@@ -27,7 +24,7 @@ struct Open {
 }
 
 /// Binds what the configuration names, and again whenever it news, until the broker stops.
-pub async fn serve(broker: Arc<Broker>) {
+pub async fn serve(broker: Arc<Broker>, limits: Limits) {
     let mut news = broker.sockets.subscribe();
     let mut open: HashMap<PathBuf, Open> = HashMap::new();
     loop {
@@ -40,7 +37,7 @@ pub async fn serve(broker: Arc<Broker>) {
         }
         for socket in wanted {
             if !open.contains_key(&socket.path)
-                && let Some(begun) = begin(&broker, socket)
+                && let Some(begun) = begin(&broker, socket, limits)
             {
                 open.insert(begun.socket.path.clone(), begun);
             }
@@ -53,7 +50,7 @@ pub async fn serve(broker: Arc<Broker>) {
 }
 
 /// Binds one and starts its loop. One that cannot be bound is the user's to know of; the others are served all the same.
-fn begin(broker: &Arc<Broker>, socket: Socket) -> Option<Open> {
+fn begin(broker: &Arc<Broker>, socket: Socket, limits: Limits) -> Option<Open> {
     let endpoint = Endpoint::from_path(&socket.path);
     let access = if socket.allow_uids.is_empty() { Access::Own } else { Access::Shared };
     let listener = match Listener::bind_for(&endpoint, access) {
@@ -66,13 +63,19 @@ fn begin(broker: &Arc<Broker>, socket: Socket) -> Option<Open> {
     };
     tracing::info!(endpoint = %endpoint, profiles = ?socket.profiles, "listening, restricted");
     let (socket, close) = (Arc::new(socket), CancellationToken::new());
-    let accepting = broker.tasks.spawn(accept(Arc::clone(broker), listener, Arc::clone(&socket), close.clone()));
+    let accepting = accept(Arc::clone(broker), listener, Arc::clone(&socket), close.clone(), limits);
+    let accepting = broker.tasks.spawn(accepting);
     Some(Open { socket, close, accepting })
 }
 
-async fn accept(broker: Arc<Broker>, listener: Listener, socket: Arc<Socket>, close: CancellationToken) {
+async fn accept(
+    broker: Arc<Broker>,
+    listener: Listener,
+    socket: Arc<Socket>,
+    close: CancellationToken,
+    limits: Limits,
+) {
     let connections = Arc::new(Connections { close: close.clone(), ..Connections::default() });
-    let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -80,6 +83,7 @@ async fn accept(broker: Arc<Broker>, listener: Listener, socket: Arc<Socket>, cl
             () = close.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
+        let limits = limits.restricted(broker.sockets.borrow().len());
         match accepted {
             Ok((stream, peer)) => {
                 let may = peer.same_user || peer.uid.is_some_and(|uid| socket.allow_uids.contains(&uid));
@@ -88,12 +92,12 @@ async fn accept(broker: Arc<Broker>, listener: Listener, socket: Arc<Socket>, cl
                 } else {
                     let path = socket.path.display();
                     tracing::warn!(uid = peer.uid, pid = peer.pid, socket = %path, "another user's client refused");
-                    refuse_softly(&broker, &connections, stream);
+                    connections.refuse_softly(&broker, stream, FORBIDDEN);
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "a client could not be accepted");
-                connections.evict();
+                connections.shrink();
                 tokio::time::sleep(REST).await;
             }
         }
