@@ -78,7 +78,9 @@ fn remedy(code: ErrorCode) -> Option<&'static str> {
             "Check the network, the proxy and `ca_file`; `brokerctl doctor` tries the provider. The sign-in is kept."
         }
         Code::ProviderError => "Try again later: a captive portal, a proxy or an outage. The sign-in is kept.",
-        Code::Throttled => "Ask again after `retry_after` seconds; sooner gets the same answer.",
+        Code::Throttled => {
+            "Ask again after `retry_after` seconds; sooner gets the same answer. Where there is none, end what the hint says."
+        }
         Code::KeyringLocked => "Unlock the keyring and ask again. Nothing was lost.",
         Code::KeyringUnavailable => {
             "`brokerctl status` says what happened; [Stores](OPERATING.md#stores) what else there is."
