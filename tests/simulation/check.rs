@@ -60,8 +60,8 @@ impl Watch {
     /// Guarantee 5.
     pub(crate) fn look_at_polls(&mut self, server: &FakeAs, waited: Instant) -> Result<(), String> {
         let log = server.log();
-        let polls = log.iter().skip(self.seen_polls).filter(|request| request.is(Grant::DeviceCode));
-        polls.map(|poll| for_somebody(poll, waited)).collect::<Result<(), String>>()?;
+        let mut polls = log.iter().skip(self.seen_polls).filter(|request| request.is(Grant::DeviceCode));
+        polls.try_for_each(|poll| for_somebody(poll, waited))?;
         self.seen_polls = log.len();
         Ok(())
     }
