@@ -166,7 +166,12 @@ async fn plain_lines_are_plain() -> Result<()> {
     ] {
         let before = terminal.sent().len();
         terminal.line(command)?;
-        terminal.until(|_| terminal.sent()[before..].contains("never enter a code that somebody sent you")).await;
+        terminal
+            .until(|_| {
+                terminal.sent()[before..]
+                    .contains("go on only if you started this; never enter a code that somebody sent you")
+            })
+            .await;
         let sent = terminal.sent()[before..].to_owned();
         let shown = &sent[sent.find("asks to sign in").expect("a prompt")..];
         assert!(!shown.contains('\u{1b}') && shown.is_ascii(), "{command}: {shown:?}");

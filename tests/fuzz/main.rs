@@ -39,7 +39,7 @@ fn every_parser_keeps_its_promises() {
     }
     let times: usize = env::var("BROKERD_FUZZ").map_or(1, |times| times.parse().expect("a number"));
     let mut inputs = 0;
-    for target in &TARGETS {
+    for target in TARGETS {
         let (seeds, mut rng) = ((target.seeds)(), Rng::with_seed(1));
         for seed in &seeds {
             give(target, seed);
@@ -83,7 +83,7 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut Rng) {
 }
 
 fn write(directory: &Path) -> std::io::Result<()> {
-    for target in &TARGETS {
+    for target in TARGETS {
         let corpus = directory.join(target.name);
         fs::create_dir_all(&corpus)?;
         for (number, seed) in (target.seeds)().iter().enumerate() {

@@ -2,8 +2,11 @@
 //!
 //! `tests/fuzz` gives them seeds and mutations of these with the stable toolchain; `fuzz/` has them under libFuzzer.
 
+#[cfg(unix)]
+mod blocking;
 mod kept;
 mod pipes;
+mod provider;
 mod rules;
 mod seeds;
 
@@ -21,10 +24,14 @@ pub struct Target {
 }
 
 /// Every parser.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: &[Target] = &[
     Target { name: "answer", run: pipes::answer, seeds: seeds::answers, rounds: 1000 },
+    #[cfg(unix)]
+    Target { name: "blocking", run: blocking::answer, seeds: seeds::answers, rounds: 1000 },
     Target { name: "config", run: rules::config, seeds: seeds::configs, rounds: 3000 },
     Target { name: "metadata", run: rules::metadata, seeds: seeds::metadata, rounds: 10_000 },
+    Target { name: "prompts", run: kept::prompts, seeds: seeds::prompts, rounds: 200 },
+    Target { name: "provider", run: provider::answer, seeds: seeds::provider, rounds: 300 },
     Target { name: "record", run: rules::record, seeds: seeds::records, rounds: 10_000 },
     Target { name: "request", run: pipes::request, seeds: seeds::requests, rounds: 2000 },
     Target { name: "sealed", run: kept::sealed, seeds: seeds::sealed, rounds: 1000 },

@@ -15,7 +15,7 @@ use crate::scope::ScopeSet;
 use crate::secret::{CodeVerifier, DeviceCode};
 use crate::text::{user_code, verification_uri};
 use crate::token::Target;
-use crate::wire::{ProviderRequest, ProviderResponse, is_refusal, seconds, text};
+use crate::wire::{ProviderRequest, ProviderResponse, is_refusal, seconds, take_secret, text};
 
 /// What a poll asks by (RFC 8628 §3.4).
 pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -106,12 +106,14 @@ pub fn authorization_request(
 
 /// Reads the answer to a device authorization request (RFC 8628 §3.2).
 pub fn authorization_response(response: &ProviderResponse) -> Result<DeviceAuthorization, Failure> {
-    let Some(object) = response.object() else { return Err(Failure::not_oauth(response)) };
+    let Some(mut object) = response.object() else { return Err(Failure::not_oauth(response)) };
     // Entra and GitHub send errors with 200: the error field decides.
     if is_refusal(&object) {
         return Err(Failure::oauth(response, &object));
     }
-    let device_code = text(&object, "device_code").filter(|code| !code.is_empty());
+    // A secret from here on: whatever is wrong with the rest, it is zeroed.
+    let device_code = take_secret(&mut object, "device_code").map(DeviceCode::new);
+    let device_code = device_code.filter(|code| !code.expose().is_empty());
     let shown = text(&object, "user_code").and_then(|code| user_code(&code).map(str::to_owned));
     // Google and ADFS say verification_url, some write camel case.
     let uri =
@@ -124,7 +126,7 @@ pub fn authorization_response(response: &ProviderResponse) -> Result<DeviceAutho
     let expires_in = seconds(&object, "expires_in").unwrap_or(DEFAULT_EXPIRES_IN).min(MAX_EXPIRES_IN);
     let interval = seconds(&object, "interval").unwrap_or(DEFAULT_INTERVAL).clamp(1, MAX_EXPIRES_IN);
     Ok(DeviceAuthorization {
-        device_code: DeviceCode::new(device_code),
+        device_code,
         user_code,
         verification_uri_complete: complete
             .into_iter()

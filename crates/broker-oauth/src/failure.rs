@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::aadsts::{self, Fate};
-use crate::text::clean;
+use crate::text::{clean, is_visible};
 use crate::wire::{ProviderResponse, text};
 
 /// A parsed OAuth error (RFC 6749 §5.2) with Entra's additions; all text is cleaned.
@@ -28,8 +28,11 @@ pub struct ErrorResponse {
     pub trace_id: Option<String>,
     /// `timestamp`.
     pub timestamp: Option<String>,
-    /// `claims`, a challenge: an object, also where it was sent as a string of JSON.
+    /// `claims`, a challenge: an object, also where it was sent as a string of JSON. It is to be sent back as it came, so one
+    /// with a text in it that cleaning would change is left out whole.
     pub claims: Option<Value>,
+    /// Whether there was a challenge, also one that is not passed on.
+    pub challenged: bool,
     /// Seconds to wait.
     pub retry_after: Option<u64>,
     /// GitHub's new `interval` with `slow_down`.
@@ -69,6 +72,7 @@ impl Failure {
         // RFC 6749 §5.2 has a word there; an object is a gateway's.
         let Some(error) = field("error") else { return Self::not_oauth(response) };
         let codes = object.get("error_codes").and_then(Value::as_array);
+        let claims = claims(object);
         Self::OAuth(Box::new(ErrorResponse {
             status: response.status,
             error,
@@ -81,7 +85,8 @@ impl Failure {
             correlation_id: field("correlation_id"),
             trace_id: field("trace_id"),
             timestamp: field("timestamp"),
-            claims: claims(object),
+            challenged: claims.is_some(),
+            claims: claims.filter(may_be_shown),
             retry_after: response.retry_after,
             interval: crate::wire::seconds(object, "interval"),
         }))
@@ -257,7 +262,7 @@ impl ErrorResponse {
                 | "device_authentication_failed",
             ) => false,
             // A challenge can be met.
-            _ if self.claims.is_some() => false,
+            _ if self.challenged => false,
             // A provider without numbers has nothing more to say than RFC 6749 does: the grant is invalid.
             None if self.error_codes.is_empty() => true,
             // Nothing else tells.
@@ -278,10 +283,28 @@ fn code_in(description: &str) -> Option<i64> {
     rest.split(|char: char| !char.is_ascii_digit()).next()?.parse().ok()
 }
 
+/// Longest challenge, in bytes of JSON. Entra's have some hundred.
+const MAX_CLAIMS: usize = 16 * 1024;
+
 fn claims(object: &Map<String, Value>) -> Option<Value> {
     match object.get("claims")? {
         Value::String(json) => serde_json::from_str(json).ok().filter(Value::is_object),
         value => Some(value.clone()).filter(Value::is_object),
+    }
+}
+
+fn may_be_shown(claims: &Value) -> bool {
+    is_clean(claims) && claims.to_string().len() <= MAX_CLAIMS
+}
+
+/// Whether all of its texts may be shown. `serde_json` bounds how deep it is.
+fn is_clean(value: &Value) -> bool {
+    let is_clean_text = |text: &str| text.chars().all(is_visible);
+    match value {
+        Value::String(text) => is_clean_text(text),
+        Value::Array(items) => items.iter().all(is_clean),
+        Value::Object(members) => members.iter().all(|(name, value)| is_clean_text(name) && is_clean(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
 }
 

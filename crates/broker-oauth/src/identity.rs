@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::dialect::Userinfo;
+use crate::secret::IdToken;
 use crate::text::clean;
 use crate::wire::text;
 
@@ -65,9 +66,9 @@ impl Identity {
     }
 }
 
-/// Reads who signed in from a token response's `id_token` and `client_info`; `None` if neither says anything.
-pub fn identity(response: &Map<String, Value>) -> Option<Identity> {
-    let claims = text(response, "id_token").and_then(|token| payload(&token));
+/// Reads who signed in from a token response's ID token and its `client_info`; `None` if neither says anything.
+pub fn identity(id_token: Option<&IdToken>, response: &Map<String, Value>) -> Option<Identity> {
+    let claims = id_token.and_then(|token| payload(token.expose()));
     let client_info = text(response, "client_info").and_then(|info| object(&info));
     if claims.is_none() && client_info.is_none() {
         return None;
@@ -123,11 +124,10 @@ mod tests {
     }
 
     fn read(claims: &Value, client_info: Option<&Value>) -> Option<Identity> {
-        let mut response = json!({"id_token": format!("e30.{}.sig", encode(claims))});
-        if let Some(info) = client_info {
-            response["client_info"] = encode(info).into();
-        }
-        identity(response.as_object().unwrap())
+        let token = IdToken::new(format!("e30.{}.sig", encode(claims)));
+        let response: Map<_, _> =
+            client_info.map(|info| ("client_info".into(), encode(info).into())).into_iter().collect();
+        identity(Some(&token), &response)
     }
 
     #[test]
@@ -177,11 +177,10 @@ mod tests {
     #[test]
     fn rubbish_says_nothing() {
         for token in ["", "a", "a.b.c", "a.e30", "..."] {
-            let response = json!({"id_token": token});
-            let who = identity(response.as_object().unwrap());
+            let who = identity(Some(&IdToken::new(token)), &Map::new());
             assert_eq!(who.and_then(|who| who.subject), None, "{token:?}");
         }
-        assert_eq!(identity(&Map::new()), None);
+        assert_eq!(identity(None, &Map::new()), None);
     }
 
     #[test]

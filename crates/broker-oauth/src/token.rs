@@ -109,18 +109,19 @@ fn read(
     if is_refusal(&object) {
         return Err(Failure::oauth(response, &object));
     }
-    let identity = identity::identity(&object);
-    let access_token = match take_secret(&mut object, "access_token") {
-        Some(token) if (200..300).contains(&response.status) && !token.is_empty() => AccessToken::new(token),
+    // Secrets from here on: whatever is wrong with one of them, all are zeroed.
+    let access_token = take_secret(&mut object, "access_token").map(AccessToken::new);
+    let refresh_token = take_secret(&mut object, "refresh_token").map(RefreshToken::new);
+    let id_token = take_secret(&mut object, "id_token").map(IdToken::new);
+    // It will stand in an HTTP header; anything else in it is not a token.
+    let fits_a_header = |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let access_token = match access_token {
+        Some(token) if (200..300).contains(&response.status) && fits_a_header(token.expose()) => token,
         _ => return Err(Failure::not_oauth(response)),
     };
-    // It will stand in an HTTP header; anything else in it is not a token.
-    if !access_token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::not_oauth(response));
-    }
+    let identity = identity::identity(id_token.as_ref(), &object);
     let token_type = text(&object, "token_type").filter(|kind| crate::scope::is_scope_token(kind));
-    let refresh_token =
-        take_secret(&mut object, "refresh_token").filter(|token| !token.is_empty()).map(RefreshToken::new);
+    let refresh_token = refresh_token.filter(|token| !token.expose().is_empty());
     let lasts = dialect.without_expiry == WithoutExpiry::Lasts && !refreshable && refresh_token.is_none();
     let (expires_at, refresh_at) = life(&object, lasts, now);
     Ok(TokenResponse {
@@ -134,7 +135,7 @@ fn read(
             expires_at,
             extended_expires_at: extended(&object, expires_at, now),
             refresh_at,
-            id_token: take_secret(&mut object, "id_token").map(IdToken::new),
+            id_token,
         },
         refresh_token,
         identity,

@@ -83,9 +83,7 @@ impl Failure {
             return *code;
         }
         let Some(body) = self.body() else { return 0 };
-        let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
-        let hint = body.hint.as_deref().map(|hint| format!("; {}", line(hint))).unwrap_or_default();
-        say(&format!("brokerctl: {}{hint}\n", line(&body.error_description)));
+        say(&one_line(&body));
         body.error.exit_code()
     }
 
@@ -176,6 +174,13 @@ fn json(body: &ErrorBody) -> String {
     clean::json(text) + "\n"
 }
 
+/// What happened and what to do, in one line.
+fn one_line(body: &ErrorBody) -> String {
+    let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
+    let hint = body.hint.as_deref().map(|hint| format!("; {}", line(hint))).unwrap_or_default();
+    format!("brokerctl: {}{hint}\n", line(&body.error_description))
+}
+
 /// One line of what happened, one of what to do, one for support, and where there is more to read.
 fn text(body: &ErrorBody) -> String {
     let line = |text: &str| clean::line(text).trim_end_matches('.').to_owned();
@@ -215,6 +220,12 @@ fn support(provider: &ProviderError) -> Option<String> {
         .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {}", clean::line(value))));
     let all = known.collect::<Vec<_>>().join(", ");
     (!all.is_empty()).then_some(all)
+}
+
+/// A failure in every voice.
+#[cfg(all(test, unix))]
+pub(crate) fn voices(body: &ErrorBody) -> [String; 4] {
+    [text(body), one_line(body), json(body), prompt::failed(body)]
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ mod exec;
 mod failure;
 mod helper;
 mod hidden;
+#[cfg(test)]
+#[cfg(unix)] // what draws is there alone
+mod hostile;
 mod links;
 mod locale;
 mod output;

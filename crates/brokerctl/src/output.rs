@@ -19,9 +19,13 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 
 /// Writes a value as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| ClientError::Protocol(format!("it cannot be written: {error}")))?;
-    line(&clean::json(text))
+    line(&as_json(value)?)
+}
+
+/// Returns a value as JSON that is harmless to look at.
+pub(crate) fn as_json(value: &impl Serialize) -> Result<String, ClientError> {
+    let text = serde_json::to_string(value);
+    text.map(clean::json).map_err(|error| ClientError::Protocol(format!("it cannot be written: {error}")))
 }
 
 /// Rows of columns, each as wide as its widest cell. The last column is not padded.

@@ -97,7 +97,7 @@ impl Prompter {
 
     /// Ends with who signed in; silent if nobody was asked.
     pub(crate) fn signed_in(&mut self, account: &AccountRef, profile: &str) {
-        let who = format!("signed in as {} ({})", clean::line(&account.username), clean::line(profile));
+        let who = who(account, profile);
         match std::mem::replace(&mut self.face, Face::None) {
             Face::None => {}
             Face::Plain(start) => say(&format!("{start}brokerctl: {who}\n")),
@@ -143,6 +143,24 @@ impl Mode {
             _ => Face::Plain(""),
         }
     }
+}
+
+/// Says who signed in.
+fn who(account: &AccountRef, profile: &str) -> String {
+    format!("signed in as {} ({})", clean::line(&account.username), clean::line(profile))
+}
+
+/// A prompt and its end, in lines and as JSON.
+#[cfg(all(test, unix))]
+pub(crate) fn told(prompt: &DevicePrompt, account: &AccountRef) -> [String; 4] {
+    let (profile, notice) = (&prompt.profile, Notice::Prompt(prompt));
+    [plain::notice(notice), who(account, profile), events::notice(notice), events::signed_in(account, profile)]
+}
+
+/// The same, drawn.
+#[cfg(all(test, unix))]
+pub(crate) fn drawn(prompt: &DevicePrompt, account: &AccountRef, look: &terminal::Look) -> Vec<terminal::Line> {
+    [card::card(prompt, look), card::ended(&who(account, &prompt.profile), look)].concat()
 }
 
 #[cfg(test)]

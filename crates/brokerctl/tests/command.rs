@@ -117,7 +117,7 @@ fn a_prompt_for_programs_is_events_and_ends_like_the_answer() {
     }
     // A person who asked for JSON and for plain lines gets both.
     let (output, _) = daemon.run(&["--plain", "get-token", "-o", "json"], &[stream(&[PROMPT, TOKEN])]);
-    assert!(text(&output.stderr).contains("never enter a code"), "{output:?}");
+    assert!(text(&output.stderr).contains("go on only if you started this; never enter a code"), "{output:?}");
 }
 
 /// Nobody reads stderr, and its pipe is full: the token comes all the same.

@@ -6,6 +6,7 @@ mod answer;
 mod cause;
 mod clocks;
 mod connector;
+mod names;
 mod surroundings;
 mod tunnel;
 mod way;

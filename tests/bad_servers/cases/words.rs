@@ -25,7 +25,8 @@ pub(super) fn rows() -> Vec<Case> {
         let refusal = |error: &str| {
             json!({
                 "error": error, "error_description": text, "error_uri": text, "suberror": text, "trace_id": text,
-                "correlation_id": text, "timestamp": text, "claims": text, "message": text,
+                "correlation_id": text, "timestamp": text, "message": text,
+                "claims": json!({"x": text, text.as_str(): {"values": [text]}}).to_string(),
             })
             .to_string()
         };

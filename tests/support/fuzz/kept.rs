@@ -1,13 +1,14 @@
-//! What a daemon finds when it starts: a grant, the index of accounts, the sealed file.
+//! What a daemon finds when it starts: a grant, the index of accounts, the marks of pending prompts, the sealed file.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use broker_client::TokenEvent;
 use brokerd::store::{SecretStore as _, StoreConfig, StoreError, StoreKind, file::FileStore, frame};
 use tempfile::TempDir;
 
-use super::pipes::paused;
-use crate::rig::{Rig, never};
+use super::pipes::{DAY, paused};
+use crate::rig::{Rig, interactive, never, s};
 
 /// What of it is replaced, by the first byte of an input.
 pub(super) const GRANT: u8 = 0;
@@ -39,6 +40,60 @@ pub(super) fn stored(bytes: &[u8]) {
             }
         }
     });
+}
+
+/// The marks of pending prompts, one of which somebody waits for: the daemon starts, whoever is signed in stays so, and another
+/// can sign in, by the code that was shown or by a new one.
+pub(super) fn prompts(bytes: &[u8]) {
+    paused(async {
+        let mut rig = with_a_prompt().await;
+        rig.crash().await;
+        fs::write(prompts_file(&rig), bytes).expect("a file");
+        rig.run();
+        rig.client.status().await.expect("the status");
+        rig.client.prompts().await.expect("the prompts");
+        rig.token(&never()).await;
+        let signed_in = tokio::time::timeout(DAY, async { sign_in_bob(&rig).await || sign_in_bob(&rig).await }).await;
+        assert_eq!(signed_in, Ok(true));
+    });
+}
+
+/// Whether he is signed in; else his code ran out, as that of a prompt does which is polled too seldom.
+async fn sign_in_bob(rig: &Rig) -> bool {
+    let mut call = rig.login(&interactive());
+    rig.fake.approve(&call.prompt().await.user_code, "bob");
+    loop {
+        match call.next().await.expect("an end") {
+            Ok(TokenEvent::DevicePrompt(prompt)) => rig.fake.approve(&prompt.user_code, "bob"),
+            Ok(event) => return matches!(event, TokenEvent::SignedIn { .. }),
+            Err(_) => return false,
+        }
+    }
+}
+
+/// A daemon at which alice has signed in, and another sign-in has been polled for.
+async fn with_a_prompt() -> Rig {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let mut call = rig.login(&interactive());
+    call.prompt().await;
+    rig.pass(s(12)).await;
+    rig
+}
+
+fn prompts_file(rig: &Rig) -> PathBuf {
+    rig.index_file().with_file_name("prompts.json")
+}
+
+/// The marks of a daemon that dies with a prompt pending.
+pub(super) fn marks() -> Vec<u8> {
+    let mut found = Vec::new();
+    paused(async {
+        let mut rig = with_a_prompt().await;
+        rig.crash().await;
+        found = fs::read(prompts_file(&rig)).expect("the marks");
+    });
+    found
 }
 
 /// A sealed file: whole, or refused and left as it is.

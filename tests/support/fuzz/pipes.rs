@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::rig::Rig;
 
 /// On the paused clock, longer than anything has a right to.
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn paused(future: impl Future<Output = ()>) {
     runtime().block_on(future);

@@ -75,7 +75,7 @@ pub(super) fn metadata(bytes: &[u8]) {
 }
 
 /// Moves or hides what is around it, by Unicode's own lists (`Bidi_Control`, `Default_Ignorable_Code_Point`): some of each.
-fn is_treacherous(c: char) -> bool {
+pub(super) fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')

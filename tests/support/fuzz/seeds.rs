@@ -76,6 +76,31 @@ pub(super) fn sealed() -> Vec<Vec<u8>> {
     vec![whole[..whole.len() / 2].to_vec(), Vec::new(), whole]
 }
 
+pub(super) fn prompts() -> Vec<Vec<u8>> {
+    let mut prompts = behind(&[], &["{}", r#"{"version":99,"prompts":{}}"#]);
+    let marks = super::kept::marks();
+    let text = String::from_utf8_lossy(&marks);
+    let others = ["0", "1", "18446744073709551615"]
+        .map(|interval| text.replace("\"interval\":5", &format!("\"interval\":{interval}")));
+    prompts.extend(others.map(String::into_bytes));
+    prompts.push(marks);
+    prompts
+}
+
+pub(super) fn provider() -> Vec<Vec<u8>> {
+    behind(
+        &[],
+        &[
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 75\r\n\r\n{\"access_token\":\"at-0123456789abcdef\",\"token_type\":\"Bearer\",\"expires_in\":9}",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1c\r\n{\"access_token\":\"0123456789\"\r\nf\r\n,\"scope\":\"a b\"}\r\n0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"error\":\"invalid_scope\",\"error_description\":\"\\u001b[31m\u{202e}\",\"claims\":\"{\\\"\u{9b}x\\\":1}\"}",
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 26\r\n\r\n{\"error\":\"server_error\"}\r\n",
+            "HTTP/1.1 302 Found\r\nlocation: http://a.example/\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 429 Too Many Requests\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\n\r\n<html>",
+        ],
+    )
+}
+
 pub(super) fn stored() -> Vec<Vec<u8>> {
     let [grant, index] = super::kept::of_a_daemon();
     let of = |choice: u8, found: &[u8]| [&[choice], found].concat();

@@ -132,6 +132,34 @@ fn a_number_is_taken_from_the_description_where_there_is_no_other() {
     }
 }
 
+/// A client sends them back as they are, so what cleaning would change is not passed on changed.
+#[test]
+fn claims_with_a_text_that_may_not_be_shown_are_none() {
+    let read = |claims: serde_json::Value| {
+        let body = json!({"error": "invalid_grant", "claims": claims});
+        let Failure::OAuth(response) = failure(400, &body) else { panic!("{body}") };
+        assert_eq!(
+            response.verdict(),
+            Verdict::InteractionRequired,
+            "a challenge can be met, also one that is left out"
+        );
+        response.claims
+    };
+    for text in ["\u{1b}[2J", "a\nb", "\u{9b}2J", "\u{202e}moc", "al\u{200b}ice", "\u{e0041}", "\u{2028}"] {
+        for claims in [json!({"x": text}), json!({text: 1}), json!({"x": {"values": ["y", {"z": [text]}]}})] {
+            assert_eq!(read(claims.clone()), None, "{claims:?}");
+            assert_eq!(read(claims.to_string().into()), None, "{claims:?} in a string");
+        }
+    }
+    let good = json!({"access_token": {"nbf": {"essential": true, "value": "1 2"}, "é": null}});
+    assert_eq!(read(good.clone()), Some(good));
+    for (length, passes) in [(MAX_CLAIMS - 8, true), (MAX_CLAIMS - 7, false)] {
+        let claims = json!({"x": "y".repeat(length)});
+        assert_eq!(read(claims.clone()).is_some(), passes, "{length}");
+        assert_eq!(read(claims.to_string().into()).is_some(), passes, "{length} in a string");
+    }
+}
+
 #[test]
 fn claims_are_read_from_a_string_of_json() {
     let body = json!({"error": "invalid_grant", "claims": "{\"access_token\":{\"capolids\":{}}}"});

@@ -18,14 +18,19 @@ pub(crate) fn list(client: &Client, options: &Plain) -> Result<(), Failure> {
         say("brokerctl: nobody is signed in\nhint: brokerctl login\n");
         return Ok(());
     }
+    table(&accounts.accounts).print()
+}
+
+/// Writes accounts for people.
+pub(crate) fn table(accounts: &[Account]) -> Table {
     let mut table = Table::default();
     table.row(["PROFILE", "ACCOUNT", "STATE", "ID", "UNTIL", "SCOPE"]);
-    for account in &accounts.accounts {
+    for account in accounts {
         let state = word(&account.state);
         let until = account.refresh_token_expires_at.as_deref().unwrap_or("-");
         table.row([&account.profile, &account.username, &state, &account.id, until, &account.scope]);
     }
-    table.print()
+    table
 }
 
 /// `brokerctl logout`
@@ -38,7 +43,7 @@ pub(crate) fn logout(client: &Client, options: &Logout) -> Result<(), Failure> {
         match client.sign_out(&account.id) {
             Ok(signed_out) => {
                 if !options.plain.is_json() {
-                    tell(&signed_out);
+                    say(&told(&signed_out));
                 }
                 done.push(signed_out);
             }
@@ -94,13 +99,14 @@ fn choose<'a>(accounts: &'a [Account], options: &Logout) -> Result<Vec<&'a Accou
     }
 }
 
-fn tell(signed_out: &SignedOut) {
+/// What became of a sign-in, in one line.
+pub(crate) fn told(signed_out: &SignedOut) -> String {
     let who = clean::line(&signed_out.account.username);
     let profile = clean::line(&signed_out.profile);
     let revocation = word(&signed_out.revocation);
     let why = signed_out.detail.as_deref().map(|why| format!(": {}", clean::line(why)));
     let why = why.unwrap_or_default();
-    say(&format!("brokerctl: signed out {who} ({profile}); at the provider: {revocation}{why}\n"));
+    format!("brokerctl: signed out {who} ({profile}); at the provider: {revocation}{why}\n")
 }
 
 /// Returns a word of the protocol as people read it.

@@ -11,6 +11,8 @@ use broker_client::{ErrorBody, ErrorCode, Status};
 use serde::Serialize;
 use serde_json::Value;
 
+#[cfg(all(test, unix))]
+pub(crate) use self::add::Added;
 pub(super) use self::add::{NewProfile, add};
 use crate::clean;
 use crate::cli::{Plain, Profile, ProfileCommand, ProfileRemove};
@@ -39,13 +41,18 @@ fn list(client: &Client, config: Option<&Path>, plain: &Plain) -> Result<(), Fai
         say(&format!("brokerctl: there is no profile in {}\n", clean::line(&listed.path)));
         return Ok(());
     }
+    table(&listed).print()
+}
+
+/// Writes profiles for people.
+pub(crate) fn table(listed: &ListedProfiles) -> Table {
     let mut table = Table::default();
     table.row(["PROFILE", "PROVIDER", "ISSUER", "CLIENT ID", ""]);
     for profile in &listed.profiles {
         let default = if profile.default { "default" } else { "" };
         table.row([&profile.name, &profile.provider, &profile.issuer, &profile.client_id, default]);
     }
-    table.print()
+    table
 }
 
 fn show(client: &Client, config: Option<&Path>, name: Option<&str>, plain: &Plain) -> Result<(), Failure> {
@@ -57,7 +64,8 @@ fn show(client: &Client, config: Option<&Path>, name: Option<&str>, plain: &Plai
     describe(&shown).print()
 }
 
-fn describe(shown: &ShownProfile) -> Table {
+/// Writes one profile for people.
+pub(crate) fn describe(shown: &ShownProfile) -> Table {
     let mut table = Table::default();
     let default = if shown.default { ", the default" } else { "" };
     table.row(["profile", &format!("{}{default}", shown.profile), ""]);
@@ -95,22 +103,37 @@ fn remove(client: &Client, config: Option<&Path>, options: &ProfileRemove) -> Re
     }
     let removed: RemovedProfile = editor.ask(&ConfigEdit::Remove { profile: options.name.clone() })?;
     let not_in_force = reload(client, running.as_ref(), &removed.path)?;
+    let removed = Removed { removed, not_in_force };
     if options.plain.is_json() {
-        return output::json(&Removed { removed, not_in_force });
+        return output::json(&removed);
     }
-    let mut told =
-        vec![format!("profile {} removed from {}", clean::line(&removed.profile), clean::line(&removed.path))];
-    if removed.was_default {
-        told.push("it was the default profile; there is none now".into());
-    }
-    if running.is_none() {
-        told.push("brokerd is not running: whether somebody is signed in under it was not looked at".into());
-    }
-    told.extend(not_in_force.map(|why| format!("not in force yet: {}", clean::line(&why))));
-    for line in told {
+    for line in removed.told(running.is_some()) {
         say(&format!("brokerctl: {line}\n"));
     }
     Ok(())
+}
+
+impl Removed {
+    fn told(&self, is_running: bool) -> Vec<String> {
+        let Self { removed, not_in_force } = self;
+        let mut told =
+            vec![format!("profile {} removed from {}", clean::line(&removed.profile), clean::line(&removed.path))];
+        if removed.was_default {
+            told.push("it was the default profile; there is none now".into());
+        }
+        if !is_running {
+            told.push("brokerd is not running: whether somebody is signed in under it was not looked at".into());
+        }
+        told.extend(not_in_force.as_ref().map(|why| format!("not in force yet: {}", clean::line(why))));
+        told
+    }
+}
+
+/// What is told of a profile that was added, and of one that was removed.
+#[cfg(all(test, unix))]
+pub(crate) fn told(added: &Added, removed: RemovedProfile, not_in_force: &str) -> Vec<String> {
+    let removed = Removed { removed, not_in_force: Some(not_in_force.to_owned()) };
+    [added.told(), removed.told(false)].concat()
 }
 
 /// A sign-in without its profile can no longer be revoked.

@@ -37,15 +37,20 @@ fn list(client: &Client, options: &Plain) -> Result<(), Failure> {
         say("brokerctl: nobody waits for a sign-in\n");
         return Ok(());
     }
+    table(&prompts.prompts).print()
+}
+
+/// Writes prompts for people.
+pub(crate) fn table(prompts: &[DevicePrompt]) -> Table {
     let mut table = Table::default();
     table.row(["ID", "PROFILE", "CODE", "OPEN", "LEFT", "ASKED BY"]);
-    for pending in &prompts.prompts {
+    for pending in prompts {
         let left = duration::rough(pending.expires_in);
         let asked_by = prompt::requester(pending);
         let (code, open) = (&pending.user_code, &pending.verification_uri);
         table.row([&pending.id, &pending.profile, code, open, &left, &asked_by]);
     }
-    table.print()
+    table
 }
 
 fn cancel(client: &Client, id: Option<&str>, options: &Plain) -> Result<(), Failure> {

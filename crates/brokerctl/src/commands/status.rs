@@ -83,6 +83,19 @@ fn print(whole: &Whole, options: &StatusOptions) -> Result<(), Failure> {
     if options.plain.is_json() { output::json(whole) } else { describe::table(whole, clock::now()).print() }
 }
 
+/// All of it in rows, and drawn.
+#[cfg(all(test, unix))]
+pub(crate) fn shown(
+    (status, accounts, prompts): (&Status, &[Account], &[DevicePrompt]),
+    trouble: &str,
+    look: &crate::terminal::Look,
+) -> (String, Vec<crate::terminal::Line>) {
+    let account_list = Some(accounts.to_vec());
+    let whole = Whole { status: status.clone(), account_list, prompts: prompts.to_vec(), client_version: "0.0.9" };
+    let rows = describe::table(&whole, std::time::UNIX_EPOCH).render();
+    (rows, live::lines(Some(&whole), Some(trouble), look))
+}
+
 impl Whole {
     /// Returns it as JSON, without what changes by itself.
     fn without_time(&self) -> serde_json::Value {

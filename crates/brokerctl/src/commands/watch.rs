@@ -36,10 +36,26 @@ fn lines(client: &Client, options: &Plain) -> Result<(), Failure> {
         if options.is_json() {
             output::json(&event)?;
         } else {
-            output::line(&clean::line(&describe(&event)))?;
+            output::line(&told(&event))?;
         }
     }
     Err(ErrorBody::new(ErrorCode::ShuttingDown, "brokerd has left").into())
+}
+
+/// An event in one line.
+pub(crate) fn told(event: &Event) -> String {
+    clean::line(&describe(event)).into_owned()
+}
+
+/// Events and what is wrong, drawn.
+#[cfg(all(test, unix))]
+pub(crate) fn drawn(events: &[Event], trouble: &str, look: &crate::terminal::Look) -> Vec<crate::terminal::Line> {
+    let mut list = list::List::default();
+    (list.away, list.done) = (Some(trouble.into()), Some(Err(trouble.into())));
+    for event in events {
+        list.hear(event.clone(), std::time::UNIX_EPOCH);
+    }
+    list.lines(std::time::UNIX_EPOCH, look)
 }
 
 fn describe(event: &Event) -> String {

@@ -41,7 +41,7 @@ fn render(prompt: &DevicePrompt) -> String {
         put("or open", complete);
     }
     put("time left", &duration::rough(prompt.expires_in));
-    lines.push("never enter a code that somebody sent you\n".to_owned());
+    lines.push("go on only if you started this; never enter a code that somebody sent you\n".to_owned());
     lines.join("\n")
 }
 
@@ -88,7 +88,7 @@ mod tests {
                enter:     ABCD-EFGH\n  \
                or open:   https://x.test/d?code=ABCD\n  \
                time left: 15 min\n\
-             never enter a code that somebody sent you\n"
+             go on only if you started this; never enter a code that somebody sent you\n"
         );
         let far =
             example(serde_json::json!({"requested_by": {"pid": 4711, "command": "sshd", "via": "/run/far.sock"}}));

@@ -11,7 +11,6 @@ use std::time::Duration;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::CryptoProvider;
@@ -22,6 +21,7 @@ use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::names::Names;
 use super::tunnel;
 use crate::config::HttpProxy;
 
@@ -46,8 +46,8 @@ impl Connector {
     ) -> Result<Self, String> {
         let dial = match (memory, proxy) {
             (Some(dial), _) => Dial::Memory(dial),
-            (None, Some(proxy)) => Dial::Tunnel(proxy, tcp(GaiResolver::new())),
-            (None, None) => Dial::Tcp(tcp(GaiResolver::new())),
+            (None, Some(proxy)) => Dial::Tunnel(proxy, tcp(Names::new())),
+            (None, None) => Dial::Tcp(tcp(Names::new())),
         };
         let tls = match &dial {
             // For tests: nobody there has a certificate, and to read the platform's roots takes longer than most tests do.
@@ -128,8 +128,8 @@ fn verifier(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Opt
 /// The three ways to a byte stream.
 #[derive(Clone)]
 enum Dial {
-    Tcp(HttpConnector),
-    Tunnel(HttpProxy, HttpConnector),
+    Tcp(HttpConnector<Names>),
+    Tunnel(HttpProxy, HttpConnector<Names>),
     Memory(MemoryDial),
 }
 

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service as _;
 
+use super::names::Names;
 use super::{Hint, innermost};
 use crate::config::HttpProxy;
 
@@ -56,7 +57,7 @@ impl TunnelError {
 /// Connects to the proxy and has it connect to the destination.
 pub(super) async fn connect(
     proxy: HttpProxy,
-    mut tcp: HttpConnector,
+    mut tcp: HttpConnector<Names>,
     destination: Uri,
 ) -> Result<TokioIo<TcpStream>, TunnelError> {
     let name = proxy.address();
@@ -119,7 +120,7 @@ mod tests {
             }
         };
         let client = async {
-            let mut tcp = HttpConnector::new();
+            let mut tcp = HttpConnector::new_with_resolver(Names::new());
             tcp.enforce_http(false);
             let mut stream = connect(proxy, tcp, Uri::from_static("https://as.example")).await?.into_inner();
             stream.write_all(b"?").await.unwrap();

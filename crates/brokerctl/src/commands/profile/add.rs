@@ -108,6 +108,13 @@ fn probe(client: &Client, add: &AddProfile) -> Result<Findings, Failure> {
 impl Added {
     /// Says on stderr what was done.
     pub(crate) fn tell(&self) {
+        for line in self.told() {
+            say(&format!("brokerctl: {line}\n"));
+        }
+    }
+
+    /// What was done, in lines.
+    pub(super) fn told(&self) -> Vec<String> {
         let name = clean::line(&self.written.profile.name);
         let done = if self.written.replaced { "replaced in" } else { "added to" };
         let default = if self.written.profile.default { ", the default" } else { "" };
@@ -119,9 +126,7 @@ impl Added {
             told.push(format!("the provider was not asked: {why}; brokerctl doctor does it"));
         }
         told.extend(self.not_in_force.as_ref().map(|why| format!("not in force yet: {}", clean::line(why))));
-        for line in told {
-            say(&format!("brokerctl: {line}\n"));
-        }
+        told
     }
     /// Says on stderr what is left to do.
     fn tell_next(&self) {

@@ -44,7 +44,7 @@ pub(super) fn run(client: Client, (mut session, waker): (Session, Waker)) {
     }
 }
 
-fn lines(last: Option<&Whole>, trouble: Option<&str>, look: &Look) -> Vec<Line> {
+pub(super) fn lines(last: Option<&Whole>, trouble: Option<&str>, look: &Look) -> Vec<Line> {
     let table = last.map(|whole| describe::table(whole, clock::now()).render()).unwrap_or_default();
     let mut lines: Vec<_> = table.lines().map(Line::new).collect();
     lines.extend(trouble.map(|why| Line::default().bad(why, look)));

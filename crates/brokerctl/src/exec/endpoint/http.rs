@@ -145,7 +145,48 @@ impl Response {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn encoded(text: &str) -> String {
+        text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
+    }
+
+    proptest! {
+        /// What any program on this machine may send.
+        #[test]
+        fn bytes_are_refused_or_are_a_request(start in "(GET |POST /\\?|)", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let head = [start.as_bytes(), &bytes, b" HTTP/1.1\r\n\r\n"].concat();
+            if let Some(Ok(request)) = parse(&head) {
+                prop_assert!(!request.path.contains(['?', ' ', '\r', '\n', '\0']), "{:?}", request.path);
+                prop_assert!(!request.method.is_empty());
+            }
+        }
+
+        /// It is read once it is whole, and means then what it says.
+        #[test]
+        fn a_request_is_one_when_it_is_whole(
+            path in "/[a-z/]{0,20}",
+            query in prop::collection::btree_map("[a-z]{1,8}", any::<String>(), 1..4),
+            value in "[!-~]{1,20}",
+            (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
+        ) {
+            let pairs: Vec<_> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+            let mut head = format!("GET {path}?{} HTTP/1.1\r\nX-A: {value}\r\n\r\n", pairs.join("&")).into_bytes();
+            let Some(Ok(request)) = parse(&head) else { panic!("{head:?}") };
+            prop_assert_eq!((&request.path, request.header("x-a")), (&path, Some(value.as_str())));
+            for (name, value) in &query {
+                prop_assert_eq!(request.parameter(name), Some(value.as_str()).filter(|value| !value.is_empty()));
+            }
+            for end in 0..head.len() {
+                prop_assert!(parse(&head[..end]).is_none(), "whole after {end} of {} bytes", head.len());
+            }
+            let at = at.index(head.len());
+            head[at] = byte;
+            drop(parse(&head));
+        }
+    }
 
     #[test]
     fn requests_are_read_and_garbage_is_not() {
