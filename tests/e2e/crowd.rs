@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use support::fake_as::Options;
 use support::processes::Daemon;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
+#[cfg(target_os = "linux")]
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::time;
 
@@ -192,6 +194,7 @@ async fn a_daemon_short_of_descriptors_keeps_some_for_its_work() {
 }
 
 /// Begins to read the daemon's events; what it said first.
+#[cfg(target_os = "linux")]
 async fn read_events(socket: &Path) -> (UnixStream, String) {
     let mut stream = connect(socket).await;
     stream.write_all(b"GET /v1/events HTTP/1.1\r\nhost: brokerd\r\n\r\n").await.expect("it reads");

@@ -27,7 +27,8 @@ use crate::broker::Broker;
 /// How many clients, and how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once, on all sockets together. When one more comes, the longest idle one goes; where none is, one of the process that holds the most.
+    /// Connections at once, on all sockets together. When one more comes, the longest idle one goes; where none is, one of the
+    /// process that holds the most.
     pub connections: usize,
     /// From the first byte of a request to its end.
     pub request: Duration,
