@@ -24,7 +24,7 @@ use super::timing::{Pinned, Sample};
 const ACCOUNTS: [usize; 3] = [1, 100, 1000];
 const CONNECTIONS: [usize; 3] = [1, 1000, 10_000];
 /// Sign-ins at once.
-const AT_ONCE: usize = 50;
+const AT_ONCE: usize = 32;
 /// Turns of a measurement.
 const TURNS: usize = 11;
 
