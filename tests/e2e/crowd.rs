@@ -153,14 +153,8 @@ async fn a_thousand_idle_connections_hold_up_nobody() {
 
 /// Starts a daemon with room for 36 clients.
 async fn with_few_descriptors(stage: &Stage) -> Daemon {
-    use std::os::unix::fs::PermissionsExt;
-    use support::processes::{Binaries, binaries};
-
-    let script = format!("#!/bin/sh\nulimit -n 100\nexec '{}' \"$@\"\n", binaries().brokerd.display());
-    let brokerd = stage.home.write("few-descriptors", script.as_bytes()).expect("a script");
-    std::fs::set_permissions(&brokerd, PermissionsExt::from_mode(0o700)).expect("a mode");
-    let few = Binaries { brokerd, ..binaries().clone() };
-    Daemon::launch(&stage.home).config(&stage.config()).try_start(&few).await.expect("a daemon")
+    let few = ["sh", "-c", r#"ulimit -n 100 && exec "$@""#, "sh"];
+    Daemon::launch(&stage.home).config(&stage.config()).under(few).start().await
 }
 
 async fn connect(socket: &Path) -> UnixStream {

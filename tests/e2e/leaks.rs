@@ -1,7 +1,6 @@
 //! Would a leak be found? The check stands in the teardown of every daemon here; this is the check of the check, and a
 //! whole life in which there is none.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustix::process::Signal;
 use support::canary::Canary;
 use support::fake_as::{Client, Endpoint, Issued, Options};
-use support::processes::{Binaries, Daemon, Home, binaries};
+use support::processes::{Daemon, Home, binaries};
 use tokio::time;
 
 use crate::real_parts::skip;
@@ -85,12 +84,9 @@ async fn confidential() -> (Stage, Daemon) {
     const SECRET: &str = "s3cret of cli+/~";
     let clients = vec![Client::confidential("cli", SECRET)];
     let stage = Stage::with(Options { clients, access_token_lifetime: Duration::from_secs(3), ..options() }).await;
-    let script = format!("#!/bin/sh\nulimit -c \"$(ulimit -H -c)\"\nexec '{}' \"$@\"\n", binaries().brokerd.display());
-    let brokerd = stage.home.write("with-core-dumps", script.as_bytes()).expect("a script");
-    std::fs::set_permissions(&brokerd, std::fs::Permissions::from_mode(0o700)).expect("a mode");
     let config = stage.config() + "client_secret = \"keyring\"\n";
-    let dumping = Binaries { brokerd, ..binaries().clone() };
-    let daemon = Daemon::launch(&stage.home).config(&config).try_start(&dumping).await.expect("a daemon");
+    let dumping = ["sh", "-c", r#"ulimit -c "$(ulimit -H -c)" && exec "$@""#, "sh"];
+    let daemon = Daemon::launch(&stage.home).config(&config).under(dumping).start().await;
     let set = stage.ctl().stdin(SECRET).run(["client-secret", "set", "work"]).await;
     assert_eq!(set.code, Some(0), "{set:?}");
     (stage, daemon)
@@ -168,11 +164,8 @@ async fn a_leak_to_standard_output_fails_the_test_it_happens_in() {
     let stage = Stage::new().await;
     let planted = Issued { kind: "refresh_token", value: "rt-printed".to_owned() };
     stage.home.canary().watch_for(move || vec![planted.clone()]);
-    let script = format!("#!/bin/sh\necho rt-printed\nexec '{}' \"$@\"\n", binaries().brokerd.display());
-    let brokerd = stage.home.write("that-prints", script.as_bytes()).expect("a script");
-    std::fs::set_permissions(&brokerd, std::fs::Permissions::from_mode(0o700)).expect("a mode");
-    let printing = Binaries { brokerd, ..binaries().clone() };
-    drop(Daemon::launch(&stage.home).config(&stage.config()).try_start(&printing).await.expect("a daemon"));
+    let printing = ["sh", "-c", r#"echo rt-printed && exec "$@""#, "sh"];
+    drop(Daemon::launch(&stage.home).config(&stage.config()).under(printing).start().await);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ pub mod crowd;
 pub mod kills;
 pub mod load;
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -64,13 +64,9 @@ impl Set {
     /// Starts the daemon under `strace` with these arguments, which writes to `output`; returns when it answers, or why it
     /// does not. The process is the daemon's own, and `strace` ends with it.
     async fn start_under_strace(&mut self, arguments: &[String], output: &Path) -> anyhow::Result<()> {
-        let arguments = arguments.join("' '");
-        let (output, brokerd) = (output.display(), self.binaries.brokerd.display());
-        let script = format!("#!/bin/sh\nexec strace -D -q -o '{output}' -f '{arguments}' '{brokerd}' \"$@\"\n");
-        let script = self.home.write("brokerd-under-strace", script.as_bytes())?;
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700))?;
-        let binaries = Binaries { brokerd: script, ..self.binaries.clone() };
-        let daemon = self.daemon.insert(Daemon::launch(&self.home).spawn(&binaries)?);
+        let strace = ["strace", "-D", "-q", "-f", "-o"].map(OsStr::new).into_iter().chain([output.as_os_str()]);
+        let launch = Daemon::launch(&self.home).under(strace.chain(arguments.iter().map(OsStr::new)));
+        let daemon = self.daemon.insert(launch.spawn(&self.binaries)?);
         Ok(daemon.ready().await?)
     }
 

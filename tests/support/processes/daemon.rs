@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{self, Instant};
 
 use super::binaries::{Binaries, binaries};
@@ -35,7 +35,7 @@ impl Daemon {
 
     /// Prepares one.
     pub fn launch(home: &Home) -> Launch<'_> {
-        Launch { home, config: None, arguments: Vec::new(), environment: Vec::new() }
+        Launch { home, config: None, under: Vec::new(), arguments: Vec::new(), environment: Vec::new() }
     }
 
     /// Returns its process id; none once it is known to have ended.
@@ -172,6 +172,7 @@ impl Drop for Daemon {
 pub struct Launch<'a> {
     home: &'a Home,
     config: Option<String>,
+    under: Vec<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
 }
@@ -181,6 +182,15 @@ impl Launch<'_> {
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
         self.config = Some(toml.into());
+        self
+    }
+
+    /// Starts it by a program that becomes it, or runs beside it: that one's command line, to which brokerd's is added.
+    ///
+    /// A script in brokerd's place would be busy as long as a child that another test has forked meanwhile has it open.
+    #[must_use]
+    pub fn under<W: Into<OsString>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.under = words.into_iter().map(Into::into).collect();
         self
     }
 
@@ -217,7 +227,9 @@ impl Launch<'_> {
         }
         let log = self.home.log_file();
         let stderr = fs::OpenOptions::new().create(true).append(true).open(&log)?;
-        let mut command = self.home.command(&binaries.brokerd);
+        let mut words = self.under.iter().map(OsString::as_os_str).chain([binaries.brokerd.as_os_str()]);
+        let mut command = self.home.command(words.next().map_or(&binaries.brokerd, Path::new));
+        command.args(words);
         // A group of its own: Ctrl-C at the terminal is for whoever started the daemon, who then ends it.
         #[cfg(unix)]
         command.process_group(0);
@@ -235,22 +247,8 @@ impl Launch<'_> {
         let stdout = stderr.try_clone()?;
         command.envs(self.environment).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let (socket, state, canary) = (self.home.socket(), self.home.state(), Arc::clone(self.home.canary()));
-        Ok(Daemon { child: spawn(&mut command)?, log, socket, state, canary })
+        Ok(Daemon { child: command.spawn()?, log, socket, state, canary })
     }
-}
-
-/// Starts a process. A script that was just written is busy for as long as a child that another test has forked meanwhile, and that
-/// has not become its program yet, has it open.
-fn spawn(command: &mut Command) -> io::Result<Child> {
-    for _ in 0..1000 {
-        match command.spawn() {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            spawned => return spawned,
-        }
-    }
-    command.spawn()
 }
 
 /// How long a daemon may take to answer; a loaded machine needs some of it.

@@ -1,6 +1,8 @@
 //! `prompts`: who waits for a user; open the page of one, or cancel it.
 
 use std::process::{Child, ExitStatus};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use broker_client::blocking::Client;
@@ -15,7 +17,6 @@ use crate::{clean, duration, prompt};
 
 /// How long a browser's starter is waited for: `xdg-open` tries one program after another.
 const OPENING: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(20);
 
 /// `brokerctl prompts`
 pub(crate) fn run(client: Client, options: &Prompts) -> Result<(), Failure> {
@@ -71,8 +72,8 @@ fn open(client: &Client, id: Option<&str>, options: &Plain) -> Result<(), Failur
     };
     let link = Link::of(&prompt).ok_or_else(|| nowhere("the prompt has no page that can be opened"))?;
     let browser = Browser::find().ok_or_else(|| nowhere("there is no browser here"))?;
-    let mut opener = browser.open(&link).map_err(|error| nowhere(&format!("the browser does not start: {error}")))?;
-    if let Some(status) = ended(&mut opener).filter(|status| !status.success()) {
+    let opener = browser.open(&link).map_err(|error| nowhere(&format!("the browser does not start: {error}")))?;
+    if let Some(status) = ended(opener).filter(|status| !status.success()) {
         return Err(nowhere(&format!("the browser does not start: {status}")));
     }
     if options.is_json() {
@@ -84,14 +85,11 @@ fn open(client: &Client, id: Option<&str>, options: &Plain) -> Result<(), Failur
 
 /// Returns what a browser's starter ended with, if it does so soon: it ends badly where there is no browser. A browser itself
 /// stays.
-fn ended(opener: &mut Child) -> Option<ExitStatus> {
-    for _ in 0..OPENING.as_millis() / LOOK.as_millis() {
-        if let Ok(Some(status)) = opener.try_wait() {
-            return Some(status);
-        }
-        std::thread::sleep(LOOK);
-    }
-    None
+fn ended(mut opener: Child) -> Option<ExitStatus> {
+    // `Child` has no wait with a limit. The thread ends with this process, if not before.
+    let (tell, told) = mpsc::channel();
+    thread::Builder::new().spawn(move || tell.send(opener.wait())).ok()?;
+    told.recv_timeout(OPENING).ok()?.ok()
 }
 
 /// Finds a prompt by its id or the beginning of it, or the only one.
