@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-/// What moves a cursor, turns a line around, or cannot be seen.
+/// Moves a cursor, turns a line around, or hides, by Unicode's own lists (`Bidi_Control`, `Default_Ignorable_Code_Point`): some of each.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The first such character of a text; line breaks are none.

@@ -1,11 +1,10 @@
 //! What a provider sends, heads and all, in the place of an answer to a refresh.
 
 use broker_client::{ClientError, ErrorCode, TokenRequest};
-use serde_json::Value;
 
 use super::pipes::paused;
-use super::rules::is_treacherous;
 use crate::fake_as::{Fault, Grant, Raw};
+use crate::hostile::{all_text, is_unsafe};
 use crate::rig::{Rig, exposed, never};
 
 /// Bytes on the daemon's connection to a provider, and then its end. The caller has an answer; what it is told is fit to be shown;
@@ -24,19 +23,10 @@ pub(super) fn answer(bytes: &[u8]) {
             Ok(token) => assert!(exposed(&token).bytes().all(|byte| byte.is_ascii_graphic()), "no header carries it"),
             Err(ClientError::Api(body)) => {
                 let told = serde_json::to_value(&body).expect("it came as JSON");
-                assert!(!all_text(&told).chars().any(is_treacherous), "{told}");
+                assert!(!all_text(&told).chars().any(is_unsafe), "{told}");
                 assert!(after.is_ok() || body.error == ErrorCode::InteractionRequired, "{told}, then {after:?}");
             }
             Err(error) => panic!("{error}"),
         }
     });
-}
-
-fn all_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(all_text).collect(),
-        Value::Object(members) => members.iter().map(|(name, value)| name.clone() + &all_text(value)).collect(),
-        _ => String::new(),
-    }
 }

@@ -13,6 +13,8 @@ use brokerd::config::Config;
 use brokerd::store::frame;
 use jiff::Timestamp;
 
+use crate::hostile::is_unsafe;
+
 /// The members whose values are secrets (RFC 6749 §5.1, RFC 8628 §3.2).
 const SECRET: [&str; 4] = ["access_token", "refresh_token", "id_token", "device_code"];
 /// A shorter one is found in any text.
@@ -56,7 +58,7 @@ fn tell<T: std::fmt::Debug>(response: &ProviderResponse, read: impl Fn(&Provider
     }
     if let Err(failure) = outcome {
         let _verdicts = (failure.verdict(), failure.poll_verdict(), failure.retry_after());
-        assert!(!failure.to_string().chars().any(is_treacherous), "{failure}");
+        assert!(!failure.to_string().chars().any(is_unsafe), "{failure}");
     }
 }
 
@@ -70,29 +72,22 @@ pub(super) fn metadata(bytes: &[u8]) {
                 assert!(text::is_https_or_loopback(url), "{url}");
             }
         }
-        Err(error) => assert!(!error.to_string().chars().any(is_treacherous), "{error}"),
+        Err(error) => assert!(!error.to_string().chars().any(is_unsafe), "{error}"),
     }
-}
-
-/// Moves or hides what is around it, by Unicode's own lists (`Bidi_Control`, `Default_Ignorable_Code_Point`): some of each.
-pub(super) fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{3164}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// What is shown of a server's text: visible, bounded, and the same when cleaned again.
 pub(super) fn text(bytes: &[u8]) {
     let raw = String::from_utf8_lossy(bytes);
     let clean = text::clean(&raw);
-    assert!(!clean.chars().any(is_treacherous) && clean.chars().count() <= 1200, "{clean:?}");
+    assert!(!clean.chars().any(is_unsafe) && clean.chars().count() <= 1200, "{clean:?}");
     assert_eq!(text::clean(&clean), clean);
     if let Some(uri) = text::verification_uri(&raw) {
-        assert!(!uri.chars().any(is_treacherous), "{uri:?}");
+        assert!(!uri.chars().any(is_unsafe), "{uri:?}");
         assert!(text::is_https_or_loopback(&url::Url::parse(&uri).expect("a URL")), "{uri:?}");
     }
     if let Some(code) = text::user_code(&raw) {
-        assert!(!code.trim().is_empty() && !code.chars().any(is_treacherous), "{code:?}");
+        assert!(!code.trim().is_empty() && !code.chars().any(is_unsafe), "{code:?}");
     }
 }
 
