@@ -9,8 +9,6 @@ use support::fake_as::{Endpoint, FakeAs, Fault, Grant, Raw, Select};
 /// What is wrong now.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Trouble {
-    /// Lasting, at the provider.
-    pub(crate) provider: bool,
     /// The store takes no writes.
     pub(crate) store: bool,
     /// It may have refused a write that is still to be made good.
@@ -43,7 +41,7 @@ fn hostile() -> Fault {
 }
 
 /// Makes the provider ill, once or until it recovers.
-pub(crate) fn at_provider(rng: &mut Rng, server: &FakeAs, now: &mut Trouble) -> String {
+pub(crate) fn at_provider(rng: &mut Rng, server: &FakeAs) -> String {
     let selects: [Select; 4] = [
         Grant::RefreshToken.into(),
         Grant::DeviceCode.into(),
@@ -57,7 +55,6 @@ pub(crate) fn at_provider(rng: &mut Rng, server: &FakeAs, now: &mut Trouble) -> 
         return format!("the provider {name} once, {select:?}");
     }
     server.always(select, fault);
-    now.provider = true;
     format!("the provider {name} from now on, {select:?}")
 }
 

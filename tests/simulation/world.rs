@@ -51,6 +51,8 @@ pub(crate) struct World {
     waited: Instant,
     /// Clients who say half of what they want, or do not hear the answer.
     stalled: Vec<Wire>,
+    /// What people were shown and did not answer.
+    unanswered: Vec<String>,
     prompts: (mpsc::UnboundedSender<Prompted>, mpsc::UnboundedReceiver<Prompted>),
     watch: Watch,
     leaving: Leaving,
@@ -79,6 +81,7 @@ impl World {
             asked: 0,
             waited: Instant::now(),
             stalled: Vec::new(),
+            unanswered: Vec::new(),
             prompts: mpsc::unbounded_channel(),
             watch: Watch::default(),
             leaving: Leaving::default(),
@@ -104,7 +107,7 @@ impl World {
             42..47 => self.leave(),
             47..52 => self.crowd(),
             52..62 => {
-                let told = trouble::at_provider(&mut self.rng, &self.rig.fake, &mut self.trouble);
+                let told = trouble::at_provider(&mut self.rng, &self.rig.fake);
                 self.story.tell(told);
             }
             62..70 => self.heal_provider(),
@@ -115,7 +118,7 @@ impl World {
             90..92 => self.revoke(),
             92..95 => self.set_clock(),
             95..98 => self.stall().await,
-            _ => {}
+            _ => self.come_back(),
         }
         self.pass().await;
         self.look();
@@ -226,7 +229,6 @@ impl World {
 
     fn heal_provider(&mut self) {
         self.rig.fake.clear();
-        self.trouble.provider = false;
         self.story.tell("the provider is well");
         // An answer that gets lost is one that nobody can make good where a refresh token is good once.
         if self.rotation == Rotation::Tolerant && self.rng.bool() {
@@ -242,10 +244,10 @@ impl World {
     }
 
     /// A power cut. What is in the air then is lost for good only where a refresh token is good once, or where the next
-    /// daemon cannot ask at once.
+    /// daemon cannot ask at once: a fault that waits for its request may be longer than the grace.
     async fn crash(&mut self) {
         let forgiving = matches!(self.rotation, Rotation::Tolerant | Rotation::None);
-        let grace = matches!(self.rotation, Rotation::Grace(_)) && !self.trouble.provider && !self.trouble.store;
+        let grace = matches!(self.rotation, Rotation::Grace(_)) && self.rig.fake.is_well() && !self.trouble.store;
         let unsaved = self.rig.client.accounts().await.map_or(true, |accounts| {
             accounts
                 .accounts
@@ -348,13 +350,27 @@ impl World {
                     self.story.tell("a person declines");
                     self.rig.fake.deny(&prompted.user_code);
                 }
-                1 => self.story.tell("a person looks away"),
-                _ => {
-                    let name = self.rng.choice(PEOPLE).expect("there are two");
-                    self.story.tell(format!("{name} consents"));
-                    self.rig.fake.approve(&prompted.user_code, name);
+                1 => {
+                    self.story.tell("a person looks away");
+                    self.unanswered.push(prompted.user_code);
                 }
+                _ => self.consent(&prompted.user_code),
             }
+        }
+    }
+
+    fn consent(&mut self, user_code: &str) {
+        let name = self.rng.choice(PEOPLE).expect("there are two");
+        self.story.tell(format!("{name} consents"));
+        self.rig.fake.approve(user_code, name);
+    }
+
+    /// A person comes back to a prompt; who asked may have left, and the daemon have died.
+    fn come_back(&mut self) {
+        let pending = self.rig.fake.pending_user_codes();
+        self.unanswered.retain(|user_code| pending.contains(user_code));
+        if let Some(user_code) = self.unanswered.pop() {
+            self.consent(&user_code);
         }
     }
 }

@@ -171,6 +171,11 @@ impl FakeAs {
         self.with(|state| state.script.clear());
     }
 
+    /// Whether no fault is still to happen.
+    pub fn is_well(&self) -> bool {
+        self.with(|state| state.script.is_empty())
+    }
+
     /// Holds the next request of those meant, once it has arrived and before it is served.
     pub fn hold(&self, select: impl Into<Select>) -> Gate {
         let gate = Gate::new();

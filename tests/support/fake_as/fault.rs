@@ -225,6 +225,11 @@ impl Script {
         self.always.clear();
     }
 
+    /// Whether nothing is to go wrong.
+    pub(super) fn is_empty(&self) -> bool {
+        self.always.is_empty() && self.queued.values().all(VecDeque::is_empty)
+    }
+
     /// Takes the fault for a request: queued before lasting, the grant's before the endpoint's.
     pub(super) fn next(&mut self, endpoint: Endpoint, grant: Option<Grant>) -> Option<Fault> {
         let selects = [grant.map(Select::Grant), Some(Select::Endpoint(endpoint))];
