@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,8 +21,7 @@ const HOOK: &str = "#!/bin/sh\ncd \"$HOME\" || exit\n\
 /// A stage whose configuration names the command.
 async fn with_hook(options: Options) -> (Stage, Daemon) {
     let stage = Stage::with(options).await;
-    let hook = stage.home.write("hook", HOOK.as_bytes()).expect("a file");
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let hook = stage.home.program("hook", HOOK.as_bytes()).expect("a file");
     let command =
         format!("[prompt]\ncommand = [{:?}, \"two words\", \"$BROKERD_USER_CODE\"]\n", hook.display().to_string());
     let daemon = Daemon::start(&stage.home, &(stage.config() + &command)).await;

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 use support::processes::{Ctl, Home, Output, binaries};
@@ -199,8 +198,7 @@ async fn what_az_is_not_known_here_is_the_next_ones() {
     let (stage, _daemon) = stage().await;
     let token = stage.sign_in("alice").await;
     fs::create_dir(stage.home.path().join("others")).expect("a directory");
-    let az = stage.home.write("others/az", b"#!/bin/sh\necho \"next: $*\"\n").expect("a file");
-    fs::set_permissions(&az, fs::Permissions::from_mode(0o700)).expect("a mode");
+    let az = stage.home.program("others/az", b"#!/bin/sh\necho \"next: $*\"\n").expect("a file");
     let path = format!("{}:/usr/bin:/bin", az.parent().expect("a directory").display());
     let ask = async |line: &[&OsStr]| {
         let line = ["az"].map(OsStr::new).into_iter().chain(line.iter().copied());
@@ -239,10 +237,11 @@ async fn what_az_is_not_known_here_is_the_next_ones() {
 #[tokio::test]
 async fn where_no_az_is_another_program_there_is_no_next_one() {
     let home = Home::new();
+    let brokerctl = fs::read(&binaries().brokerctl).expect("the program");
     let directories = ["one", "two"].map(|name| {
         let directory = home.path().join(name);
         fs::create_dir(&directory).expect("a directory");
-        fs::copy(&binaries().brokerctl, directory.join("az")).expect("a copy");
+        home.program(directory.join("az"), &brokerctl).expect("a copy");
         directory.display().to_string()
     });
     let path = directories.join(":");
@@ -260,8 +259,7 @@ async fn where_no_az_is_another_program_there_is_no_next_one() {
 async fn a_script_named_az_that_runs_this_one_is_not_run_for_ever() {
     let home = Home::new();
     let script = format!("#!/bin/sh\nexec '{}' az \"$@\"\n", binaries().brokerctl.display());
-    let az = home.write("az", script.as_bytes()).expect("a file");
-    fs::set_permissions(&az, fs::Permissions::from_mode(0o700)).expect("a mode");
+    home.program("az", script.as_bytes()).expect("a file");
     let path = format!("{}:/usr/bin:/bin", home.path().display());
     let output = Ctl::new(&home).limit(PATIENCE).env("PATH", &path).run(["az", "group", "list"]).await;
     assert_eq!((output.code, output.stderr.lines().count()), (Some(2), 1), "{output:?}");

@@ -3,7 +3,7 @@
 //! Root has a thousand times as much, and only root can become the ordinary user this needs.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -47,9 +47,7 @@ impl Stage {
             let program = open_copy(&home, program);
             let become_user = format!("/usr/bin/setpriv --reuid={USER} --regid={USER} --clear-groups --");
             let script = format!("#!/bin/sh\nexec {become_user} keyctl session - '{}' \"$@\"\n", program.display());
-            let path = home.write(name, script.as_bytes())?;
-            fs::set_permissions(&path, PermissionsExt::from_mode(0o700))?;
-            Ok(path)
+            Ok(home.program(name, script.as_bytes())?)
         };
         let brokerd = wrapped("brokerd-as-user", &binaries().brokerd)?;
         let brokerctl = wrapped("brokerctl-as-user", &binaries().brokerctl)?;

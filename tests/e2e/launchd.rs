@@ -194,8 +194,7 @@ fn the_agents_script_becomes_the_program_and_keeps_its_log() {
     let script = words[2].as_string().expect("a script");
     let home = tempfile::tempdir().expect("a directory");
     let program = home.path().join("a program");
-    std::fs::write(&program, "#!/bin/sh\necho \"process $$\" >&2\n").unwrap();
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    support::processes::write_program(&program, b"#!/bin/sh\necho \"process $$\" >&2\n").unwrap();
     let mut wanted = Vec::new();
     for _ in 0..2 {
         let mut shell = std::process::Command::new("/bin/sh");

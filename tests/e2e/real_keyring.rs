@@ -232,7 +232,6 @@ async fn a_lost_index_is_made_again_from_the_keyring() -> Result<()> {
 
 #[tokio::test]
 async fn without_a_service_auto_takes_the_kernels_keyring_and_says_how_long_it_lasts() -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     use support::processes::{Binaries, binaries};
 
     let test = "real_keyring::without_a_service_auto_takes_the_kernels_keyring_and_says_how_long_it_lasts";
@@ -241,8 +240,7 @@ async fn without_a_service_auto_takes_the_kernels_keyring_and_says_how_long_it_l
     // A session keyring of its own, so that nothing is left in ours; what becomes persistent is signed out below.
     let words = std::iter::once(command.get_program()).chain(command.get_args()).map(|word| format!("{word:?}"));
     let script = format!("#!/bin/sh\nexec {} \"$@\"\n", words.collect::<Vec<_>>().join(" "));
-    let brokerd = home.write("in-a-session", script.as_bytes())?;
-    fs::set_permissions(&brokerd, PermissionsExt::from_mode(0o700))?;
+    let brokerd = home.program("in-a-session", script.as_bytes())?;
     let in_a_session = Binaries { brokerd, ..binaries().clone() };
     let daemon = Daemon::launch(&home).try_start(&in_a_session).await?;
     sign_in(&server, &home).await?;

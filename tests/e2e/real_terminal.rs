@@ -35,8 +35,7 @@ async fn a_prompt_is_live_and_ends_with_who_signed_in() -> Result<()> {
     let opened = stage.home.path().join("opened");
     let browser = stage
         .home
-        .write("browser", format!("#!/bin/sh\nprintf '%s\\n' \"$#\" \"$@\" >{}\n", opened.display()).as_bytes())?;
-    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        .program("browser", format!("#!/bin/sh\nprintf '%s\\n' \"$#\" \"$@\" >{}\n", opened.display()).as_bytes())?;
     // What is typed before there is a prompt answers none.
     terminal.line(&format!("clear; export BROWSER={}; echo x | brokerctl get-token >token", browser.display()))?;
     terminal.key("Enter")?;
@@ -228,8 +227,7 @@ async fn a_hostile_prompt_steers_no_terminal() -> Result<()> {
     let Some(terminal) = Terminal::open("a_hostile_prompt", &home, 20, 24).await? else { return Ok(()) };
     let listener = UnixListener::bind(home.socket())?;
     let opened = home.path().join("opened");
-    let browser = home.write("browser", format!("#!/bin/sh\necho \"$@\" >{}\n", opened.display()).as_bytes())?;
-    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    let browser = home.program("browser", format!("#!/bin/sh\necho \"$@\" >{}\n", opened.display()).as_bytes())?;
     // Without standard input, too.
     terminal.line(&format!("clear; BROWSER={} brokerctl get-token <&-", browser.display()))?;
     let (mut connection, _) = listener.accept().await?;

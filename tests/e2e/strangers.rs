@@ -42,7 +42,7 @@ fn as_nobody(home: &Home, program: &Path) -> Command {
 /// Copies a program to where nobody may run it.
 pub(crate) fn open_copy(home: &Home, program: &Path) -> PathBuf {
     let copy = home.path().join(program.file_name().expect("a name"));
-    fs::copy(program, &copy).expect("a copy");
+    home.program(&copy, &fs::read(program).expect("the program")).expect("a copy");
     open(&copy, 0o755);
     copy
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -73,8 +73,7 @@ impl Disk {
             self.holder.id(),
             binaries().brokerd.display()
         );
-        let brokerd = home.write("brokerd-on-a-disk", script.as_bytes())?;
-        fs::set_permissions(&brokerd, fs::Permissions::from_mode(0o700))?;
+        let brokerd = home.program("brokerd-on-a-disk", script.as_bytes())?;
         Ok(Binaries { brokerd, ..binaries().clone() })
     }
 }

@@ -89,6 +89,14 @@ impl Home {
         Ok(path)
     }
 
+    /// Writes a program that only its owner may run, and returns its path.
+    #[cfg(unix)]
+    pub fn program(&self, name: impl AsRef<Path>, content: &[u8]) -> io::Result<PathBuf> {
+        let path = self.path().join(name);
+        super::write_program(&path, content)?;
+        Ok(path)
+    }
+
     /// Returns a command with this home's environment and nothing of the caller's, its D-Bus and proxies included.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
