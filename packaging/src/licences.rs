@@ -20,9 +20,13 @@ const NAMES: [&str; 5] = ["licen", "copying", "copyright", "notice", "unlicense"
 
 const HEADING: &str = "\
 The programs brokerd and brokerctl are licensed under MIT or Apache-2.0, at your choice. They link these crates, the standard library
-of Rust (MIT or Apache-2.0), and the GNU C Library (LGPL-2.1 or later), which is part of the file where a program is static. The
-source of everything is published; whoever wants to link brokerctl with another C library can.
+of Rust (MIT or Apache-2.0), and a C library, which is part of the file where a program is static: musl (MIT, below) with LLVM's
+libunwind (Apache-2.0 with the LLVM exception) in brokerctl, where the builder had Rust's standard library for it, and the GNU C
+Library (LGPL-2.1 or later) elsewhere. The source of everything is published; whoever wants to link brokerctl with another C library
+can.
 ";
+/// musl's, which comes with no crate.
+const MUSL: &str = include_str!("musl.txt");
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -94,6 +98,7 @@ pub(crate) fn text(target: &str) -> anyhow::Result<String> {
             texts.entry(text).or_default().insert(name.clone());
         }
     }
+    texts.entry(MUSL.trim().to_owned()).or_default().insert("musl".to_owned());
     for (text, crates) in texts {
         let crates = crates.into_iter().collect::<Vec<_>>().join(", ");
         write!(listed, "\n{}\n{crates}\n\n{text}\n", "-".repeat(80))?;

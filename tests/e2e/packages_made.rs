@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use support::processes::write_program;
 use tempfile::TempDir;
 
 use crate::documents_links::prose;
@@ -28,6 +29,7 @@ case $command in
 metadata) echo '{"packages":[{"name":"brokerd","version":"1.2.3"}]}' ;;
 build | rustc)
 	printf '%s' "${CARGO_ENCODED_RUSTFLAGS-$(printf %s "${RUSTFLAGS-}" | tr ' ' '\037')}" | tr '\037' '\n' >"$LOG/$program"
+	echo "$target" >"$LOG/$program.target"
 	mkdir -p "${CARGO_TARGET_DIR:-target}/$target/$profile"
 	echo "$program" >"${CARGO_TARGET_DIR:-target}/$target/$profile/$program"
 	chmod 700 "${CARGO_TARGET_DIR:-target}/$target/$profile/$program"
@@ -37,6 +39,19 @@ deb)
 	echo "$CARGO_TARGET_DIR" >"$LOG/target"
 	;;
 esac
+"#;
+
+/// Says where its standard libraries are, and whose compiler it is.
+const RUSTC: &str = r#"#!/bin/sh
+case $* in
+*sysroot*) echo "$HOME/toolchain" ;;
+*) echo "host: TARGET" ;;
+esac
+"#;
+
+/// Adds a standard library, as far as anybody looks.
+const RUSTUP: &str = r#"#!/bin/sh
+[ "$1 $2" = "target add" ] && mkdir -p "$HOME/toolchain/lib/rustlib/$3/lib" && : >"$HOME/toolchain/lib/rustlib/$3/lib/libstd-1.rlib"
 "#;
 
 /// For a processor whose programs are linked without ado.
@@ -57,11 +72,14 @@ impl Checkout {
         let parts = ["packaging", "systemd", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
         let parts = parts.into_iter().chain(["LICENSE-APACHE", "LICENSE-MIT"]).map(repository);
         ensure!(Command::new("cp").arg("-r").args(parts).arg(&root).status()?.success(), "cp");
-        for (name, text) in [("cargo", CARGO), ("rustc", &format!("#!/bin/sh\necho host: {TARGET}\n"))] {
-            fs::write(bin.join(name), text)?;
-            fs::set_permissions(bin.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        }
+        checkout.program("cargo", CARGO)?;
+        checkout.program("rustc", &RUSTC.replace("TARGET", TARGET))?;
         Ok(checkout)
+    }
+
+    /// Puts a program in front of the real one.
+    fn program(&self, name: &str, text: &str) -> Result<()> {
+        Ok(write_program(&self.path("bin").join(name), text.as_bytes())?)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -142,6 +160,24 @@ fn a_directory_with_a_space_in_its_name_is_left_out_of_the_programs() -> Result<
         ensure!(checkout.flags(of)? == wanted, "{of}: {:?}", checkout.flags(of)?);
     }
     ensure!(checkout.flags("target")? == [root.join("target").display().to_string()], "where cargo-deb finds them");
+    Ok(())
+}
+
+#[test]
+fn brokerctl_is_linked_with_musl_where_rustup_can_add_it() -> Result<()> {
+    let musl = TARGET.replace("gnu", "musl");
+    for (rustup, target, statically) in [("#!/bin/sh\nexit 1\n", TARGET, true), (RUSTUP, &musl, false)] {
+        let checkout = Checkout::new()?;
+        checkout.program("rustup", rustup)?;
+        checkout.run("dist", "022", &[])?;
+        for (program, target) in [("brokerctl", target), ("brokerd", TARGET)] {
+            let built = fs::read_to_string(checkout.path("log").join(format!("{program}.target")))?;
+            ensure!(built.trim_end() == target, "{program} for {built}");
+        }
+        // A target of musl's is static anyway.
+        let flags = checkout.flags("brokerctl")?;
+        ensure!(flags.contains(&"target-feature=+crt-static".to_owned()) == statically, "{flags:?}");
+    }
     Ok(())
 }
 
