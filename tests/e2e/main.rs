@@ -100,6 +100,8 @@ mod sockets;
 mod stage;
 #[cfg(unix)]
 mod strangers;
+#[cfg(target_os = "linux")]
+mod swap;
 #[cfg(unix)]
 mod tls_faults;
 #[cfg(unix)]

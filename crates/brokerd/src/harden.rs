@@ -1,7 +1,7 @@
 //! What the process asks of the kernel before it holds a secret.
 
-/// No core dump, no reading of this process's memory by another of the same user, files for the user alone, and a log
-/// line without a payload for a panic. What the platform cannot do is left out.
+/// No core dump, no reading of this process's memory by another of the same user, no swap where it may lock its memory, files for the
+/// user alone, and a log line without a payload for a panic. What the platform cannot do is left out.
 pub fn harden() {
     hide_memory();
     // A panic's message can hold the value it is about; its place is enough to find it.
@@ -24,7 +24,29 @@ fn hide_memory() {
     if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "other processes of this user may read this one's memory");
     }
+    #[cfg(target_os = "linux")]
+    keep_out_of_swap();
     umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
+/// Pages are locked as they are touched. Only where nothing limits what may be locked (`ulimit -l`, or the capability that is above it):
+/// beyond a limit the kernel would refuse this process memory that it needs. The shipped units need none of this, which forbid swap
+/// altogether.
+#[cfg(target_os = "linux")]
+fn keep_out_of_swap() {
+    use rustix::mm::{MlockAllFlags, mlockall};
+    use rustix::process::{Resource, getrlimit};
+    use rustix::thread::{CapabilitySet, capabilities};
+
+    let is_above = || capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    if getrlimit(Resource::Memlock).current.is_some() && !is_above() {
+        return;
+    }
+    // In a user namespace the capability counts for nothing, and the kernel says so here.
+    let touched = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+    if let Err(error) = mlockall(touched) {
+        tracing::debug!(%error, "memory is not locked");
+    }
 }
 
 #[cfg(windows)]
