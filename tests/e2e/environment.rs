@@ -109,6 +109,8 @@ async fn the_configuration_wins_and_its_password_is_shown_nowhere() {
     // Told to people, who may show it around: a refusal of the password.
     behind.proxy.insist("ada", "another");
     behind.stage.server.drop_connections();
+    // By its answer the daemon has seen that they ended.
+    behind.stage.run("status").await;
     let output = behind.stage.run("get-token --force-refresh -o json").await;
     says(&refusal(&output), "error_description", &[&behind.url(), "407", "does not accept"]);
     for place in [output.stderr, behind.stage.ok("status").await, behind.stage.run("doctor").await.stdout] {

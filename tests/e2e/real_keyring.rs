@@ -57,13 +57,19 @@ impl Stage {
         self.server.count(support::fake_as::Grant::RefreshToken)
     }
 
-    /// What the keyring's own tool finds of ours.
+    /// What the keyring's own tool finds of ours. It lists the items and then reads each, and gives up on one that brokerd deletes in
+    /// between, such as a prompt that has been answered.
     fn items(&self) -> Result<String> {
-        let mut command = std::process::Command::new("timeout");
-        command.args(["5", "secret-tool", "search", "--all", "service", "brokerd"]).envs(self.keyring.env());
-        let output = command.output().context("secret-tool")?;
-        // Attributes are on one, labels and secrets on the other.
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+        loop {
+            let mut command = std::process::Command::new("timeout");
+            command.args(["5", "secret-tool", "search", "--all", "service", "brokerd"]).envs(self.keyring.env());
+            let output = command.output().context("secret-tool")?;
+            // Attributes are on one, labels and secrets on the other.
+            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            if !said.contains("No such secret item") {
+                return Ok(said);
+            }
+        }
     }
 }
 

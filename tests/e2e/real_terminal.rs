@@ -242,7 +242,8 @@ async fn a_hostile_prompt_steers_no_terminal() -> Result<()> {
     terminal.until(|screen| screen.contains("c: copy the code")).await;
     terminal.key("Enter")?;
     terminal.key("c")?;
-    terminal.until(|screen| screen.contains("Waiting for you")).await;
+    // What is copied is on no screen.
+    terminal.until(|_| terminal.sent().contains("\u{1b}]52;c;")).await;
     let body = serde_json::json!({"error": "blocked", "error_description": BAD, "hint": BAD,
         "provider": {"error": BAD, "correlation_id": BAD}});
     let end = format!("{}\n", body.to_string().replacen('{', r#"{"event":"error","#, 1));
@@ -253,7 +254,6 @@ async fn a_hostile_prompt_steers_no_terminal() -> Result<()> {
     for bad in ["\u{1b}[2J\u{1b}]0", "\u{1b}]0;", "\u{1b}]52;c;AAAA", "\u{202e}", "\u{9b}", "\u{200b}"] {
         assert!(!sent.contains(bad), "{bad:?} was sent");
     }
-    assert!(sent.contains("\u{1b}]52;c;"), "the code was copied, whatever it is");
     assert!(!opened.exists(), "a page that is none was opened");
     Ok(())
 }

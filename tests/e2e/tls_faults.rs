@@ -60,6 +60,8 @@ async fn all(rows: Vec<Row>, ca: &Ca) {
         let requests = stage.server.log().len();
         stage.server.meet_with(Some(handshake));
         stage.server.drop_connections();
+        // By its answer the daemon has seen that they ended.
+        stage.run("status").await;
         let output = stage.run("get-token --force-refresh --no-prompt -o json").await;
         let body: Value = serde_json::from_str(&output.stderr).unwrap_or_else(|_| panic!("{name}: {output:?}"));
         assert_eq!((output.code, &body["error"]), (Some(8), &"provider_unreachable".into()), "{name}: {output:?}");

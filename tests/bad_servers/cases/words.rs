@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::Outcome::{Ends, NoAnswer, Used};
-use crate::case::Stage::{Device, Poll, Refresh, Userinfo};
+use crate::case::Stage::{Device, Poll, Refresh, Revocation, Userinfo};
 use crate::case::{Case, body, case, status};
 
 /// What no provider should say.
@@ -32,6 +32,9 @@ pub(super) fn rows() -> Vec<Case> {
         };
         let refused = status(400, &refusal("invalid_target"), &[]);
         rows.push(case(&[Device, Refresh, Poll], format!("a refusal with {name}"), refused, Ends("configuration")));
+        let refused = status(400, &refusal("unsupported_token_type"), &[]);
+        let refused_so = format!("a revocation refused with {name}");
+        rows.push(case(&[Revocation], refused_so, refused, NoAnswer("provider_error")));
         let unknown = status(400, &refusal(&text), &[]);
         rows.push(case(&[Refresh], format!("a refusal called {name}"), unknown, NoAnswer("provider_error")));
         let shown = device(&[

@@ -6,6 +6,8 @@ use super::*;
 async fn the_first_client_starts_it_and_uninstalling_leaves_what_is_the_users() -> Result<()> {
     let Some(stage) = Stage::set("the_first_client_starts_it").await? else { return Ok(()) };
     let machine = &stage.machine;
+    // All that it can say, for the secrets that nobody may find there in the end.
+    machine.ok("systemctl --user set-environment BROKERD_LOG=trace").await?;
     stage.enable().await?;
     ensure!(machine.property("ActiveState").await? == "inactive");
     let socket = machine.ok("stat -c '%a %U' $XDG_RUNTIME_DIR/brokerd $XDG_RUNTIME_DIR/brokerd/brokerd.sock").await?;
@@ -20,6 +22,7 @@ async fn the_first_client_starts_it_and_uninstalling_leaves_what_is_the_users() 
     let entry = machine.root_ok("journalctl -o json _UID=1000 SYSLOG_IDENTIFIER=brokerd | grep listening").await?;
     let entry: Value = serde_json::from_str(entry.lines().next().context("an entry")?)?;
     ensure!(entry["BROKERD_ENDPOINT"] == "/run/user/1000/brokerd/brokerd.sock", "{entry}");
+    machine.root_ok("journalctl -o cat _UID=1000 SYSLOG_IDENTIFIER=brokerd PRIORITY=7 | grep -q .").await?;
     ensure!(entry["PRIORITY"] == "6" && entry["_SYSTEMD_USER_UNIT"] == "brokerd.service", "{entry}");
 
     machine.ok("systemctl --user disable --now --quiet brokerd.socket brokerd.service").await?;
