@@ -37,6 +37,10 @@ deny:
 fuzz *seconds:
     fuzz/run {{seconds}}
 
+# The rules, the protocol's types and the client's reading of answers under Miri; needs the nightly toolchain with it, and ten minutes
+miri *args:
+    tests/miri {{args}}
+
 # Changes of the rules that no test notices; needs cargo-mutants, and an hour or two. `just mutants --shard 0/8` is a sample
 mutants *args:
     cargo mutants --output target/mutants {{args}}
