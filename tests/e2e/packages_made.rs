@@ -31,7 +31,7 @@ build | rustc)
 	printf '%s' "${CARGO_ENCODED_RUSTFLAGS-$(printf %s "${RUSTFLAGS-}" | tr ' ' '\037')}" | tr '\037' '\n' >"$LOG/$program"
 	echo "$target" >"$LOG/$program.target"
 	mkdir -p "${CARGO_TARGET_DIR:-target}/$target/$profile"
-	echo "$program" >"${CARGO_TARGET_DIR:-target}/$target/$profile/$program"
+	printf '%s\n' '#!/bin/echo' >"${CARGO_TARGET_DIR:-target}/$target/$profile/$program"
 	chmod 700 "${CARGO_TARGET_DIR:-target}/$target/$profile/$program"
 	;;
 deb)
@@ -54,7 +54,7 @@ const RUSTUP: &str = r#"#!/bin/sh
 [ "$1 $2" = "target add" ] && mkdir -p "$HOME/toolchain/lib/rustlib/$3/lib" && : >"$HOME/toolchain/lib/rustlib/$3/lib/libstd-1.rlib"
 "#;
 
-/// For a processor whose programs are linked without ado.
+/// For a processor whose programs are linked without ado, as its toolchain has no linker of its own here.
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 
 /// A checkout in a directory with a space in its name, and not of git's.
@@ -73,6 +73,7 @@ impl Checkout {
         let parts = parts.into_iter().chain(["LICENSE-APACHE", "LICENSE-MIT"]).map(repository);
         ensure!(Command::new("cp").arg("-r").args(parts).arg(&root).status()?.success(), "cp");
         checkout.program("cargo", CARGO)?;
+        checkout.program("rustup", "#!/bin/sh\nexit 1\n")?;
         checkout.program("rustc", &RUSTC.replace("TARGET", TARGET))?;
         Ok(checkout)
     }
@@ -166,17 +167,21 @@ fn a_directory_with_a_space_in_its_name_is_left_out_of_the_programs() -> Result<
 #[test]
 fn brokerctl_is_linked_with_musl_where_rustup_can_add_it() -> Result<()> {
     let musl = TARGET.replace("gnu", "musl");
-    for (rustup, target, statically) in [("#!/bin/sh\nexit 1\n", TARGET, true), (RUSTUP, &musl, false)] {
+    for (rustup, wanted) in [(None, TARGET), (Some(RUSTUP), &musl)] {
         let checkout = Checkout::new()?;
-        checkout.program("rustup", rustup)?;
-        checkout.run("dist", "022", &[])?;
-        for (program, target) in [("brokerctl", target), ("brokerd", TARGET)] {
-            let built = fs::read_to_string(checkout.path("log").join(format!("{program}.target")))?;
-            ensure!(built.trim_end() == target, "{program} for {built}");
+        if let Some(rustup) = rustup {
+            checkout.program("rustup", rustup)?;
         }
-        // A target of musl's is static anyway.
-        let flags = checkout.flags("brokerctl")?;
-        ensure!(flags.contains(&"target-feature=+crt-static".to_owned()) == statically, "{flags:?}");
+        checkout.run("dist", "022", &[])?;
+        for (program, wanted) in [("brokerctl", wanted), ("brokerd", TARGET)] {
+            let built = fs::read_to_string(checkout.path("log").join(format!("{program}.target")))?;
+            ensure!(built.trim_end() == wanted, "{program} for {built}");
+        }
+        ensure!(checkout.flags("brokerctl")?.contains(&"target-feature=+crt-static".to_owned()), "static");
+        // Somebody's linker for another machine is for the target that they name.
+        checkout.run("dist x86_64-unknown-linux-gnu", "022", &[])?;
+        let built = fs::read_to_string(checkout.path("log").join("brokerctl.target"))?;
+        ensure!(built == "x86_64-unknown-linux-gnu\n", "{built}");
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ fn hide_memory() {
 }
 
 /// Pages are locked as they are touched. Only where nothing limits what may be locked (`ulimit -l`, or the capability that is above it):
-/// beyond a limit the kernel would refuse this process memory that it needs. The shipped units need none of this, which forbid swap
+/// at a limit the kernel would refuse this process memory that it needs, later. The shipped units need none of this, which forbid swap
 /// altogether.
 #[cfg(target_os = "linux")]
 fn keep_out_of_swap() {
@@ -38,11 +38,16 @@ fn keep_out_of_swap() {
     use rustix::process::{Resource, getrlimit};
     use rustix::thread::{CapabilitySet, capabilities};
 
-    let is_above = || capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    /// The first user namespace (`USER_NS_INIT_INO` of Linux): in another one the capability is held, and counts for nothing.
+    const FIRST: &str = "user:[4026531837]";
+
+    let is_above = || {
+        std::fs::read_link("/proc/self/ns/user").is_ok_and(|namespace| namespace.as_os_str() == FIRST)
+            && capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK))
+    };
     if getrlimit(Resource::Memlock).current.is_some() && !is_above() {
         return;
     }
-    // In a user namespace the capability counts for nothing, and the kernel says so here.
     let touched = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
     if let Err(error) = mlockall(touched) {
         tracing::debug!(%error, "memory is not locked");
