@@ -45,7 +45,10 @@ impl Watch {
                 && !has_ended(&log[*before], request)
                 && !self.reborn.iter().any(|first| (before + 1..=number).contains(first))
             {
-                return Err("two refreshes of one grant were in the air".into());
+                let after = request.at - log[*before].at;
+                return Err(format!(
+                    "two refreshes of one grant were in the air, the second {after:?} after the first"
+                ));
             }
             self.last.retain(|(of, _)| *of != family);
             self.last.push((family, number));
