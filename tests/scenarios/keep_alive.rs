@@ -369,3 +369,28 @@ async fn another_client_secret_begins_it_anew() {
     rig.token(&never()).await;
     assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
 }
+
+/// A sign-out that the store refused has cut off a refresh that hung: the next waits until the provider is done with that.
+#[tokio::test(start_paused = true)]
+async fn it_waits_for_the_end_of_a_refresh_that_was_cut_off() {
+    let rig = kept();
+    let id = rig.sign_in("alice").await.account.id;
+    for readable in [true, false] {
+        let before = refreshes(&rig);
+        rig.fake.script(Grant::RefreshToken, Fault::Hang);
+        rig.fake.wait_for_count(Grant::RefreshToken, before + 1).await;
+        if readable {
+            rig.store.fail_next_deletes(1);
+        } else {
+            rig.store.set_failing(true);
+        }
+        rig.client.sign_out(&id).await.unwrap_err();
+        rig.store.set_failing(false);
+        pass_without_a_spin(&rig, 20).await;
+        assert_eq!(refreshes(&rig), before + 1);
+        pass_without_a_spin(&rig, 600).await;
+        assert_eq!(refreshes(&rig), before + 2);
+    }
+    rig.token(&never()).await;
+    assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
+}

@@ -13,6 +13,7 @@ mod claims;
 mod client_secrets;
 mod corners;
 mod crash;
+mod cut_off;
 mod deadlines;
 mod doctor;
 mod elsewhere;

@@ -12,11 +12,11 @@ mod keep_alive;
 mod leaving;
 mod lend;
 mod mailbox;
-mod may_hang;
 mod refresh;
 mod refusals;
 mod rejected;
 mod sign_out;
+mod underway;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -41,10 +41,10 @@ use self::keep_alive::KeepAlive;
 pub(crate) use self::lend::{Loan, NoLoan};
 pub(crate) use self::mailbox::Mailbox;
 use self::mailbox::Shelf;
-use self::may_hang::MayHang;
 use self::refusals::Refusals;
 use self::rejected::Rejected;
 pub(crate) use self::sign_out::revoke;
+use self::underway::{Sent, Underway};
 use crate::audit::Source;
 use crate::broker::Broker;
 use crate::clock::rfc3339;
@@ -127,12 +127,12 @@ struct Account {
     /// Whether the flight in the air took off under a profile that has changed since: its token is kept for nobody.
     outdated: bool,
     queue: VecDeque<Job>,
-    /// Whether what is in the air waits for the provider.
-    may_hang: MayHang,
-    /// When a sign-out waits no longer for that.
+    /// What is known of what is in the air.
+    underway: Underway,
+    /// When a sign-out waits no longer for the provider's answer.
     cut_at: Option<Instant>,
-    /// Whether a refresh was cut off, so that the provider may have a token that nobody here knows.
-    cut_off: bool,
+    /// What a refresh that was cut off had sent.
+    sent: Option<Sent>,
     /// When a refresh behind a stale token, or a save, may be tried again.
     not_before: Instant,
     /// What it has to do with the store when that answers again.
@@ -160,9 +160,9 @@ pub(crate) fn spawn(broker: &Arc<Broker>, id: AccountId, provider: Option<Arc<Pr
         flying: None,
         outdated: false,
         queue: VecDeque::new(),
-        may_hang: MayHang::default(),
+        underway: Underway::default(),
         cut_at: None,
-        cut_off: false,
+        sent: None,
         not_before: Instant::now(),
         store: StoreTies::default(),
         pause: FIRST_PAUSE,
@@ -211,7 +211,7 @@ impl Account {
                     }
                     None => open = false,
                 },
-                () = until(self.cut_at), if self.may_hang.is_so() && self.air.is_some() => self.cut_off(),
+                () = until(self.cut_at), if self.underway.may_hang() && self.air.is_some() => self.cut_off(),
                 () = again(due.as_ref(), self.not_before, self.store.early, &mut recoveries) => {
                     self.store.early = Instant::now() >= self.not_before;
                     self.queue.extend(due.map(|due| due.job));

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 pub(crate) use self::client::secret_key;
 pub(crate) use self::gates::Gates;
 use self::gates::{Endpoint, Pass};
-pub(crate) use self::refresh::Unrefreshed;
+pub(crate) use self::refresh::{Sending, Unrefreshed};
 use self::refusals::Refusals;
 use crate::clock::Clock;
 use crate::config::{HttpProxy, Profile};

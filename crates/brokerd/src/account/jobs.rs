@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::due::Doubt;
 use super::hold::{self, Brought, Hold};
 use super::lend::{self, Loan};
-use super::may_hang::MayHang;
 use super::sign_out::{self, SignOut};
+use super::underway::{Sent, Underway};
 use super::{Account, Ask, refresh};
 use crate::explain::Refusal;
 use crate::flight::{Landed, Landing, Progress, Waiter, channel, landed};
@@ -131,14 +131,15 @@ impl Account {
             // What is unsaved is all there is of it, and is saved first.
             let is_safe = !matches!(hold, Hold::Unsaved { .. });
             let asks = matches!(job, Job::Refresh { .. } | Job::Lend { .. } | Job::Load);
-            let may_hang = MayHang::new(asks && is_safe);
-            self.may_hang = may_hang.clone();
+            self.sent = self.sent.take().filter(Sent::is_at_work);
+            let underway = Underway::new(asks && is_safe, self.sent.clone());
+            self.underway = underway.clone();
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
                     self.flying = Some((Some(ask.key()), progress.clone()));
                     let era = self.refusals.era();
                     Box::pin(async move {
-                        let flown = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask, &may_hang).await;
+                        let flown = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask, &underway).await;
                         let (hold, landing) = flown;
                         Done { hold, outcome: Outcome::Refreshed { progress, landing, era } }
                     })
@@ -150,19 +151,19 @@ impl Account {
                     Done { hold, outcome: Outcome::Adopted { token, reply, saved } }
                 }),
                 Job::SignOut { reply, by, revoke } => {
-                    let cut_off = std::mem::take(&mut self.cut_off);
+                    let end = SignOut { by, cut_off: self.sent.is_some(), revoke };
                     Box::pin(async move {
-                        let end = SignOut { by, cut_off, revoke };
                         let (hold, result) = end.run(&broker, provider.as_deref(), &id, hold).await;
                         Done { hold, outcome: Outcome::SignedOut { reply, result, revoke } }
                     })
                 }
                 Job::Lend { borrower, ask, reply } => Box::pin(async move {
-                    let (hold, loan) = lend::lend(&broker, provider.as_deref(), &id, hold, &borrower, &ask).await;
+                    let (hold, loan) =
+                        lend::lend(&broker, provider.as_deref(), &id, hold, &borrower, &ask, &underway).await;
                     Done { hold, outcome: Outcome::Lent { reply, loan } }
                 }),
                 Job::Load => Box::pin(async move {
-                    let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold, &may_hang).await;
+                    let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold, &underway).await;
                     Done { hold, outcome: Outcome::Loaded(loaded) }
                 }),
                 Job::Save => Box::pin(async move {

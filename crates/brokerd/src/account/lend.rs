@@ -8,10 +8,11 @@ use broker_oauth::token::TokenResponse;
 
 use super::Ask;
 use super::hold::{Held, Hold, load};
+use super::underway::Underway;
 use crate::broker::Broker;
 use crate::config::Profile;
 use crate::grant::{AccountId, Credential, Grant};
-use crate::provider::{Fault, Provider};
+use crate::provider::{Fault, Provider, Sending};
 
 /// What a borrower gets.
 pub(crate) type Loan = Result<Box<TokenResponse>, NoLoan>;
@@ -34,6 +35,7 @@ pub(super) async fn lend(
     hold: Hold,
     borrower: &Provider,
     ask: &Ask,
+    underway: &Underway,
 ) -> (Hold, Loan) {
     let (hold, _) = load(broker, id, hold).await;
     // As it is now: what waited for its turn may be wanted no more.
@@ -43,7 +45,7 @@ pub(super) async fn lend(
         (Hold::Saved(Held { grant, .. }), Some(provider), Some(now))
             if may_lend(grant, &provider.profile, &now.profile) =>
         {
-            redeem(grant, borrower, ask).await
+            redeem(grant, borrower, ask, underway).await
         }
         _ => Err(NoLoan::NothingToLend),
     };
@@ -63,16 +65,20 @@ fn may_lend(grant: &Grant, lender: &Profile, borrower: &Profile) -> bool {
         && lender.is_in_cloud_of(borrower)
 }
 
-async fn redeem(grant: &Grant, borrower: &Provider, ask: &Ask) -> Loan {
+async fn redeem(grant: &Grant, borrower: &Provider, ask: &Ask, underway: &Underway) -> Loan {
     let Credential::Refresh(refresh) = &grant.credential else { return Err(NoLoan::NothingToLend) };
+    if let Some(left) = underway.still_at(refresh) {
+        return Err(NoLoan::Fault(Fault::still_at_work(left)));
+    }
     let scopes = borrower.profile.registration.sign_in_scopes(&ask.scopes);
     let (claims, extra) = (ask.claims.as_deref(), &ask.extra);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims, extra };
     let clearance =
         borrower.clear(&ask.target, grant.identity.home_id.as_deref(), false).await.map_err(NoLoan::Fault)?;
     // Entra, so that a use does not spend it.
+    let sending = Sending { token: &refresh.token, once: false, tell: &|| underway.sends(&refresh.token) };
     let response = borrower
-        .refresh(clearance, &refresh.token, false, (&scopes, &scopes), parameters)
+        .refresh(clearance, sending, (&scopes, &scopes), parameters)
         .await
         .map_err(|failed| NoLoan::Fault(failed.fault))?;
     let user = response.identity.as_ref().and_then(|identity| identity.home_id.as_ref());

@@ -18,23 +18,23 @@ use broker_oauth::token::{IssuedToken, TokenResponse};
 
 use super::Ask;
 use super::hold::{Held, Hold, has_intent, load, save, save_again};
-use super::may_hang::MayHang;
+use super::underway::Underway;
 use crate::broker::Broker;
 use crate::explain::{self, Refusal, Subject};
 use crate::grant::{AccountId, Credential, Grant, Refresh};
-use crate::provider::{Clearance, Fault, Provider, Unrefreshed};
+use crate::provider::{Clearance, Fault, Provider, Sending, Unrefreshed};
 
 type Outcome = Result<Arc<IssuedToken>, Refusal>;
 
 /// Brings a token for `ask`. Not cancelled once the refresh token is on its way, but by a sign-out that has waited long enough
-/// while `may_hang` says that the provider has not answered: the account's task drives it to the end.
+/// while `underway` says that the provider has not answered: the account's task drives it to the end.
 pub(super) async fn fly(
     broker: &Broker,
     provider: Option<&Provider>,
     id: &AccountId,
     hold: Hold,
     ask: &Ask,
-    may_hang: &MayHang,
+    underway: &Underway,
 ) -> (Hold, Outcome) {
     let Some(provider) = provider else {
         let gone = ErrorBody::new(
@@ -51,7 +51,7 @@ pub(super) async fn fly(
     if let Err(refusal) = ready {
         return (hold, Err(refusal));
     }
-    may_hang.begins();
+    underway.begins();
     match hold {
         Hold::Saved(kept) => {
             // A token that waited for the save just made may be what is asked for.
@@ -66,7 +66,7 @@ pub(super) async fn fly(
             if let Some(token) = released.clone().filter(serves) {
                 return (Hold::Saved(kept), Ok(token));
             }
-            let (hold, outcome) = fly_with(broker, provider, kept.grant, ask, may_hang).await;
+            let (hold, outcome) = fly_with(broker, provider, kept.grant, ask, underway).await;
             (hold.with_released(released), outcome)
         }
         hold => (hold, Err(Refusal::sign_in("this account is not signed in"))),
@@ -79,7 +79,7 @@ pub(super) async fn recover(
     provider: Option<&Provider>,
     id: &AccountId,
     hold: Hold,
-    may_hang: &MayHang,
+    underway: &Underway,
 ) -> (Hold, Result<(), Refusal>) {
     let (hold, loaded) = load(broker, id, hold).await;
     if let Err(refusal) = loaded {
@@ -88,7 +88,7 @@ pub(super) async fn recover(
     match (hold, provider) {
         (Hold::Saved(kept), Some(provider)) if has_intent(&kept.grant) => {
             let ask = unasked(provider, &kept.grant);
-            match fly_with(broker, provider, kept.grant, &ask, may_hang).await {
+            match fly_with(broker, provider, kept.grant, &ask, underway).await {
                 (hold, Ok(token)) => (hold.with_released(Some(token)), Ok(())),
                 (hold, Err(refusal)) => (hold, Err(refusal)),
             }
@@ -102,7 +102,7 @@ async fn fly_with(
     provider: &Provider,
     grant: Grant,
     ask: &Ask,
-    may_hang: &MayHang,
+    underway: &Underway,
 ) -> (Hold, Outcome) {
     if let Err(refusal) = usable(provider, &grant, ask) {
         return (Hold::Saved(Held::new(grant)), Err(refusal));
@@ -110,7 +110,7 @@ async fn fly_with(
     match &grant.credential {
         Credential::Refresh(refresh) => {
             let refresh = refresh.clone();
-            fly_refresh(broker, provider, grant, refresh, ask, may_hang).await
+            fly_refresh(broker, provider, grant, refresh, ask, underway).await
         }
         Credential::LongLived(_) if ask.target != grant.target => {
             let refusal = Refusal::sign_in("the sign-in is for another resource, audience or tenant");
@@ -178,12 +178,15 @@ async fn fly_refresh(
     mut grant: Grant,
     mut refresh: Refresh,
     ask: &Ask,
-    may_hang: &MayHang,
+    underway: &Underway,
 ) -> (Hold, Outcome) {
     // Before the intent: what will not be sent need not be written.
     let home_id = grant.identity.home_id.clone();
     let once = refresh.rotates != Some(false);
     let in_doubt = refresh.intent.is_some();
+    if let Some(left) = underway.still_at(&refresh) {
+        return fail(broker, provider, grant, ask, &Fault::still_at_work(left)).await;
+    }
     let clearance = match provider.clear(&ask.target, home_id.as_deref(), once).await {
         Ok(clearance) => clearance,
         Err(fault) => return fail(broker, provider, grant, ask, &fault).await,
@@ -197,7 +200,7 @@ async fn fly_refresh(
             return (Hold::Saved(Held::new(grant)), Err(error.into()));
         }
     }
-    let answer = exchange(provider, &grant, (&refresh.token, once), ask, clearance).await;
+    let answer = exchange(provider, &grant, (&refresh.token, once), ask, clearance, underway).await;
     let mut may_be_spent = answer.as_ref().is_err_and(|failed| failed.in_doubt);
     let mut answer = answer.map_err(|failed| failed.fault);
     if let (Err(Fault::Refused(failure)), Some(previous)) = (&answer, &refresh.previous)
@@ -205,7 +208,7 @@ async fn fly_refresh(
     {
         // The newest has never worked, and the provider says it never will: the one before it may be all it knows.
         let second = match provider.clear(&ask.target, home_id.as_deref(), false).await {
-            Ok(clearance) => exchange(provider, &grant, (previous, once), ask, clearance).await,
+            Ok(clearance) => exchange(provider, &grant, (previous, once), ask, clearance, underway).await,
             Err(fault) => Err(fault.into()),
         };
         may_be_spent |= second.as_ref().is_err_and(|failed| failed.in_doubt);
@@ -225,7 +228,7 @@ async fn fly_refresh(
         forget_intent(&mut grant, in_doubt || may_be_spent);
     }
     // What comes now is the store's: cut off, it would lose what the provider has rotated to.
-    may_hang.answered();
+    underway.answered();
     match answer {
         // Neither its token nor its refresh token is this account's; the one that was sent is kept.
         Ok(response) if is_somebody_elses(&grant, &response) => {
@@ -257,12 +260,14 @@ async fn exchange(
     (token, once): (&RefreshToken, bool),
     ask: &Ask,
     clearance: Clearance,
+    underway: &Underway,
 ) -> Result<TokenResponse, Unrefreshed> {
     let scopes = provider.profile.registration.refresh_scopes(&ask.scopes, &grant.scope, &grant.asked);
     let (claims, extra) = (ask.claims.as_deref(), &ask.extra);
     let parameters = RefreshParameters { scopes: &scopes, target: &ask.target, claims, extra };
     let meant = if scopes.is_empty() { &grant.scope } else { &scopes };
-    provider.refresh(clearance, token, once, (&ask.scopes, meant), parameters).await
+    let sending = Sending { token, once, tell: &|| underway.sends(token) };
+    provider.refresh(clearance, sending, (&ask.scopes, meant), parameters).await
 }
 
 async fn succeed(

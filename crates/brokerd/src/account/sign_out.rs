@@ -36,15 +36,16 @@ impl Account {
     }
 
     /// Ends a refresh that hangs before a sign-out. What the provider made of it is not known, as after a crash: the store
-    /// has the token that was sent, and an intent. One that was answered in this very moment is let land.
+    /// has the token that was sent, and an intent. One that was answered in this very moment is let land. Should the store
+    /// refuse the sign-out, the account goes on, and sends nothing of this grant before this one would have ended by itself.
     pub(super) fn cut_off(&mut self) {
-        if !self.may_hang.is_so() {
+        if !self.underway.may_hang() {
             return;
         }
         tracing::warn!(account = %self.id, "a refresh that hangs is cut off: the account signs out");
         self.air = None;
         self.hold = Some(Hold::NotLoaded);
-        self.cut_off = true;
+        self.sent = self.underway.sent().or(self.sent.take());
         if let Some((_, progress)) = self.flying.take() {
             let gone = Refusal::sign_in("the account was signed out meanwhile");
             progress.send_replace(Progress::Landed(Err(gone)));
@@ -56,7 +57,7 @@ impl Account {
 pub(super) struct SignOut {
     /// When whoever asked must have an answer.
     pub(super) by: Instant,
-    /// Whether a refresh was cut off for it.
+    /// Whether a refresh that had been sent was cut off for it.
     pub(super) cut_off: bool,
     /// Whether the provider is told.
     pub(super) revoke: bool,

@@ -1,6 +1,8 @@
 //! The refresh request (RFC 6749 §6), and what is known of the refresh token after one that brought nothing.
 
-use broker_oauth::backoff::Trouble;
+use std::time::Duration;
+
+use broker_oauth::backoff::{Trouble, whole_seconds};
 use broker_oauth::refresh::{RefreshParameters, refresh_request};
 use broker_oauth::scope::ScopeSet;
 use broker_oauth::secret::RefreshToken;
@@ -9,7 +11,7 @@ use broker_oauth::wire::ProviderResponse;
 
 use super::{Clearance, Fault, Provider, SECOND_TRY, discreet, is_hiccup, settle};
 use crate::correlation::CorrelationId;
-use crate::outbound::OutboundError;
+use crate::outbound::{OutboundError, Unreachable};
 
 /// Why a refresh brought nothing.
 #[derive(Debug)]
@@ -26,22 +28,39 @@ impl From<Fault> for Unrefreshed {
     }
 }
 
+/// A refresh token to send.
+pub(crate) struct Sending<'a> {
+    pub(crate) token: &'a RefreshToken,
+    /// Whether the first use may spend it.
+    pub(crate) once: bool,
+    /// Called each time before it is sent.
+    pub(crate) tell: &'a (dyn Fn() + Sync),
+}
+
+impl Fault {
+    /// Nothing was sent: the provider may be at work, for so long, on a refresh that nobody waits for any more.
+    pub(crate) fn still_at_work(left: Duration) -> Self {
+        let cause = Unreachable::new("it has not answered the refresh before this one");
+        Self::Away { cause: Box::new(cause.into()), trouble: Trouble::Unanswered, retry_after: whole_seconds(left) }
+    }
+}
+
 impl Provider {
     /// RFC 6749 §6. `scopes` are those that the caller wanted, which the token is cached under, and those that the request
-    /// stands for; `parameters` is what is sent. `once`: the refresh token may be spent by the first use.
+    /// stands for; `parameters` is what is sent.
     pub(crate) async fn refresh(
         &self,
         Clearance { endpoints, mut pass }: Clearance,
-        refresh_token: &RefreshToken,
-        once: bool,
+        Sending { token, once, tell }: Sending<'_>,
         scopes: (&ScopeSet, &ScopeSet),
         parameters: RefreshParameters<'_>,
     ) -> Result<TokenResponse, Unrefreshed> {
         let client = self.client().await?;
         let claims = self.claims(parameters.claims);
         let parameters = RefreshParameters { claims: claims.as_deref(), ..parameters };
-        let request = refresh_request(&client, &endpoints, refresh_token, parameters);
+        let request = refresh_request(&client, &endpoints, token, parameters);
         let request = self.marked(request, &CorrelationId::random());
+        tell();
         let mut outcome = self.fetch(&request).await;
         let mut in_doubt = may_have_been_served(&outcome);
         // In an outage that is known already, every try would cost two.
@@ -50,6 +69,7 @@ impl Provider {
             tokio::time::sleep(SECOND_TRY).await;
             // Somebody else may have been told meanwhile to stay away.
             pass = self.enter(&endpoints.token).map_err(|fault| Unrefreshed { fault, in_doubt })?;
+            tell();
             outcome = self.fetch(&request).await;
             in_doubt |= may_have_been_served(&outcome);
         }

@@ -36,6 +36,7 @@ struct State {
     full: bool,
     failing_gets: usize,
     failing_puts: usize,
+    failing_deletes: usize,
     /// After so many more changes (puts and deletes), every call fails: the crash of the process.
     changes_left: Option<usize>,
     garbled_gets: usize,
@@ -140,6 +141,11 @@ impl MemoryStore {
         self.state().failing_puts = count;
     }
 
+    /// Makes the next `count` deletes answer [`StoreError::Unavailable`].
+    pub fn fail_next_deletes(&self, count: usize) {
+        self.state().failing_deletes = count;
+    }
+
     /// Lets `count` more puts and deletes through and makes every call after them fail, as if the process had ended; `None` ends that.
     pub fn fail_after(&self, count: Option<usize>) {
         self.state().changes_left = count;
@@ -238,6 +244,10 @@ impl State {
         if kind == OperationKind::Get && self.failing_gets > 0 {
             self.failing_gets -= 1;
             return Err(StoreError::unavailable("the memory store was told to fail this get"));
+        }
+        if kind == OperationKind::Delete && self.failing_deletes > 0 {
+            self.failing_deletes -= 1;
+            return Err(StoreError::unavailable("the memory store was told to fail this delete"));
         }
         if kind == OperationKind::Put {
             if self.full {

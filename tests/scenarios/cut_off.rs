@@ -1,0 +1,153 @@
+//! A sign-out has cut off a refresh that hung, and then the store refused it: the account goes on, and the provider may be at
+//! work on that refresh still.
+
+use std::time::Duration;
+
+use broker_client::TokenRequest;
+use support::fake_as::{Endpoint, Fault, Grant, Rotation};
+use support::rig::{Rig, interactive, never, s, scopes};
+use tokio::time::Instant;
+
+use crate::family::{forced, mail, sharing};
+
+/// Signs alice out `after` a refresh began that hangs. The store refuses to delete the grant; then it is well again, and the provider.
+async fn fail_to_sign_out(rig: &Rig, id: &str, hangs: &TokenRequest, after: Duration) {
+    let before = rig.fake.count(Grant::RefreshToken);
+    rig.fake.script(Grant::RefreshToken, Fault::Hang);
+    let hung = rig.background(hangs);
+    rig.fake.wait_for_count(Grant::RefreshToken, before + 1).await;
+    rig.pass(after).await;
+    rig.store.fail_next_deletes(1);
+    assert_eq!(rig.client.sign_out(id).await.unwrap_err().code().as_str(), "keyring_unavailable");
+    hung.await.unwrap().unwrap_err();
+}
+
+/// Alice's refresh was sent eleven seconds ago, and cut off now.
+async fn cut_off() -> (Rig, String) {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    fail_to_sign_out(&rig, &id, &never(), s(1)).await;
+    (rig, id)
+}
+
+/// When the refreshes were sent, from the first on.
+fn sent(rig: &Rig) -> Vec<Duration> {
+    let log = rig.fake.log();
+    let times: Vec<_> =
+        log.iter().filter(|request| request.is(Grant::RefreshToken)).map(|request| request.at).collect();
+    times.iter().map(|at| *at - times[0]).collect()
+}
+
+/// Whether the person signed out at once or late: what counts is when the refresh was sent.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_before_the_one_cut_off_would_have_ended() {
+    for after in [1, 15] {
+        let rig = Rig::start();
+        let id = rig.sign_in("alice").await.account.id;
+        rig.expire().await;
+        fail_to_sign_out(&rig, &id, &never(), s(after)).await;
+        for request in [never(), scopes(&["read"])] {
+            let body = rig.refused(&request).await;
+            assert_eq!((body.error.as_str(), body.retry_after), ("provider_unreachable", Some(21 - after)), "{body:?}");
+        }
+        assert_eq!(sent(&rig).len(), 1);
+        rig.pass(s(21 - after)).await;
+        rig.token(&never()).await;
+        assert_eq!(sent(&rig)[1].as_secs(), 31);
+        rig.token(&forced(never())).await;
+    }
+}
+
+/// A refresh that met an error is tried twice.
+#[tokio::test(start_paused = true)]
+async fn of_two_tries_the_second_counts() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    rig.fake.script(Grant::RefreshToken, Fault::status(500));
+    rig.fake.script(Grant::RefreshToken, Fault::Hang);
+    let hung = rig.background(&never());
+    rig.fake.wait_for_count(Grant::RefreshToken, 2).await;
+    rig.store.fail_next_deletes(1);
+    rig.client.sign_out(&id).await.unwrap_err();
+    hung.await.unwrap().unwrap_err();
+    assert_eq!(rig.refused(&never()).await.retry_after, Some(21));
+    rig.pass(s(21)).await;
+    rig.token(&never()).await;
+    let sent = sent(&rig);
+    assert!(sent[2] >= sent[1] + s(30), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_can_do_with_the_token_at_hand_has_it_meanwhile() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    // It lives for three minutes more, which is too short for a caller who can have a better one.
+    rig.pass(s(3600 - 180)).await;
+    fail_to_sign_out(&rig, &id, &forced(never()), s(1)).await;
+    let start = Instant::now();
+    rig.token(&never()).await;
+    assert!(start.elapsed() < s(1), "{:?}", start.elapsed());
+    assert_eq!(sent(&rig).len(), 1);
+}
+
+/// The other grant is nobody's business.
+#[tokio::test(start_paused = true)]
+async fn a_new_sign_in_is_used_at_once() {
+    let (rig, id) = cut_off().await;
+    let mut call = rig.login(&interactive());
+    let prompt = call.prompt().await;
+    rig.fake.approve(&prompt.user_code, "alice");
+    call.next().await.unwrap().unwrap();
+    rig.token(&forced(never())).await;
+    assert!(sent(&rig)[1] < s(20), "{:?}", sent(&rig));
+    rig.client.sign_out(&id).await.unwrap();
+}
+
+/// Of a refresh that had not been sent the provider knows nothing.
+#[tokio::test(start_paused = true)]
+async fn one_cut_off_before_it_was_sent_holds_up_nobody() {
+    let mut rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.restart().await;
+    rig.fake.always(Endpoint::Discovery, Fault::Hang);
+    let hung = rig.background(&never());
+    rig.fake.wait_for_count(Endpoint::Discovery, 2).await;
+    rig.store.fail_next_deletes(1);
+    rig.client.sign_out(&id).await.unwrap_err();
+    hung.await.unwrap().unwrap_err();
+    rig.fake.clear();
+    rig.token(&never()).await;
+    let said = serde_json::to_value(rig.client.sign_out(&id).await.unwrap()).unwrap();
+    assert_eq!(said["revocation"], "revoked", "{said}");
+}
+
+/// Where a use does not spend the token there is no intent, and some rotate only now and then.
+#[tokio::test(start_paused = true)]
+async fn whoever_signs_out_is_told_of_it_though_the_provider_has_not_rotated_so_far() {
+    let rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.token(&forced(never())).await;
+    rig.fake.script(Grant::RefreshToken, Fault::Hang);
+    let hung = rig.background(&forced(never()));
+    rig.fake.wait_for_count(Grant::RefreshToken, 2).await;
+    let said = serde_json::to_value(rig.client.sign_out(&id).await.unwrap()).unwrap();
+    assert_eq!(said["revocation"], "failed", "{said}");
+    hung.await.unwrap().unwrap_err();
+}
+
+/// A loan is by the lender's refresh token, and so are the lender's own refreshes.
+#[tokio::test(start_paused = true)]
+async fn a_loan_cut_off_and_a_loan_after_a_cut_are_as_a_refresh() {
+    let rig = sharing();
+    let id = rig.sign_in("alice").await.account.id;
+    for [hangs, next] in [[mail(), forced(never())], [forced(never()), mail()]] {
+        let before = sent(&rig).len();
+        fail_to_sign_out(&rig, &id, &hangs, s(0)).await;
+        assert_eq!(rig.refused(&next).await.error.as_str(), "provider_unreachable");
+        assert_eq!(sent(&rig).len(), before + 1);
+        rig.pass(s(30)).await;
+        rig.token(&forced(never())).await;
+    }
+}
