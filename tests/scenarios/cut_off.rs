@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use broker_client::TokenRequest;
-use support::fake_as::{Endpoint, Fault, Grant, Rotation};
+use support::fake_as::{Endpoint, Fault, Grant, RefreshTokens, Rotation};
 use support::rig::{Rig, interactive, never, s, scopes};
 use tokio::time::Instant;
 
@@ -135,6 +135,153 @@ async fn whoever_signs_out_is_told_of_it_though_the_provider_has_not_rotated_so_
     let said = serde_json::to_value(rig.client.sign_out(&id).await.unwrap()).unwrap();
     assert_eq!(said["revocation"], "failed", "{said}");
     hung.await.unwrap().unwrap_err();
+}
+
+/// A person has consented, and that is in memory alone while a refresh hangs.
+#[tokio::test(start_paused = true)]
+async fn a_consent_does_not_wait_for_a_refresh_that_hangs() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    rig.fake.script(Grant::RefreshToken, Fault::Hang);
+    let waiting = [rig.background(&never()), rig.background(&scopes(&["read"]))];
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    let mut login = rig.login(&interactive());
+    rig.fake.approve(&login.prompt().await.user_code, "alice");
+    let start = Instant::now();
+    login.next().await.unwrap().unwrap();
+    assert!(start.elapsed() < s(20), "{:?}", start.elapsed());
+    assert!(!rig.record().contains("\"intent\""), "it is saved");
+    for waiting in waiting {
+        waiting.await.unwrap().unwrap();
+    }
+    assert!(start.elapsed() < s(20), "{:?}: those who waited have their tokens by it", start.elapsed());
+}
+
+/// Where it is nothing but an access token, the grant that lasts goes on, and so does its refresh.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_does_not_last_cuts_nothing_off() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    let waiting = rig.background(&never());
+    gate.arrived().await;
+    rig.fake.reconfigure(|options| options.refresh_tokens = RefreshTokens::Never);
+    let mut login = rig.login(&interactive());
+    rig.fake.approve(&login.prompt().await.user_code, "alice");
+    let login = rig.spawn(async move { login.next().await });
+    rig.pass(s(25)).await;
+    gate.open();
+    waiting.await.unwrap().unwrap();
+    login.await.unwrap().unwrap().unwrap();
+    rig.pass(s(60)).await;
+    rig.token(&forced(never())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_is_a_consent_lost_when_the_daemon_stops_meanwhile() {
+    let mut rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    rig.fake.script(Grant::RefreshToken, Fault::Hang);
+    drop(rig.background(&never()));
+    rig.fake.wait_for_count(Grant::RefreshToken, 1).await;
+    let mut login = rig.login(&interactive());
+    rig.fake.approve(&login.prompt().await.user_code, "alice");
+    let consented = rig.fake.hold_answer(Grant::DeviceCode);
+    let login = rig.spawn(async move { login.next().await });
+    consented.arrived().await;
+    consented.open();
+    let start = Instant::now();
+    rig.stop().await;
+    assert!(start.elapsed() < s(3), "{:?}", start.elapsed());
+    login.await.unwrap().unwrap().unwrap();
+    rig.fake.revoke_family(0);
+    rig.run();
+    rig.token(&never()).await;
+}
+
+/// A refresh that saves first what could not be saved may hang only after that, when the sign-out waits already.
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_that_came_during_a_save_cuts_off_what_hangs_after_it() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.expire().await;
+    rig.store.fail_after(Some(1)); // the intent goes through, and the successor does not
+    assert_eq!(rig.refused(&never()).await.error.as_str(), "keyring_unavailable");
+    rig.store.set_hanging(true);
+    rig.store.fail_after(None);
+    rig.fake.always(Grant::RefreshToken, Fault::Hang);
+    let hangs = rig.background(&forced(never()));
+    let client = rig.new_client();
+    let signing_out = rig.spawn(async move { client.sign_out(&id).await });
+    rig.pass(s(2)).await;
+    let start = Instant::now();
+    rig.store.set_hanging(false);
+    signing_out.await.unwrap().unwrap();
+    assert!(start.elapsed() < s(15), "{:?}", start.elapsed());
+    hangs.await.unwrap().unwrap_err();
+}
+
+/// A sign-out failed, and its deletion is carried out later, while a refresh is in the air that needs no store.
+async fn deleted_meanwhile() -> (Rig, String) {
+    let rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.token(&forced(never())).await; // now it is known not to rotate
+    rig.store.set_hanging(true);
+    rig.client.sign_out(&id).await.unwrap_err();
+    rig.fake.script(Grant::RefreshToken, Fault::Hang);
+    drop(rig.background(&forced(never())));
+    rig.fake.wait_for_count(Grant::RefreshToken, 2).await;
+    rig.store.set_hanging(false);
+    rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
+    assert!(!rig.store.raw_keys().contains(&id), "the deletion was carried out");
+    (rig, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_sign_out_revokes_what_the_store_has_no_longer() {
+    let (rig, id) = deleted_meanwhile().await;
+    let said = serde_json::to_value(rig.client.sign_out(&id).await.unwrap()).unwrap();
+    assert_eq!(said["revocation"], "failed", "{said}");
+    assert!(rig.fake.families()[0].revoked.is_some(), "and not nothing to revoke");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_is_it_lost_where_that_one_fails_as_well() {
+    let (mut rig, id) = deleted_meanwhile().await;
+    rig.store.fail_next_deletes(1);
+    rig.client.sign_out(&id).await.unwrap_err();
+    rig.pass(s(60)).await;
+    rig.token(&TokenRequest { profile: Some("other".into()), ..forced(never()) }).await;
+    rig.pass(s(1)).await;
+    assert!(rig.store.raw_keys().contains(&id), "it was written once more");
+    rig.crash().await;
+    rig.run();
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_where_the_daemon_stops_first() {
+    let rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.token(&forced(never())).await;
+    rig.store.set_hanging(true);
+    rig.client.sign_out(&id).await.unwrap_err();
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    drop(rig.background(&forced(never())));
+    gate.arrived().await;
+    rig.store.set_hanging(false);
+    rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
+    assert!(!rig.store.raw_keys().contains(&id), "the deletion was carried out");
+    let mut rig = rig;
+    let stopped = rig.begin_to_stop();
+    gate.open();
+    stopped.await;
+    assert!(rig.store.raw_keys().contains(&id), "it was written once more");
+    rig.run();
+    rig.token(&never()).await;
 }
 
 /// A loan is by the lender's refresh token, and so are the lender's own refreshes.

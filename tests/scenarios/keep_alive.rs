@@ -272,6 +272,22 @@ async fn a_refusal_that_is_remembered_is_waited_out() {
     assert!((10..130).contains(&sent), "{sent} in an hour");
 }
 
+/// Nor does "come back in 0 s" make it one that passes at once, whoever says it.
+#[tokio::test(start_paused = true)]
+async fn what_is_to_be_asked_again_at_once_is_not() {
+    for (code, body) in [(400, r#"{"error":"something_new"}"#), (413, "too large")] {
+        for after in [0, 1] {
+            let rig = kept();
+            rig.sign_in("alice").await;
+            rig.fake.always(Grant::RefreshToken, Fault::come_back(code, body, after));
+            rig.pass(s(1200)).await;
+            pass_without_a_spin(&rig, 3600).await;
+            let sent = refreshes(&rig);
+            assert!((10..800).contains(&sent), "{code}, in {after} s: {sent} in an hour");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_a_caller_met_is_waited_out_and_then_met_once_more() {
     let rig = kept();

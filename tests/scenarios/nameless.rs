@@ -3,7 +3,7 @@
 use broker_client::{AccountState, TokenRequest, TokenResponse};
 use serde_json::json;
 use support::fake_as::{Endpoint, Fault};
-use support::rig::{Kind, Rig, exposed, interactive, never, s, sha256};
+use support::rig::{Kind, Rig, exposed, interactive, never, s, scopes, sha256};
 
 /// GitHub names its users at another address than the one that issues tokens.
 fn github() -> Rig {
@@ -172,4 +172,21 @@ async fn a_name_that_was_asked_for_is_not_answered_by_nobody() {
     assert_eq!(failure.error.as_str(), "account_mismatch");
     assert!(failure.error_description.contains("does not say who"), "{failure:?}");
     assert!(rig.store.raw_keys().is_empty());
+}
+
+/// The account is the profile's, whoever signs in: what the one before could be given is not the next one's.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_names_nobody_leaves_no_token_of_the_one_before() {
+    let unnamed = |options: &mut support::fake_as::Options| {
+        options.token_overrides.insert("id_token".into(), json!(null));
+    };
+    let rig = Rig::setup().provider(unnamed).start();
+    silence(&rig);
+    rig.sign_in("alice").await;
+    let hers = rig.token(&scopes(&["write"])).await;
+    let mut login = rig.login(&TokenRequest { interaction: None, ..scopes(&["offline_access", "read"]) });
+    rig.fake.approve(&login.prompt().await.user_code, "bob");
+    login.next().await.unwrap().unwrap();
+    assert_eq!(rig.refused(&scopes(&["write"])).await.error.as_str(), "interaction_required");
+    assert_ne!(exposed(&rig.token(&scopes(&["read"])).await), exposed(&hers));
 }

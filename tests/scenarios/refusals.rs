@@ -128,6 +128,25 @@ async fn an_error_nobody_has_heard_of_is_not_hammered_either() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nor_is_one_that_says_when_to_come_back() {
+    for (after, asked_again) in [(0, 30), (10, 30), (60, 60)] {
+        let rig = Rig::start();
+        rig.sign_in("alice").await;
+        let error = Fault::come_back(400, r#"{"error":"something_new"}"#, after);
+        rig.fake.always(Grant::RefreshToken, error);
+        for _ in 0..20 {
+            assert_eq!(rig.refused(&forced()).await.error.as_str(), "provider_error");
+        }
+        rig.pass(s(asked_again - 1)).await;
+        rig.refused(&forced()).await;
+        assert_eq!(rig.fake.count(Grant::RefreshToken), 1, "in {after} s");
+        rig.pass(s(1)).await;
+        rig.refused(&forced()).await;
+        assert_eq!(rig.fake.count(Grant::RefreshToken), 2, "in {after} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_told_that_it_loops_is_throttled_for_a_minute_and_others_are_not() {
     let rig = expired().await;
     rig.fake.script(Grant::RefreshToken, Fault::aadsts("invalid_grant", None, 50_196));

@@ -233,6 +233,19 @@ async fn an_outage_at_that_second_try_ends_no_sign_in() {
     assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
 }
 
+/// Nor does anything else there that is no answer to it: a proxy that the request is too large for.
+#[tokio::test(start_paused = true)]
+async fn nor_does_a_refusal_that_is_not_about_the_token() {
+    for fault in [Fault::status(413), Fault::oauth("invalid_scope"), Fault::oauth("something_new")] {
+        let rig = newest_is_unknown(&[fault]).await;
+        rig.refused(&forced()).await;
+        assert_eq!(rig.account().await.state, AccountState::SignedIn);
+        rig.pass(s(600)).await;
+        rig.token(&forced()).await;
+        assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
+    }
+}
+
 /// Both refused for good, it is over.
 #[tokio::test(start_paused = true)]
 async fn where_neither_works_the_sign_in_has_ended() {

@@ -1,7 +1,7 @@
 //! Looking on: prompts, events, status, and cancelling a prompt.
 
 use broker_client::{AccountState, Event, EventStream, TokenRequest};
-use support::fake_as::Grant;
+use support::fake_as::{Endpoint, Fault, Grant};
 use support::rig::{Rig, interactive, never, s};
 
 async fn next(events: &mut EventStream) -> Event {
@@ -26,6 +26,22 @@ async fn events_tell_prompts_and_accounts_from_beginning_to_end() {
     rig.client.sign_out(&id).await.unwrap();
     let Event::AccountChanged { account, state, .. } = next(&mut events).await else { panic!("no account") };
     assert_eq!((account.username.as_str(), state), ("alice@example.com", None));
+}
+
+/// The revocation of the old one takes its time, and the account has its id again.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_told_of_an_account_that_came_after_the_one_that_signs_out() {
+    let rig = Rig::start();
+    let id = rig.sign_in("alice").await.account.id;
+    rig.fake.always(Endpoint::Revocation, Fault::Hang);
+    let client = rig.new_client();
+    let signing_out = rig.spawn(async move { client.sign_out(&id).await });
+    rig.fake.wait_for_count(Endpoint::Revocation, 1).await;
+    rig.sign_in("alice").await;
+    let mut events = rig.new_client().events().await.unwrap();
+    signing_out.await.unwrap().unwrap();
+    assert!(tokio::time::timeout(s(3600), events.next()).await.is_err());
+    assert_eq!(rig.account().await.state, AccountState::SignedIn);
 }
 
 #[tokio::test(start_paused = true)]

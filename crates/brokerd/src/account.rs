@@ -3,6 +3,7 @@
 //! Nobody else ever sees the refresh token. With rotation it is the unit of serialisation, so all scopes, resources and
 //! tenants of the account queue here, one flight at a time; a caller who wants what is already on its way joins.
 
+mod ahead;
 mod ask;
 mod cache;
 mod due;
@@ -122,14 +123,14 @@ struct Account {
     /// Where callers see what is in it.
     shelf: Shelf,
     air: Option<BoxFuture<'static, Done>>,
-    /// Who waits for the refresh in the air, and what it will bring, so that others can join; `None`: they cannot any more.
-    flying: Option<(Option<Key>, watch::Sender<Progress>)>,
+    /// The refresh in the air.
+    flying: Option<Flying>,
     /// Whether the flight in the air took off under a profile that has changed since: its token is kept for nobody.
     outdated: bool,
     queue: VecDeque<Job>,
     /// What is known of what is in the air.
     underway: Underway,
-    /// When a sign-out waits no longer for the provider's answer.
+    /// When what a person did waits no longer for the provider's answer.
     cut_at: Option<Instant>,
     /// What a refresh that was cut off had sent.
     sent: Option<Sent>,
@@ -142,6 +143,15 @@ struct Account {
     keep_alive: KeepAlive,
     refusals: Refusals,
     rejected: Rejected,
+}
+
+/// A refresh in the air.
+struct Flying {
+    /// What it will bring, so that others can join; `None`: they cannot any more.
+    key: Option<Key>,
+    ask: Ask,
+    /// Who waits for it.
+    progress: watch::Sender<Progress>,
 }
 
 /// Starts an account's task and returns its mailbox. The task ends when it signed out, or when the daemon stops and its
@@ -189,6 +199,9 @@ impl Account {
         let mut recoveries = self.broker.vault.recoveries();
         let (mut open, mut obeyed) = (true, 0);
         while !matches!(self.hold, Some(Hold::SignedOut)) {
+            if stop.is_cancelled() {
+                return self.leave(mailbox).await; // nothing takes off
+            }
             self.take_off();
             let unsaved = matches!(self.hold, Some(Hold::Unsaved { .. })) && self.air.is_none();
             if !open && !unsaved && self.air.is_none() {
@@ -211,7 +224,7 @@ impl Account {
                     }
                     None => open = false,
                 },
-                () = until(self.cut_at), if self.underway.may_hang() && self.air.is_some() => self.cut_off(),
+                () = self.underway.hangs_past(self.cut_at), if self.air.is_some() => self.cut_off(),
                 () = again(due.as_ref(), self.not_before, self.store.early, &mut recoveries) => {
                     self.store.early = Instant::now() >= self.not_before;
                     self.queue.extend(due.map(|due| due.job));
@@ -230,7 +243,7 @@ impl Account {
                 drop(reply.send(answer));
             }
             Command::Standby { ask, grace, reply } => drop(reply.send(self.standby(&ask, grace))),
-            Command::Adopt { brought, reply } => self.queue.push_back(Job::Adopt { brought, reply }),
+            Command::Adopt { brought, reply } => self.queue_adopt(brought, reply),
             Command::Lend { borrower, ask, reply } => self.queue.push_back(Job::Lend { borrower, ask, reply }),
             Command::SignOut { reply } => self.queue_sign_out(reply, true),
             Command::GiveWay { reply } => self.queue_sign_out(reply, false),
@@ -241,8 +254,8 @@ impl Account {
                 self.provider = provider;
                 self.cache.clear();
                 self.forgive();
-                if let Some((key, _)) = &mut self.flying {
-                    *key = None;
+                if let Some(flying) = &mut self.flying {
+                    flying.key = None;
                 }
                 self.outdated = self.air.is_some();
             }
@@ -323,8 +336,9 @@ impl Account {
         // No client secret, a CA file that cannot be read: nothing was sent, and every attempt looks into the keyring.
         let is_ours = refusal.remedy == Remedy::None && refusal.body.provider.is_none();
         if let (Remedy::Time, Some(seconds)) = (refusal.remedy, refusal.body.retry_after) {
-            // The provider's gate counts the failures already; counted here as well, the pause would outlast the outage.
-            self.not_before = Instant::now() + Duration::from_secs(seconds);
+            // The provider's gate counts the failures already; counted here as well, the pause would outlast the outage. Not everything has
+            // a gate, and "in 0 s" is no pause.
+            self.not_before = Instant::now() + Duration::from_secs(seconds).max(FIRST_PAUSE);
         } else if refusal.remedy == Remedy::Time || is_unsaved || is_ours {
             self.not_before = Instant::now() + self.pause;
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -345,7 +359,7 @@ impl Account {
             Job::Refresh { progress, .. } => Some(progress),
             _ => None,
         });
-        let in_the_air = self.flying.iter().map(|(_, progress)| progress);
+        let in_the_air = self.flying.iter().map(|flying| &flying.progress);
         let flight = |progress: &watch::Sender<Progress>| api::FlightSummary {
             kind: "refresh".into(),
             profile: profile.clone(),

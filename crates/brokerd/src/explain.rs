@@ -29,7 +29,8 @@ pub(crate) struct Refusal {
     pub body: ErrorBody,
     /// What could help.
     pub remedy: Remedy,
-    /// The provider did not refuse, but what it gave cannot be used: the next request would cost it as much.
+    /// The provider did not refuse, but what it gave cannot be used, or it said what nobody understands: the next request would cost it
+    /// as much.
     pub unusable: bool,
 }
 
@@ -222,7 +223,7 @@ fn refused(failure: &Failure, subject: &Subject<'_>) -> Refusal {
             remedy = Remedy::SignInOnce;
         }
     }
-    Refusal { body, remedy, unusable: false }
+    Refusal { body, remedy, unusable: verdict == Verdict::Unknown }
 }
 
 fn code(verdict: Verdict) -> ErrorCode {

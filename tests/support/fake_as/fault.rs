@@ -148,10 +148,15 @@ impl Fault {
 
     /// 429 with `Retry-After`.
     pub fn throttled(retry_after: u64) -> Self {
+        Self::come_back(429, "", retry_after)
+    }
+
+    /// Any answer with `Retry-After`.
+    pub fn come_back(code: u16, body: &str, retry_after: u64) -> Self {
         Self::Status {
-            code: 429,
-            body: String::new(),
-            content_type: "text/plain".into(),
+            code,
+            body: body.into(),
+            content_type: if body.starts_with('{') { "application/json" } else { "text/plain" }.into(),
             headers: vec![("retry-after".into(), retry_after.to_string())],
         }
     }

@@ -45,14 +45,22 @@ impl Account {
         if self.air.is_some() {
             return None;
         }
-        let (job, by_itself) = match (&self.hold, self.store.doubt) {
-            (_, Some(Doubt::GiveWay)) => (Job::give_way(oneshot::channel().0), false),
-            (Some(Hold::Unsaved { .. }), _) => (Job::Save, true),
-            (Some(Hold::Saved(_)), Some(Doubt::Stay)) => (Job::Rewrite, false),
-            _ if self.is_missed() => (Job::Load, true),
-            _ => return None,
-        };
-        Some(Due { job, by_itself })
+        let by_itself = |job| Some(Due { job, by_itself: true });
+        match (&self.hold, self.settles_doubt()) {
+            (Some(Hold::Unsaved { .. }), None) => by_itself(Job::Save),
+            (_, Some(job)) => Some(Due { job, by_itself: false }),
+            _ if self.is_missed() => by_itself(Job::Load),
+            _ => None,
+        }
+    }
+
+    /// What is done about a deletion in doubt, if anything can be.
+    pub(super) fn settles_doubt(&self) -> Option<Job> {
+        match (&self.hold, self.store.doubt?) {
+            (_, Doubt::GiveWay) => Some(Job::give_way(oneshot::channel().0)),
+            (Some(Hold::Saved(_)), Doubt::Stay) => Some(Job::Rewrite),
+            _ => None,
+        }
     }
 
     /// A sign-in came. Saved, it settles what became of a deletion before it; unsaved, it is no less what the user has consented

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::due::Doubt;
 use super::hold::{self, Brought, Hold};
 use super::lend::{self, Loan};
-use super::sign_out::{self, SignOut};
+use super::sign_out::SignOut;
 use super::underway::{Sent, Underway};
-use super::{Account, Ask, refresh};
+use super::{Account, Ask, Flying, refresh};
 use crate::explain::Refusal;
 use crate::flight::{Landed, Landing, Progress, Waiter, channel, landed};
 use crate::provider::Provider;
@@ -47,11 +47,6 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// The end of an account that another has come in the place of.
-    pub(super) fn give_way(reply: oneshot::Sender<Result<api::SignedOut, ErrorBody>>) -> Self {
-        Self::SignOut { reply, by: Instant::now() + sign_out::LIMIT, revoke: false }
-    }
-
     /// Whether every caller has gone before it began.
     fn is_abandoned(&self) -> bool {
         matches!(self, Self::Refresh { progress, wanted: true, .. } if progress.receiver_count() == 0)
@@ -98,10 +93,10 @@ impl Account {
         if let Some(refusal) = self.refusals.get(&key) {
             return landed(Err(refusal));
         }
-        if let Some((flying, progress)) = &self.flying
-            && flying.as_ref() == Some(&key)
+        if let Some(flying) = &self.flying
+            && flying.key.as_ref() == Some(&key)
         {
-            return progress.subscribe();
+            return flying.progress.subscribe();
         }
         self.queue.retain(|job| !job.is_abandoned());
         for job in &mut self.queue {
@@ -130,13 +125,13 @@ impl Account {
             let id = self.id.clone();
             // What is unsaved is all there is of it, and is saved first.
             let is_safe = !matches!(hold, Hold::Unsaved { .. });
-            let asks = matches!(job, Job::Refresh { .. } | Job::Lend { .. } | Job::Load);
             self.sent = self.sent.take().filter(Sent::is_at_work);
-            let underway = Underway::new(asks && is_safe, self.sent.clone());
+            let underway = Underway::new(job.asks() && is_safe, self.sent.clone());
             self.underway = underway.clone();
             self.air = Some(match job {
                 Job::Refresh { ask, progress, .. } => {
-                    self.flying = Some((Some(ask.key()), progress.clone()));
+                    let (key, progress) = (Some(ask.key()), progress);
+                    self.flying = Some(Flying { key, ask: ask.clone(), progress: progress.clone() });
                     let era = self.refusals.era();
                     Box::pin(async move {
                         let flown = refresh::fly(&broker, provider.as_deref(), &id, hold, &ask, &underway).await;
@@ -182,7 +177,7 @@ impl Account {
     pub(super) fn land(&mut self, done: Done) {
         self.shelf.hide();
         self.air = None;
-        let flown = self.flying.take().and_then(|(key, _)| key);
+        let flown = self.flying.take().and_then(|flying| flying.key);
         let outdated = std::mem::take(&mut self.outdated) || self.is_foreign(&done.hold);
         let before = self.seen.state;
         let rejected = std::mem::take(&mut self.rejected);
@@ -216,7 +211,11 @@ impl Account {
                 progress.send_replace(Progress::Landed(landing));
             }
             Outcome::Adopted { token, reply, saved } => {
+                self.cut_at = None;
                 self.adopted(saved.as_ref().err());
+                if self.may_be_somebody_elses(saved.is_ok()) {
+                    self.cache.clear();
+                }
                 self.note(saved.as_ref().err());
                 self.refusals.clear();
                 drop(reply.send(saved.map(|()| self.landed(token, false))));
@@ -243,8 +242,18 @@ impl Account {
         if outdated {
             self.cache.clear();
         }
-        if before != self.seen.state {
+        // Whoever is told by the id of one that has signed out may be told of its successor.
+        if before != self.seen.state && !matches!(self.hold, Some(Hold::SignedOut)) {
             self.broker.account_changed(&self.id, self.seen.state);
+        }
+    }
+
+    /// Whether a sign-in that was taken over may be another person's than the one before: its provider names nobody.
+    fn may_be_somebody_elses(&self, saved: bool) -> bool {
+        match &self.hold {
+            Some(Hold::Saved(kept)) => saved && kept.grant.identity.subject.is_none(),
+            Some(Hold::Unsaved { grant, .. }) => grant.identity.subject.is_none(),
+            _ => false,
         }
     }
 

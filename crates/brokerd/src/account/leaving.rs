@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::hold::{Brought, Hold};
 use super::jobs::{Job, landing};
 use super::{Account, Command};
 use crate::explain::Refusal;
 use crate::flight::Progress;
+
+/// How long a refresh may keep a consent from being saved at the end. Whoever ends the daemon gives it some seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Account {
     /// Signed out: whoever still waits is told, and a sign-in that came meanwhile begins the account anew.
@@ -35,14 +39,24 @@ impl Account {
         }
     }
 
-    /// The daemon stops: what is in the air lands and is saved, also a sign-in that came last; what waits is told.
+    /// The daemon stops: what is in the air lands and is saved, also a sign-in that came last; what waits is told. What the store may have
+    /// lost is written once more.
     pub(super) async fn leave(mut self, mut mailbox: mpsc::Receiver<Command>) {
         self.shelf.hide();
         self.turn_away();
+        let (mut cut_at, mut in_doubt) = (None, true);
         loop {
-            if self.air.is_some() {
-                let done = landing(&mut self.air).await;
-                self.land(done);
+            while self.air.is_some() {
+                if self.has_consent() {
+                    cut_at.get_or_insert(Instant::now() + PATIENCE);
+                }
+                tokio::select! {
+                    biased;
+                    done = landing(&mut self.air) => self.land(done),
+                    Some(command) = mailbox.recv() => self.accept(command),
+                    () = self.underway.hangs_past(cut_at) => self.cut_off(),
+                }
+                self.turn_away();
             }
             while let Ok(command) = mailbox.try_recv() {
                 self.accept(command);
@@ -57,6 +71,12 @@ impl Account {
                     () = self.broker.stop_now.cancelled() => return,
                 }
                 self.queue.push_back(Job::Save);
+            }
+            if self.queue.is_empty()
+                && std::mem::take(&mut in_doubt)
+                && let Some(due) = self.settles_doubt()
+            {
+                self.queue.push_back(due);
             }
             self.take_off();
             if self.air.is_none() {

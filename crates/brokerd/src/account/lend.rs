@@ -38,6 +38,7 @@ pub(super) async fn lend(
     underway: &Underway,
 ) -> (Hold, Loan) {
     let (hold, _) = load(broker, id, hold).await;
+    underway.begins(&hold);
     // As it is now: what waited for its turn may be wanted no more.
     let now = broker.profiles().providers.get(&borrower.profile.name).cloned();
     let now = now.filter(|now| is_same_client(&now.profile, &borrower.profile));

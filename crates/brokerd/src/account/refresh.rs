@@ -26,8 +26,8 @@ use crate::provider::{Clearance, Fault, Provider, Sending, Unrefreshed};
 
 type Outcome = Result<Arc<IssuedToken>, Refusal>;
 
-/// Brings a token for `ask`. Not cancelled once the refresh token is on its way, but by a sign-out that has waited long enough
-/// while `underway` says that the provider has not answered: the account's task drives it to the end.
+/// Brings a token for `ask`. Not cancelled once the refresh token is on its way, but by a sign-out or a sign-in that has waited long
+/// enough while `underway` says that the provider has not answered: the account's task drives it to the end.
 pub(super) async fn fly(
     broker: &Broker,
     provider: Option<&Provider>,
@@ -51,7 +51,7 @@ pub(super) async fn fly(
     if let Err(refusal) = ready {
         return (hold, Err(refusal));
     }
-    underway.begins();
+    underway.begins(&hold);
     match hold {
         Hold::Saved(kept) => {
             // A token that waited for the save just made may be what is asked for.
@@ -85,6 +85,7 @@ pub(super) async fn recover(
     if let Err(refusal) = loaded {
         return (hold, Err(refusal));
     }
+    underway.begins(&hold);
     match (hold, provider) {
         (Hold::Saved(kept), Some(provider)) if has_intent(&kept.grant) => {
             let ask = unasked(provider, &kept.grant);
@@ -194,6 +195,7 @@ async fn fly_refresh(
     if once {
         refresh.intent = Some(broker.clock.now());
         grant.credential = Credential::Refresh(refresh.clone());
+        underway.writes(&grant);
         if let Err(error) = broker.vault.put(grant.id.as_str(), grant.to_record()).await {
             // Nothing was spent. What the store has is this grant, with or without the intent.
             forget_intent(&mut grant, in_doubt);
@@ -218,9 +220,9 @@ async fn fly_refresh(
                 refresh.token = previous.clone();
                 answer = second;
             }
+            Err(Fault::Refused(failure)) if failure.verdict() == Verdict::GrantDead => {}
             // Not known yet: both are kept, and tried again.
-            Err(Fault::Away { .. }) => answer = second,
-            Err(_) => {}
+            Err(_) => answer = second,
         }
     }
     // An answer of OAuth's ends the one in the store as well, below.

@@ -64,7 +64,7 @@ impl Refusals {
         let is_loop = provider.is_some_and(|said| backoff::is_loop(&said.error_codes));
         let pause = match (refusal.remedy, refusal.body.retry_after) {
             (Remedy::SignIn | Remedy::SignInOnce | Remedy::None, _) => REMEMBERED,
-            (Remedy::Time, Some(seconds)) if is_loop || refusal.unusable => Duration::from_secs(seconds),
+            (Remedy::Time, Some(seconds)) if is_loop || refusal.unusable => Duration::from_secs(seconds).max(BRIEFLY),
             // The provider is not well, for everybody: that is the gate's.
             (Remedy::Time, Some(_)) => return,
             (Remedy::Time, None) => BRIEFLY,

@@ -1,57 +1,17 @@
 //! Signing out: forgotten here always, revoked at the provider where it can be (RFC 7009).
 
-use std::time::Duration;
-
 use broker_ipc::api::{AccountRef, Revocation, SignedOut};
 use broker_ipc::error::ErrorBody;
 use broker_oauth::revoke::TokenTypeHint;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Account;
 use super::hold::{Hold, has_intent, load};
-use super::jobs::Job;
 use crate::broker::Broker;
-use crate::explain::{self, Refusal};
-use crate::flight::Progress;
+use crate::explain;
 use crate::grant::{AccountId, Credential, Grant};
 use crate::provider::Provider;
 use crate::store::StoreError;
 use crate::vault::VaultError;
-
-/// How long a refresh in the air may keep a sign-out waiting for the provider's answer, which then is saved all the same. A
-/// provider that answers at all does so in seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// From the request to its answer, less what the store may take at the end.
-pub(super) const LIMIT: Duration = Duration::from_secs(40);
-
-impl Account {
-    /// Puts a sign-out before every refresh that has not begun, and behind the sign-ins that came first.
-    pub(super) fn queue_sign_out(&mut self, reply: oneshot::Sender<Result<SignedOut, ErrorBody>>, revoke: bool) {
-        let now = Instant::now();
-        self.cut_at.get_or_insert(now + PATIENCE);
-        let may_wait = |job: &Job| matches!(job, Job::Refresh { .. } | Job::Lend { .. });
-        let behind = self.queue.iter().rposition(|job| !may_wait(job)).map_or(0, |last| last + 1);
-        self.queue.insert(behind, Job::SignOut { reply, by: now + LIMIT, revoke });
-    }
-
-    /// Ends a refresh that hangs before a sign-out. What the provider made of it is not known, as after a crash: the store
-    /// has the token that was sent, and an intent. One that was answered in this very moment is let land. Should the store
-    /// refuse the sign-out, the account goes on, and sends nothing of this grant before this one would have ended by itself.
-    pub(super) fn cut_off(&mut self) {
-        if !self.underway.may_hang() {
-            return;
-        }
-        tracing::warn!(account = %self.id, "a refresh that hangs is cut off: the account signs out");
-        self.air = None;
-        self.hold = Some(Hold::NotLoaded);
-        self.sent = self.underway.sent().or(self.sent.take());
-        if let Some((_, progress)) = self.flying.take() {
-            let gone = Refusal::sign_in("the account was signed out meanwhile");
-            progress.send_replace(Progress::Landed(Err(gone)));
-        }
-    }
-}
 
 /// A sign-out whose turn has come.
 pub(super) struct SignOut {
