@@ -75,6 +75,16 @@ async fn a_profile_that_is_added_is_checked_written_and_in_force() {
 
     let kept = stage.run("profile remove sso").await;
     refused(&kept, 6, "alice@example.com");
+    // Nor by another client, which could neither use the sign-in nor revoke it.
+    let other = format!("profile add sso --replace --issuer {issuer} --client-id other --no-check");
+    refused(&stage.run(&other).await, 6, "alice@example.com");
+    assert!(stage.config_text().contains("\"cli\""));
+    stage.ok(&format!("{other} --keep-accounts")).await;
+    stage.ok(&format!("{} --replace --keep-accounts", stage.add("sso"))).await;
+    stage.ok(&format!("{} --replace", stage.add("sso"))).await;
+    let second = stage.run(&stage.add("two")).await;
+    assert!(second.stderr.contains("no default: say which, or write default_profile = \"sso\""), "{second:?}");
+    stage.ok("profile remove two").await;
     assert!(stage.config_text().contains("[profiles.sso]"));
     stage.ok("logout").await;
     let removed = stage.json("profile remove sso -o json").await;

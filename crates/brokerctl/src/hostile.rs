@@ -155,6 +155,7 @@ impl Shown {
             checked: Some(found(text)),
             unchecked: None,
             not_in_force: Some(text.into()),
+            no_default_any_more: Some(text.into()),
         };
         let removed = RemovedProfile { path: text.into(), profile: text.into(), was_default: true };
         self.lines.extend(profile::told(&added, removed, text));

@@ -29,11 +29,26 @@ fn read(from: impl Read) -> Result<String, Failure> {
         let body = ErrorBody::new(ErrorCode::BadRequest, long);
         return Err(body.with_hint("pass the token that was refused, and nothing else").into());
     }
-    let token = text.trim_ascii();
+    let token = bare(text.trim_ascii());
     if token.is_empty() {
         return Err(none());
     }
+    if token.starts_with(b"{") || !token.iter().all(u8::is_ascii_graphic) {
+        // The hash of that, too, is that of no token.
+        let body = ErrorBody::new(ErrorCode::BadRequest, "what --rejected read from stdin is no token");
+        return Err(body
+            .with_hint("pass the token that was refused, or its Authorization header, and nothing else")
+            .into());
+    }
     Ok(hash(token))
+}
+
+/// The token of what `get-token --output header` prints, which is what a script has that sent it.
+fn bare(text: &[u8]) -> &[u8] {
+    ["authorization:", "bearer "].into_iter().fold(text, |text, prefix| match text.split_at_checked(prefix.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(prefix.as_bytes()) => rest.trim_ascii_start(),
+        _ => text,
+    })
 }
 
 fn none() -> Failure {
@@ -60,10 +75,17 @@ mod tests {
     #[test]
     fn a_token_is_hashed_without_the_line_break_that_get_token_prints() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        for text in ["abc", "abc\n", "abc\r\n"] {
-            assert_eq!(read(text.as_bytes()).unwrap(), abc);
+        for text in ["abc", "abc\n", "abc\r\n", "Bearer abc\n", "bearer  abc", "Authorization: Bearer abc\n"] {
+            assert_eq!(read(text.as_bytes()).unwrap(), abc, "{text:?}");
         }
         assert!(read("\n".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        for text in ["a b", "a\nb", "\u{e9}", r#"{"access_token":"abc"}"#, "Basic abc", "a\0"] {
+            assert!(read(text.as_bytes()).is_err(), "{text:?}");
+        }
     }
 
     #[test]

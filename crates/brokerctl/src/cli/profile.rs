@@ -88,12 +88,16 @@ pub(crate) struct ProfileRemove {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ProfileAdd {
     /// What users and scripts will call it
     pub(crate) name: String,
     /// Replace a profile of that name; what is not named here is gone
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Replace it by one of another client or issuer though somebody is signed in under it
+    #[arg(long, requires = "replace")]
+    pub(crate) keep_accounts: bool,
     /// Make it the profile of requests that name none
     #[arg(long)]
     pub(crate) default: bool,

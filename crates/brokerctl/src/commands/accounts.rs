@@ -55,6 +55,11 @@ pub(crate) fn logout(client: &Client, options: &Logout) -> Result<(), Failure> {
         output::json(&serde_json::json!({ "signed_out": done }))?;
     } else if done.is_empty() && failed.is_none() {
         say(&nobody(options.profile.as_deref()));
+        if let Some(named) = &options.profile
+            && !client.status()?.profiles.iter().any(|profile| profile.name == *named)
+        {
+            say(&format!("brokerctl: there is no profile {}\n", clean::line(named)));
+        }
     }
     failed.map_or(Ok(()), |error| Err(error.into()))
 }

@@ -17,6 +17,9 @@ pub(crate) fn run(client: &Client, options: &ClientSecret) -> Result<(), Failure
         }
         ClientSecretCommand::Remove(target) => {
             client.remove_client_secret(&target.profile)?;
+            if !client.status()?.profiles.iter().any(|profile| profile.name == target.profile) {
+                say(&format!("brokerctl: there is no profile {}\n", clean::line(&target.profile)));
+            }
             ("removed", target)
         }
     };

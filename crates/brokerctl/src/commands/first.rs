@@ -40,7 +40,7 @@ pub(super) fn profile(client: &Client, options: &Login) -> Result<String, Failur
     let mut ask = |question: &str| if may_ask { answer(question, io::stdin().lock()).map(Some) } else { Ok(None) };
     let new = questions(&known, &mut ask)?;
     let name = new.profile.clone();
-    let added = add(client, None, NewProfile { add: new, check: true })?;
+    let added = add(client, None, NewProfile { add: new, check: true, keep_accounts: false })?;
     added.tell(); // what is next comes by itself
     if added.written.wants_client_secret {
         let what = format!("the client of profile {name} needs its secret before anybody can sign in");

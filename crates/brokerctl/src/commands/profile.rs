@@ -96,10 +96,8 @@ struct Removed {
 fn remove(client: &Client, config: Option<&Path>, options: &ProfileRemove) -> Result<(), Failure> {
     let running = editor::running(client)?;
     let editor = Editor::new(config, running.as_ref())?;
-    // Who is signed in is known of the daemon's own file: in another one a profile of the same name is another.
-    let is_its_own = |status: &Status| config.is_none_or(|config| is_same(config, &status.configuration.path));
-    if running.as_ref().is_some_and(is_its_own) && !options.keep_accounts {
-        refuse_while_signed_in(client, &options.name)?;
+    if has_daemon_of(config, running.as_ref()) && !options.keep_accounts {
+        refuse_while_signed_in(client, &options.name, "without the profile")?;
     }
     let removed: RemovedProfile = editor.ask(&ConfigEdit::Remove { profile: options.name.clone() })?;
     let not_in_force = reload(client, running.as_ref(), &removed.path)?;
@@ -136,8 +134,13 @@ pub(crate) fn told(added: &Added, removed: RemovedProfile, not_in_force: &str) -
     [added.told(), removed.told(false)].concat()
 }
 
+/// Whether a daemon runs that uses this file. Who is signed in is known of its own file: in another one a profile of the same name is another.
+fn has_daemon_of(config: Option<&Path>, running: Option<&Status>) -> bool {
+    running.is_some_and(|status| config.is_none_or(|config| is_same(config, &status.configuration.path)))
+}
+
 /// A sign-in without its profile can no longer be revoked.
-fn refuse_while_signed_in(client: &Client, profile: &str) -> Result<(), Failure> {
+fn refuse_while_signed_in(client: &Client, profile: &str, then: &str) -> Result<(), Failure> {
     let accounts = client.accounts()?.accounts;
     let names: Vec<_> =
         accounts.iter().filter(|account| account.profile == profile).map(|a| a.username.as_str()).collect();
@@ -147,7 +150,7 @@ fn refuse_while_signed_in(client: &Client, profile: &str) -> Result<(), Failure>
     let what = format!("under profile {profile} is still signed in: {}", names.join(", "));
     Err(ErrorBody::new(ErrorCode::Configuration, what)
         .with_hint(format!(
-            "without the profile nobody can revoke that: brokerctl logout --all --profile {profile}, or add --keep-accounts"
+            "{then} nobody can revoke that: brokerctl logout --all --profile {profile}, or add --keep-accounts"
         ))
         .into())
 }

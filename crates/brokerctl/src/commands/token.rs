@@ -5,10 +5,10 @@ use broker_client::{ClientError, Interaction, SignedIn, TokenEvent, TokenRequest
 
 use super::first;
 use crate::cli::{Ask, GetToken, Login, TokenFormat};
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::helper::Credential;
 use crate::prompt::{Notice, Prompter};
-use crate::{az, locale, output, rejected};
+use crate::{az, clock, locale, output, rejected};
 
 /// `brokerctl get-token`
 pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) -> Result<(), Failure> {
@@ -23,7 +23,17 @@ pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) 
     } else {
         request.locale = locale::current();
     }
-    print(acquire(client, prompter, &request)?, options)
+    let token = acquire(client, prompter, &request)?;
+    if let Some(promise) = request.min_validity
+        && let Some(left) = token.expires_at.as_deref().and_then(|end| clock::until(end, clock::now()))
+        && left.as_secs() < promise
+    {
+        let left = left.as_secs();
+        say(&format!(
+            "brokerctl: the token lives for {left} s, not for {promise}: the provider gives none that lives longer\n"
+        ));
+    }
+    print(token, options)
 }
 
 /// `brokerctl login`

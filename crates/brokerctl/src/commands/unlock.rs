@@ -32,7 +32,9 @@ pub(crate) fn run(client: &Client, options: &Plain) -> Result<(), Failure> {
         hidden::secret("passphrase (not shown): ", HINT)?
     };
     client.unlock(&passphrase, new)?;
-    done(options, "the store is unlocked until brokerd ends")
+    // In the same words, a wrong path or a mistyped passphrase in a script would pass for an unlocked store.
+    let what = if new { "a new store, with this passphrase from now on; it is" } else { "the store is" };
+    done(options, &format!("{what} unlocked until brokerd ends"))
 }
 
 fn done(options: &Plain, what: &str) -> Result<(), Failure> {

@@ -26,14 +26,29 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |message: String, hint: &str| ConfigError { path: path.into(), line: None, message, hint: hint.into() };
     let unreadable = |error: &std::io::Error| match error.kind() {
         ErrorKind::NotFound => wrong("there is no configuration file".into(), super::FIRST_PROFILE),
-        ErrorKind::FileTooLarge => wrong(error.to_string(), "is it a configuration? docs/CONFIG.md has examples"),
+        ErrorKind::FileTooLarge | ErrorKind::InvalidInput => {
+            wrong(error.to_string(), "is it a configuration? docs/CONFIG.md has examples")
+        }
         _ => wrong(format!("cannot be read: {error}"), "make it readable for you"),
     };
     // The checks are made on the open file, so that it cannot be exchanged between check and use.
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let file = open(path).map_err(|error| unreadable(&error))?;
     check_owner(&file).map_err(|why| wrong(why, MAKE_IT_YOURS))?;
     let text = whole(file).map_err(|error| unreadable(&error))?;
     Ok(text.as_str().to_owned())
+}
+
+/// Opens a file for reading, and nothing else: a pipe would hold up the whole daemon until somebody writes into it.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// A file's text, all of it or none: half a file can mean something else, half a secret is a wrong one.
@@ -65,7 +80,7 @@ pub(super) fn check_owner(file: &File) -> Result<(), String> {
 
 /// Looks whether a file is there and nobody else could have written it.
 pub(crate) fn check_file(path: &Path) -> Result<Metadata, String> {
-    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))?;
     file.metadata().map_err(|error| format!("{}: {error}", path.display()))
 }
@@ -79,7 +94,7 @@ pub(crate) fn check_secret(file: &File) -> Result<(), String> {
 
 /// Refuses a file that others may read: there is a secret in it.
 pub(super) fn check_private(path: &Path) -> Result<(), String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = open(path).map_err(|error| error.to_string())?;
     check_unread(&file)
 }
 
@@ -95,7 +110,7 @@ fn check_unread(file: &File) -> Result<(), String> {
 
 /// Reads a file with a secret in it; one that others may read is refused.
 pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))?;
     check_unread(&file).map_err(|why| format!("{}: {why}", path.display()))?;
     whole(file).map_err(|error| format!("{}: {error}", path.display()))
@@ -116,6 +131,22 @@ mod tests {
         for (mode, good) in [(0o600, true), (0o644, true), (0o660, false), (0o646, false)] {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
             assert_eq!(read(&path).is_ok(), good, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_waited_for_by_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let refused = [read(&path).unwrap_err().to_string(), read_secret(&path).unwrap_err()];
+            tell.send((refused, check_file(&path).unwrap_err())).unwrap();
+        });
+        let ([config, secret], ca_file) = told.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits");
+        for why in [config, secret, ca_file] {
+            assert!(why.contains("not a regular file"), "{why}");
         }
     }
 

@@ -67,7 +67,10 @@ impl Board {
         }
         let changed = state != known.state;
         if changed {
-            tracing::info!(state, detail, "store state changed");
+            match state {
+                "ok" => tracing::info!(state, "store state changed"),
+                _ => tracing::warn!(state, detail, "store state changed"),
+            }
         }
         (known.state, known.detail) = (state, detail);
         drop(known);
