@@ -56,6 +56,33 @@ async fn who_becomes_known_takes_the_place_of_the_account_without_a_name() {
     assert!(rig.fake.revoked_families().is_empty(), "the provider may take both grants for one");
 }
 
+/// Whoever is not known may be who is signed in, and some providers end both grants with one.
+#[tokio::test(start_paused = true)]
+async fn what_may_be_the_users_of_an_account_is_not_given_back() {
+    for named_first in [true, false] {
+        let rig = Rig::setup().provider(|options| options.revocation_ends_all = true).start();
+        silence(&rig);
+        let say_who = |says: bool| {
+            rig.fake.reconfigure(|options| {
+                options.token_overrides.clear();
+                if !says {
+                    options.token_overrides.insert("id_token".into(), json!(null));
+                }
+            });
+        };
+        say_who(named_first);
+        rig.sign_in("bob").await;
+        say_who(!named_first);
+        let mut call = rig.call(&TokenRequest { account: Some("alice@example.com".into()), ..interactive() });
+        rig.fake.approve(&call.prompt().await.user_code, "bob");
+        assert_eq!(call.failure().await.error.as_str(), "account_mismatch", "named first: {named_first}");
+        rig.pass(s(60)).await;
+        assert_eq!(rig.fake.count(Endpoint::Revocation), 0, "named first: {named_first}");
+        rig.expire().await;
+        rig.token(&never()).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_account_without_a_name_stays_until_the_other_is_saved() {
     let (rig, token, nameless) = signed_in_as_nobody().await;

@@ -39,6 +39,9 @@ pub struct Options {
     pub grantable_scopes: Option<Vec<String>>,
     /// Whether redeeming a device code twice revokes what it was redeemed for, as node-oidc-provider does.
     pub second_redemption_revokes: bool,
+    /// Whether a revocation ends every sign-in of that user with that client, not only the one whose token it names (RFC 7009
+    /// §2.1 leaves to the server what ends with a token).
+    pub revocation_ends_all: bool,
     /// Members laid over the metadata document; `null` takes one out.
     pub metadata_overrides: Map<String, Value>,
     /// Members laid over each device authorization response; `null` takes one out.
@@ -81,6 +84,7 @@ impl Default for Options {
             refresh_tokens: RefreshTokens::WithOfflineAccess,
             grantable_scopes: None,
             second_redemption_revokes: true,
+            revocation_ends_all: false,
             metadata_overrides: Map::new(),
             device_overrides: Map::new(),
             token_overrides: Map::new(),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::failure::{Dead, Failure};
 use super::fault::Grant;
-use super::journal::{AccessToken, Revoked};
+use super::journal::{AccessToken, Family, Revoked};
 use super::options::{RefreshTokens, Rotation, Tenant, User};
 use super::random;
 use super::state::{Call, Dialect, RefreshToken, State};
@@ -167,12 +167,24 @@ impl State {
         if let Some(token) = self.refresh_tokens.get(value) {
             let family = token.family;
             if self.families[family].client_id == call.client_id {
-                self.revoke(family, Revoked::Client);
+                self.end_by_client(family);
             }
         } else {
             self.access_tokens.remove(value);
         }
         Ok(Value::Null)
+    }
+
+    /// Ends a sign-in as its client wished, and with `revocation_ends_all` those that are the same to such a server.
+    fn end_by_client(&mut self, family: usize) {
+        let Family { user, client_id, .. } = self.families[family].clone();
+        for index in 0..self.families.len() {
+            let other = &self.families[index];
+            let is_same = self.options.revocation_ends_all && (&other.user, &other.client_id) == (&user, &client_id);
+            if index == family || is_same {
+                self.revoke(index, Revoked::Client);
+            }
+        }
     }
 }
 

@@ -11,9 +11,12 @@ use super::Bound;
 use super::flow::Flow;
 use super::resume::forget;
 use crate::account::{Command, revoke};
+use crate::accounts::Card;
+use crate::broker::Broker;
 use crate::explain::Refusal;
 use crate::flight::Landing;
 use crate::grant::{AccountId, Grant};
+use crate::provider::Provider;
 
 /// Whose account a sign-in's grant becomes.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,7 +89,7 @@ impl Flow<'_> {
         }
     }
 
-    /// Somebody else signed in: nothing is stored, and the grant is given back.
+    /// Somebody else signed in: nothing is stored, and the grant is given back if that harms nobody.
     fn mismatch(&self, grant: Grant) -> Refusal {
         let expected = self.wish.account_name.as_deref().unwrap_or("the account asked for");
         let who = match &grant.identity.username {
@@ -94,16 +97,47 @@ impl Flow<'_> {
             None => "the provider does not say who signed in".into(),
         };
         let description = format!("{who}, and {expected} was asked for; nothing was stored");
-        let provider = Arc::clone(&self.wish.provider);
+        let (broker, provider) = (Arc::clone(self.broker), Arc::clone(&self.wish.provider));
         // Whoever waits need not wait for that.
-        self.broker.tasks.spawn(async move {
-            let (revocation, _) = revoke(Some(&provider), Some(&grant)).await;
-            tracing::info!(profile = grant.profile, ?revocation, "somebody else signed in than was asked for");
-        });
+        self.broker.tasks.spawn(async move { give_back(&broker, &provider, &grant).await });
         ErrorBody::new(ErrorCode::AccountMismatch, description)
             .with_hint("sign in as that user (a private window helps), or ask for the other account")
             .into()
     }
+}
+
+/// Gives back the grant of somebody who was not asked for. Where that user is signed in here, it is left to end by itself: some
+/// providers take all grants of a user and client for one, and a revocation would end the account.
+async fn give_back(broker: &Broker, provider: &Provider, grant: &Grant) {
+    let profile = &grant.profile;
+    if let Some(card) = broker.accounts.cards().into_iter().find(|card| may_be_one(broker, card, grant)) {
+        tracing::info!(
+            profile,
+            account = %card.id,
+            "somebody else signed in than was asked for; the grant is not given back: that could end this account"
+        );
+        return;
+    }
+    let (revocation, _) = revoke(Some(provider), Some(grant)).await;
+    tracing::info!(profile, ?revocation, "somebody else signed in than was asked for");
+}
+
+/// Whether the provider may take this grant and that of an account for one: the same client, and the same user. Here too, not
+/// known is not another.
+fn may_be_one(broker: &Broker, card: &Card, grant: &Grant) -> bool {
+    let same_client = match broker.provider(Some(&card.profile)) {
+        Ok(provider) => provider.profile.registration.client_id == grant.client_id,
+        // The profile is gone, and may come back with its account.
+        Err(_) => true,
+    };
+    same_client && (card.issuer.is_empty() || card.issuer == grant.issuer) && may_be_of_one_user(card, grant)
+}
+
+/// An account's id says whose it is, under whatever profile.
+fn may_be_of_one_user(card: &Card, grant: &Grant) -> bool {
+    let id = |identity: &Identity| AccountId::derive(&card.profile, &grant.issuer, identity);
+    let (nobody, theirs) = (id(&Identity::default()), id(&grant.identity));
+    card.id == theirs || card.id == nobody || theirs == nobody
 }
 
 /// The provider knows nothing of a code whose time is not over and whose last poll's answer may have been lost.
