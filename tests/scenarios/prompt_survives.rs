@@ -1,6 +1,7 @@
 //! A pending prompt and the end of the daemon: what the next one makes of it.
 
 use broker_client::{DevicePrompt, TokenRequest};
+use brokerd::store::memory::{MemoryStore, Operation, OperationKind};
 use support::fake_as::{Endpoint, Fault, Grant};
 use support::rig::{Call, Rig, interactive, never, s};
 
@@ -152,6 +153,84 @@ async fn a_store_that_is_slow_at_start_is_waited_for() {
     }
     let asked = [&rig.fake, &rig.other].map(|provider| provider.count(Endpoint::DeviceAuthorization));
     assert_eq!(asked, [1, 1]);
+}
+
+/// As one with a passphrase always is until somebody gives it.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_open_for_long_loses_no_prompt() {
+    for trouble in [MemoryStore::set_locked, MemoryStore::set_failing, MemoryStore::set_hanging] {
+        let mut rig = Rig::start();
+        let (call, old) = cut_off(&mut rig).await;
+        trouble(&rig.store, true);
+        rig.run();
+        // Nobody can be shown anything yet, and is told why.
+        assert!(call.failure().await.error.as_str().starts_with("keyring_"));
+        rig.pass(s(120)).await;
+        trouble(&rig.store, false);
+        let mut call = rig.call(&interactive());
+        assert_eq!(call.prompt().await.id, old.id);
+        rig.fake.approve(&old.user_code, "alice");
+        call.token().await;
+        assert_eq!(rig.fake.count(Endpoint::DeviceAuthorization), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_is_there_again_when_the_store_is() {
+    for somebody_asks in [false, true] {
+        let mut rig = Rig::start();
+        let elsewhere = |request: TokenRequest| TokenRequest { profile: Some("other".into()), ..request };
+        rig.sign_in_with(&elsewhere(interactive()), "bob").await;
+        let (call, prompt) = cut_off(&mut rig).await;
+        drop(call);
+        rig.store.set_locked(true);
+        rig.run();
+        // Asked at the start, and after 5, 10 and 20 s more.
+        rig.pass(s(36)).await;
+        assert!(pending(&rig).await.is_empty());
+        rig.store.set_locked(false);
+        if somebody_asks {
+            rig.token(&elsewhere(never())).await;
+            rig.pass(s(1)).await;
+        } else {
+            rig.pass(s(40)).await;
+        }
+        assert_eq!(pending(&rig).await, [prompt.id], "somebody asks: {somebody_asks}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_opens_is_asked_until_the_code_has_run_out() {
+    let mut rig = Rig::start();
+    let (call, old) = cut_off(&mut rig).await;
+    drop(call);
+    let gets = |rig: &Rig| {
+        let is_get = |operation: &&Operation| operation.kind == OperationKind::Get;
+        rig.store.operations().iter().filter(is_get).count()
+    };
+    rig.store.set_locked(true);
+    rig.store.clear_operations();
+    rig.run();
+    rig.pass(s(600)).await;
+    assert_eq!(gets(&rig), 7, "at the start, then after 5 s, and pauses that double");
+    rig.pass(s(600)).await;
+    rig.store.clear_operations();
+    rig.pass(s(3600)).await;
+    assert_eq!(gets(&rig), 0);
+    rig.store.set_locked(false);
+    assert_ne!(rig.call(&interactive()).prompt().await.id, old.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_whose_record_is_damaged_is_forgotten() {
+    let mut rig = Rig::start();
+    let (mut call, old) = cut_off(&mut rig).await;
+    let [key] = rig.store.raw_keys().try_into().unwrap();
+    rig.store.set_raw(&key, b"brokerd:1:damaged");
+    rig.run();
+    let new = call.next().await.unwrap();
+    assert!(!format!("{new:?}").contains(&old.user_code), "{new:?}");
+    assert!(!rig.store.raw_keys().contains(&key));
 }
 
 #[tokio::test(start_paused = true)]

@@ -216,6 +216,7 @@ impl Caller {
         who: Option<&Card>,
         why: &Refusal,
     ) -> Result<Option<Arrival>, Refusal> {
+        self.broker.sign_ins.look_again().await;
         if self.broker.stop.is_cancelled() {
             return Err(Refusal::shutting_down());
         }

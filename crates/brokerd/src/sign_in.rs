@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::kept::prompt_of;
 use self::marks::Marks;
+use self::resume::Search;
 use crate::broker::Broker;
 use crate::correlation::Trail;
 use crate::explain::Refusal;
@@ -131,8 +132,8 @@ impl Kept {
 pub(crate) struct SignIns {
     pending: Mutex<Vec<Pending>>,
     pub(crate) marks: Marks,
-    /// Whether those of the daemon before this one have been found again.
-    recovered: watch::Sender<bool>,
+    /// How far the search for those of the daemon before this one has come.
+    search: watch::Sender<Search>,
 }
 
 struct Pending {
@@ -156,7 +157,7 @@ impl Pending {
 impl SignIns {
     /// Reads the marks in `directory`; `None` keeps them in memory.
     pub(crate) fn open(directory: Option<PathBuf>) -> Self {
-        Self { pending: Mutex::default(), marks: Marks::open(directory), recovered: watch::Sender::new(false) }
+        Self { pending: Mutex::default(), marks: Marks::open(directory), search: watch::Sender::new(Search::First) }
     }
 
     fn pending(&self) -> MutexGuard<'_, Vec<Pending>> {

@@ -197,7 +197,7 @@ impl Flow<'_> {
         let expires_at = self.broker.clock.now() + expires_in;
         let record = kept::to_record(self.wish, authorization, expires_at, trail.id());
         // The mark first: a record without one would be swept away.
-        self.broker.sign_ins.marks.add(self.id, authorization.interval);
+        self.broker.sign_ins.marks.add(self.id, authorization.interval, expires_at);
         if let Err(error) = self.broker.vault.put(&kept::key(self.id), record).await {
             tracing::warn!(prompt = self.id, %error, "the prompt would not outlive a restart");
         }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::replace;
@@ -25,12 +26,20 @@ pub(super) struct Mark {
     pub(super) polled: bool,
     /// It is over, or its user has consented: its code must not be polled again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) over: bool,
+    over: bool,
+    /// When its codes run out, in seconds since 1970; the record says it too, but the store may not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 impl Mark {
     pub(super) fn interval(&self) -> Duration {
         Duration::from_secs(self.interval)
+    }
+
+    /// Whether nothing can come of it any more.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.over || self.expires_at.is_some_and(|end| end <= now.as_second())
     }
 }
 
@@ -72,16 +81,18 @@ impl Marks {
     }
 
     /// A prompt is about to be kept.
-    pub(super) fn add(&self, id: &str, interval: Duration) {
+    pub(super) fn add(&self, id: &str, interval: Duration, expires_at: Timestamp) {
+        let (interval, expires_at) = (interval.as_secs(), Some(expires_at.as_second()));
         self.change(|prompts| {
-            prompts.insert(id.to_owned(), Mark { interval: interval.as_secs(), ..Mark::default() });
+            prompts.insert(id.to_owned(), Mark { interval, expires_at, ..Mark::default() });
         });
     }
 
     /// A poll is about to be sent.
     pub(super) fn polling(&self, id: &str, interval: Duration) {
-        let now = Mark { interval: interval.as_secs(), polled: true, over: false };
-        if self.prompts().get(id).is_some_and(|mark| *mark != now) {
+        let Some(before) = self.prompts().get(id).cloned() else { return };
+        let now = Mark { interval: interval.as_secs(), polled: true, over: false, ..before };
+        if now != before {
             self.change(|prompts| {
                 prompts.insert(id.to_owned(), now);
             });
@@ -128,13 +139,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let open = || Marks::open(Some(directory.path().join("state")));
         let marks = open();
-        marks.add("a", Duration::from_secs(5));
-        marks.add("b", Duration::from_secs(5));
+        let end = Timestamp::from_second(900).unwrap();
+        marks.add("a", Duration::from_secs(5), end);
+        marks.add("b", Duration::from_secs(5), end);
         marks.polling("a", Duration::from_secs(10));
         assert!(marks.end("b"));
         let all = open().all();
         assert_eq!((all[0].1.interval(), all[0].1.polled, all[0].1.over), (Duration::from_secs(10), true, false));
         assert_eq!((all[1].1.polled, all[1].1.over), (false, true));
+        let over = |at: i64| [0, 1].map(|index: usize| all[index].1.is_over(Timestamp::from_second(at).unwrap()));
+        assert_eq!((over(899), over(900)), ([false, true], [true, true]));
         open().remove("a");
         assert!(!open().contains("a") && open().contains("b"));
         std::fs::write(directory.path().join("state").join(FILE), "{").unwrap();
@@ -144,7 +158,7 @@ mod tests {
     #[test]
     fn what_was_not_written_down_is_said() {
         let marks = Marks::open(None);
-        marks.add("a", Duration::from_secs(5));
+        marks.add("a", Duration::from_secs(5), Timestamp::UNIX_EPOCH);
         assert!(!marks.end("a"));
         assert!(marks.all()[0].1.over, "in memory it is known all the same");
     }
