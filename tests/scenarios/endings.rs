@@ -104,6 +104,20 @@ async fn a_provider_that_refuses_connections_while_polling_ends_nothing() {
     call.token().await;
 }
 
+/// Our own pause, a minute by now, would outlast the code.
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_ends_just_before_the_code_costs_no_sign_in() {
+    let rig = Rig::setup().provider(|options| options.device_code_lifetime = s(300)).start();
+    let mut call = rig.call(&interactive());
+    let prompt = call.prompt().await;
+    rig.fake.refuse_connections(true);
+    rig.fake.drop_connections();
+    rig.pass(s(285)).await;
+    rig.fake.refuse_connections(false);
+    rig.fake.approve(&prompt.user_code, "alice");
+    call.token().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_retry_after_while_polling_is_honoured() {
     let rig = Rig::start();

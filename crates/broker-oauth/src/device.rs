@@ -30,6 +30,9 @@ const DEFAULT_EXPIRES_IN: u64 = 900;
 const MAX_EXPIRES_IN: u64 = 86_400;
 /// Longest pause after failures of the network.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// How long before the end the last poll is due that a pause of our own would put off past it. The server's end is a little
+/// sooner than ours, and the poll takes its time.
+const LAST_POLL: Duration = Duration::from_secs(5);
 
 /// What a device authorization asks for.
 #[derive(Clone, Copy, Debug)]
@@ -232,6 +235,20 @@ impl DeviceFlow {
             }
         }
         self.next_poll = now + self.interval.max(self.backoff);
+        let asked = match outcome {
+            Polled::Failed { retry_after } => retry_after.unwrap_or_default(),
+            Polled::Pending | Polled::SlowDown(_) => Duration::ZERO,
+        };
+        self.look_once_more(now, now + self.interval.max(asked));
+    }
+
+    /// A person may approve while we back off: where that alone would carry the next poll past the end, there is one before
+    /// it, and no sooner than the server lets us. One that fails as well is the last.
+    fn look_once_more(&mut self, now: Duration, allowed: Duration) {
+        let last = self.expires.saturating_sub(LAST_POLL);
+        if self.next_poll >= self.expires && now < last {
+            self.next_poll = last.max(allowed);
+        }
     }
 }
 
@@ -374,5 +391,49 @@ mod tests {
         assert_eq!(flow.step(now), Step::WaitUntil(now + s(5)));
         flow.polled(Polled::Failed { retry_after: Some(s(120)) }, now);
         assert_eq!(flow.step(now), Step::WaitUntil(now + s(120)));
+    }
+
+    /// A flow of 100 s whose polls failed until its own pause was a minute, and the last of them at `now`, told to come back
+    /// after `retry_after`.
+    fn backed_off(interval: u64, now: Duration, retry_after: Option<Duration>) -> DeviceFlow {
+        let mut flow = flow(interval, 100);
+        for _ in 0..6 {
+            flow.polled(Polled::Failed { retry_after: None }, s(0));
+        }
+        flow.polled(Polled::Failed { retry_after }, now);
+        flow
+    }
+
+    #[test]
+    fn our_own_pause_does_not_outlast_the_code() {
+        for (interval, now, next) in [
+            (5, s(30), s(90)), // no pause to cut short
+            (5, s(40), s(95)), // it would end with the code
+            (5, s(89), s(95)),
+            (5, s(92), s(97)), // no sooner than the interval
+            (1, s(94), s(95)),
+            (1, s(95), s(100)), // it was the last
+            (1, s(97), s(100)),
+            (30, s(80), s(100)), // the interval is the server's
+        ] {
+            let flow = backed_off(interval, now, None);
+            assert_eq!(flow.step(now), Step::WaitUntil(next), "every {interval} s, at {now:?}");
+            let then = if next < s(100) { Step::Poll } else { Step::Expired };
+            assert_eq!(flow.step(next), then, "every {interval} s, at {now:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_asked_for_is_kept_at_the_end_too() {
+        for (retry_after, next) in [(10, 95), (57, 97), (60, 100), (600, 100)] {
+            let flow = backed_off(5, s(40), Some(s(retry_after)));
+            assert_eq!(flow.step(s(40)), Step::WaitUntil(s(next)), "Retry-After: {retry_after}");
+        }
+        // Nor does `slow_down` make room for one.
+        let mut flow = flow(5, 100);
+        flow.polled(Polled::SlowDown(Some(s(60))), s(50));
+        assert_eq!(flow.step(s(50)), Step::WaitUntil(s(100)));
+        flow.polled(Polled::Failed { retry_after: None }, s(60));
+        assert_eq!(flow.step(s(60)), Step::WaitUntil(s(100)));
     }
 }

@@ -65,7 +65,7 @@ fn rank(judged: Freshness) -> u8 {
 
 proptest! {
     /// Whatever the server answers and however long each answer takes, no poll comes sooner than the interval after the one
-    /// before, the interval never shrinks, asking twice changes nothing, and the flow ends by its expiry.
+    /// before, nor than the server asked for, the interval never shrinks, asking twice changes nothing, and the flow ends by its expiry.
     #[test]
     fn polls_are_never_too_fast_and_always_end(
         interval in 0_u64..100,
@@ -74,6 +74,7 @@ proptest! {
     ) {
         let mut flow = flow(interval, expires_in);
         let (mut now, mut last_answer, mut least) = (Duration::ZERO, Duration::ZERO, flow.interval());
+        let mut asked = Duration::ZERO;
         for (outcome, latency) in answers {
             loop {
                 let step = flow.step(now);
@@ -88,10 +89,15 @@ proptest! {
                 }
             }
             prop_assert!(now - last_answer >= least, "polled after {:?}, the interval is {least:?}", now - last_answer);
+            prop_assert!(now - last_answer >= asked, "polled after {:?}, asked for {asked:?}", now - last_answer);
             now += Duration::from_secs(latency);
             flow.polled(outcome, now);
             prop_assert!(flow.interval() >= least);
             (last_answer, least) = (now, flow.interval());
+            asked = match outcome {
+                Polled::Failed { retry_after } => retry_after.unwrap_or_default(),
+                Polled::Pending | Polled::SlowDown(_) => Duration::ZERO,
+            };
         }
         prop_assert_eq!(flow.step(Duration::from_secs(expires_in)), Step::Expired);
     }
