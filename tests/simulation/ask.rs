@@ -59,6 +59,8 @@ pub(crate) struct Ended {
     pub(crate) at: Instant,
     /// Whether it was shown a prompt.
     pub(crate) prompted: bool,
+    /// When the sign-in began that its token comes from.
+    pub(crate) began: Option<Instant>,
     /// Guarantees that did not hold, seen from here.
     pub(crate) wrong: Vec<String>,
 }
@@ -88,7 +90,8 @@ pub(crate) async fn ask(client: Client, request: TokenRequest, eyes: Eyes) -> En
     if let Ok(token) = &outcome {
         wrong.extend(look(token, &request, &eyes));
     }
-    Ended { outcome, at: Instant::now(), prompted, wrong }
+    let began = outcome.as_ref().ok().and_then(|token| eyes.server.began(exposed(token)));
+    Ended { outcome, at: Instant::now(), prompted, began, wrong }
 }
 
 /// Guarantees 2 and 11, and that a token is what was asked for.

@@ -25,7 +25,7 @@ fn fault(rng: &mut Rng) -> (&'static str, Fault) {
         4 => ("503", Fault::status(503)),
         5 => ("throttles", Fault::throttled(rng.u64(1..120))),
         6 => ("hangs", Fault::Hang),
-        7 => ("is slow", Fault::Delay(Duration::from_millis(rng.u64(10..5000)))),
+        7 => ("is slow", Fault::Delay(Duration::from_millis(rng.u64(10..25_000)))),
         8 => ("is temporarily unavailable", Fault::oauth("temporarily_unavailable")),
         9 => ("has an error", Fault::oauth("server_error")),
         10 => ("is hostile", hostile()),
@@ -42,11 +42,12 @@ fn hostile() -> Fault {
 
 /// Makes the provider ill, once or until it recovers.
 pub(crate) fn at_provider(rng: &mut Rng, server: &FakeAs) -> String {
-    let selects: [Select; 4] = [
+    let selects: [Select; 5] = [
         Grant::RefreshToken.into(),
         Grant::DeviceCode.into(),
         Endpoint::DeviceAuthorization.into(),
         Endpoint::Discovery.into(),
+        Endpoint::Revocation.into(),
     ];
     let select = selects[rng.usize(0..selects.len())];
     let (name, fault) = fault(rng);
@@ -65,11 +66,16 @@ pub(crate) fn at_store(rng: &mut Rng, store: &MemoryStore, now: &mut Trouble) ->
         heal(store, now);
         return "the store is well again";
     }
-    match rng.u8(0..5) {
+    match rng.u8(0..6) {
         0 => store.set_locked(true),
         1 => store.set_failing(true),
         2 => store.set_full(true),
         3 => store.set_hanging(true),
+        4 => {
+            // What it has, it keeps: nothing that is signed in is in danger.
+            store.fail_next_deletes(rng.usize(1..4));
+            return "the store fails a few deletions";
+        }
         _ => {
             store.fail_next_puts(rng.usize(1..4));
             now.shaky = true;
@@ -86,5 +92,6 @@ pub(crate) fn heal(store: &MemoryStore, now: &mut Trouble) {
     store.set_full(false);
     store.set_hanging(false);
     store.fail_next_puts(0);
+    store.fail_next_deletes(0);
     now.store = false;
 }

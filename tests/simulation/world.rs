@@ -1,9 +1,10 @@
 //! One world: a daemon, a provider, two people, and what happens to them.
 
 mod look;
+mod people;
+mod sign_out;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use broker_client::{Interaction, TokenRequest};
 use brokerd::store::memory::MemoryStore;
@@ -15,7 +16,8 @@ use tokio::sync::mpsc;
 use tokio::time::{self, Instant};
 use tracing::level_filters::LevelFilter;
 
-use crate::ask::{Asking, Eyes, Leaving, Prompted, SignOut, WAITS, ask};
+use self::sign_out::{Departure, Gone};
+use crate::ask::{Asking, Eyes, Leaving, Prompted, WAITS, ask};
 use crate::check::Watch;
 use crate::story::Story;
 use crate::trouble::{self, Trouble};
@@ -52,10 +54,20 @@ pub(crate) struct World {
     /// Clients who say half of what they want, or do not hear the answer.
     stalled: Vec<Wire>,
     /// What people were shown and did not answer.
-    unanswered: Vec<String>,
+    unanswered: Vec<Prompted>,
     prompts: (mpsc::UnboundedSender<Prompted>, mpsc::UnboundedReceiver<Prompted>),
     watch: Watch,
     leaving: Leaving,
+    departures: Vec<Departure>,
+    /// When the last sign-out of each began.
+    left: [Option<Instant>; 2],
+    /// When the sign-in began that each was last seen to have come back by.
+    came: [Option<Instant>; 2],
+    gone: [Option<Gone>; 2],
+    /// How often all that is signed in was put in doubt.
+    doubts: u64,
+    /// Since when the store has refused nothing but deletions.
+    store_well_since: Instant,
 }
 
 impl World {
@@ -85,6 +97,12 @@ impl World {
             prompts: mpsc::unbounded_channel(),
             watch: Watch::default(),
             leaving: Leaving::default(),
+            departures: Vec::new(),
+            left: [None; 2],
+            came: [None; 2],
+            gone: [None, None],
+            doubts: 0,
+            store_well_since: Instant::now(),
             rig,
         }
     }
@@ -101,7 +119,7 @@ impl World {
 
     /// Something happens, time passes, and everything is looked at.
     pub(crate) async fn step(&mut self) {
-        match self.rng.u8(0..100) {
+        match self.rng.u8(0..108) {
             0..30 => self.ask(false),
             30..42 => self.ask(true),
             42..47 => self.leave(),
@@ -118,7 +136,9 @@ impl World {
             90..92 => self.revoke(),
             92..95 => self.set_clock(),
             95..98 => self.stall().await,
-            _ => self.come_back(),
+            98..100 => self.come_back(),
+            100..104 => self.hurry_away().await,
+            _ => self.reload().await,
         }
         self.pass().await;
         self.look();
@@ -135,6 +155,7 @@ impl World {
         }
         time::sleep(s(2 * 3600)).await;
         self.look();
+        assert!(self.departures.is_empty(), "a sign-out has no end");
         let prompts = self.rig.client.prompts().await.expect("the daemon answers");
         assert!(prompts.prompts.is_empty(), "prompts that nobody waits for: {prompts:?}");
         assert_eq!(found_in(&self.rig.log()), None, "in the log");
@@ -240,6 +261,9 @@ impl World {
     fn trouble_store(&mut self) {
         let told = trouble::at_store(&mut self.rng, &self.rig.store, &mut self.trouble);
         self.story.tell(told);
+        if self.trouble.shaky || self.trouble.store {
+            self.store_well_since = Instant::now();
+        }
         self.store_down_since = if self.trouble.store { self.store_down_since.or(Some(Instant::now())) } else { None };
     }
 
@@ -271,6 +295,7 @@ impl World {
     }
 
     fn doubt(&mut self) {
+        self.doubts += 1;
         for (stand, _) in &mut self.stand {
             if *stand == Stand::In {
                 *stand = Stand::Doubtful;
@@ -290,24 +315,13 @@ impl World {
         self.watch.reborn(&self.rig.fake);
     }
 
-    async fn sign_out(&mut self) {
-        let index = self.rng.usize(0..2);
-        let name = format!("{}@example.com", PEOPLE[index]);
-        let Ok(accounts) = self.rig.client.accounts().await else { return };
-        let Some(account) = accounts.accounts.into_iter().find(|account| account.username == name) else { return };
+    /// The configuration is as it was: nothing happens.
+    async fn reload(&mut self) {
+        self.story.tell("the configuration is read again");
         let begin = Instant::now();
-        self.leaving.lock().unwrap().push(SignOut { username: name.clone(), ended: None });
-        let done = self.rig.client.sign_out(&account.id).await;
-        let hung = done.is_err() && self.rig.store.is_hanging();
-        self.leaving.lock().unwrap().last_mut().expect("it was pushed").ended = Some((Instant::now(), hung));
-        self.story.tell(format!("{name} signs out: {}", done.is_ok()));
-        assert!(begin.elapsed() <= s(61), "a sign-out took {:?}", begin.elapsed());
-        self.stand[index] = (if done.is_ok() { Stand::Out } else { Stand::Doubtful }, Instant::now());
-        if done.is_ok() && self.asking.is_empty() {
-            let request = TokenRequest { account: Some(name.clone()), timeout: Some(5), ..never() };
-            let served = self.rig.client.access_token(&request, |_| ()).await;
-            assert!(served.is_err(), "{name} has signed out, and was served a token");
-        }
+        let reloaded = self.rig.client.reload().await.expect("it is good");
+        assert!(reloaded.changed.is_empty(), "{reloaded:?}");
+        assert!(begin.elapsed() <= s(1), "a reload took {:?}", begin.elapsed());
     }
 
     fn revoke(&mut self) {
@@ -325,52 +339,5 @@ impl World {
         };
         self.story.tell(format!("the wall clock is set by {seconds} s"));
         self.rig.set_wall_clock(seconds);
-    }
-
-    /// Time passes, and people act on what they are shown.
-    async fn pass(&mut self) {
-        let millis = match self.rng.u8(0..10) {
-            0..4 => self.rng.u64(1..200),
-            4..8 => self.rng.u64(200..60_000),
-            8 => self.rng.u64(60_000..3_600_000),
-            _ => self.rng.u64(3_600_000..48 * 3_600_000),
-        };
-        let until = Instant::now() + Duration::from_millis(millis);
-        loop {
-            let prompted = tokio::select! {
-                biased;
-                prompted = self.prompts.1.recv() => prompted.expect("this world keeps the sender"),
-                () = time::sleep_until(until) => return,
-            };
-            if !self.rig.fake.pending_user_codes().contains(&prompted.user_code) {
-                continue;
-            }
-            match self.rng.u8(0..10) {
-                0 => {
-                    self.story.tell("a person declines");
-                    self.rig.fake.deny(&prompted.user_code);
-                }
-                1 => {
-                    self.story.tell("a person looks away");
-                    self.unanswered.push(prompted.user_code);
-                }
-                _ => self.consent(&prompted.user_code),
-            }
-        }
-    }
-
-    fn consent(&mut self, user_code: &str) {
-        let name = self.rng.choice(PEOPLE).expect("there are two");
-        self.story.tell(format!("{name} consents"));
-        self.rig.fake.approve(user_code, name);
-    }
-
-    /// A person comes back to a prompt; who asked may have left, and the daemon have died.
-    fn come_back(&mut self) {
-        let pending = self.rig.fake.pending_user_codes();
-        self.unanswered.retain(|user_code| pending.contains(user_code));
-        if let Some(user_code) = self.unanswered.pop() {
-            self.consent(&user_code);
-        }
     }
 }

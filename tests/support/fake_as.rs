@@ -311,6 +311,11 @@ impl FakeAs {
         })
     }
 
+    /// Returns when the sign-in of an access token began.
+    pub fn began(&self, access_token: &str) -> Option<Instant> {
+        self.with(|state| state.access_tokens.get(access_token).map(|(family, _)| state.families[*family].began))
+    }
+
     /// Tells whether the sign-in of an access token was ended.
     pub fn was_revoked(&self, access_token: &str) -> bool {
         self.with(|state| {

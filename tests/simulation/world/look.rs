@@ -6,10 +6,12 @@ use support::fake_as::Rotation;
 use tokio::time::Instant;
 
 use super::{PEOPLE, Stand, World};
-use crate::ask::{Asking, longest};
+use crate::ask::{Asking, Ended, longest};
 
 impl World {
     pub(super) fn look(&mut self) {
+        self.look_at_departures();
+        self.look_for_who_is_gone();
         let asking = std::mem::take(&mut self.asking);
         for asking in asking {
             if asking.task.is_finished() {
@@ -48,7 +50,7 @@ impl World {
                 let index = PEOPLE.iter().position(|name| token.account.username.starts_with(name));
                 // Somebody may have been put out, or have signed out, since it was served.
                 if let Some(index) = index.filter(|_| ended.prompted) {
-                    self.stand[index] = (if self.trouble.store { Stand::Doubtful } else { Stand::In }, ended.at);
+                    self.came_in(index, &ended);
                 }
             }
             // Guarantee 9: only the provider's own word ends a sign-in.
@@ -64,6 +66,17 @@ impl World {
                 );
             }
             Err(_) => {}
+        }
+    }
+
+    /// Somebody was asked, and a token was served. A sign-out that came after the consent ends that sign-in.
+    fn came_in(&mut self, index: usize, ended: &Ended) {
+        let (came, left) = (ended.began, self.left[index]);
+        self.came[index] = self.came[index].max(came);
+        let is_out = left.is_some_and(|left| came.is_none_or(|came| came < left));
+        let is_doubtful = self.trouble.store || (left.is_some() && left == came);
+        if !is_out {
+            self.stand[index] = (if is_doubtful { Stand::Doubtful } else { Stand::In }, ended.at);
         }
     }
 }

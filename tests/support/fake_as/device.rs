@@ -142,6 +142,7 @@ impl State {
             user,
             client_id: call.client_id.into(),
             scope: scope.clone(),
+            began: call.now,
             refreshes: 0,
             revoked: None,
         });

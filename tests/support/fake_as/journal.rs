@@ -72,6 +72,8 @@ pub struct Family {
     pub client_id: String,
     /// What was granted.
     pub scope: Vec<String>,
+    /// When its device code was redeemed.
+    pub began: Instant,
     /// How often it was refreshed.
     pub refreshes: usize,
     /// Why it ended, if it did.
