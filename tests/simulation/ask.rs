@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 /// A person who must act, as a client tells the world.
 pub(crate) struct Prompted {
+    /// Who was asked for.
+    pub(crate) account: Option<String>,
     pub(crate) user_code: String,
 }
 
@@ -73,7 +75,7 @@ pub(crate) async fn ask(client: Client, request: TokenRequest, eyes: Eyes) -> En
         match events.next().await {
             Some(Ok(TokenEvent::DevicePrompt(prompt))) => {
                 prompted = true;
-                drop(eyes.prompts.send(Prompted { user_code: prompt.user_code }));
+                drop(eyes.prompts.send(Prompted { account: request.account.clone(), user_code: prompt.user_code }));
             }
             Some(Ok(TokenEvent::Token(token))) => break Ok(*token),
             Some(Ok(other)) => break Err(format!("{other:?}")),

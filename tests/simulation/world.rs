@@ -1,6 +1,7 @@
 //! One world: a daemon, a provider, two people, and what happens to them.
 
 mod look;
+mod meanwhile;
 mod people;
 mod sign_out;
 
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use broker_client::{Interaction, TokenRequest};
 use brokerd::store::memory::MemoryStore;
 use fastrand::Rng;
-use support::fake_as::{Fault, Grant, Rotation};
+use support::fake_as::{Fault, Grant, Request, Rotation};
 use support::hostile::found_in;
 use support::rig::{Rig, Wire, interactive, never, s};
 use tokio::sync::mpsc;
@@ -64,6 +65,8 @@ pub(crate) struct World {
     /// When the sign-in began that each was last seen to have come back by.
     came: [Option<Instant>; 2],
     gone: [Option<Gone>; 2],
+    /// When somebody else than was asked for last consented as each.
+    misled: [Option<Instant>; 2],
     /// How often all that is signed in was put in doubt.
     doubts: u64,
     /// Since when the store has refused nothing but deletions.
@@ -75,12 +78,18 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let rotations = [Rotation::Strict, Rotation::Grace(s(60)), Rotation::Tolerant, Rotation::None];
         let rotation = rotations[rng.usize(0..4)];
+        // What the provider says of its refresh tokens, and is kinder than: what is lost here is not lost by that.
+        let kept = (rng.u8(0..8) == 0).then(|| rng.u64(1800..14_400));
         let rig = Rig::setup()
             .log_level(LevelFilter::INFO)
             .chance(seed)
-            .provider(|options| options.rotation = rotation)
+            .provider(|options| {
+                options.rotation = rotation;
+                options.token_overrides.extend(kept.map(|seconds| ("refresh_expires_in".into(), seconds.into())));
+            })
+            .profile(if kept.is_some() { "keep_alive = true" } else { "" })
             .start();
-        story.tell(format!("a world with {rotation:?}"));
+        story.tell(format!("a world with {rotation:?}, kept alive {kept:?}"));
         Self {
             rng,
             story,
@@ -101,6 +110,7 @@ impl World {
             left: [None; 2],
             came: [None; 2],
             gone: [None, None],
+            misled: [None; 2],
             doubts: 0,
             store_well_since: Instant::now(),
             rig,
@@ -119,7 +129,7 @@ impl World {
 
     /// Something happens, time passes, and everything is looked at.
     pub(crate) async fn step(&mut self) {
-        match self.rng.u8(0..108) {
+        match self.rng.u8(0..116) {
             0..30 => self.ask(false),
             30..42 => self.ask(true),
             42..47 => self.leave(),
@@ -138,10 +148,16 @@ impl World {
             95..98 => self.stall().await,
             98..100 => self.come_back(),
             100..104 => self.hurry_away().await,
-            _ => self.reload().await,
+            104..108 => self.reload().await,
+            108..114 => self.meanwhile().await,
+            _ => self.stop_amid_consent().await,
         }
+        let (begin, nobody) = (Instant::now(), self.asking.is_empty() && self.departures.is_empty());
         self.pass().await;
         self.look();
+        if nobody {
+            self.watch.look_at_idle(&self.rig.fake, begin);
+        }
     }
 
     /// All trouble ends: whoever is signed in gets a token, without a person.
@@ -270,17 +286,13 @@ impl World {
     /// A power cut. What is in the air then is lost for good only where a refresh token is good once, or where the next
     /// daemon cannot ask at once: a fault that waits for its request may be longer than the grace.
     async fn crash(&mut self) {
-        let forgiving = matches!(self.rotation, Rotation::Tolerant | Rotation::None);
-        let grace = matches!(self.rotation, Rotation::Grace(_)) && self.rig.fake.is_well() && !self.trouble.store;
         let unsaved = self.rig.client.accounts().await.map_or(true, |accounts| {
             accounts
                 .accounts
                 .iter()
                 .any(|account| serde_json::to_value(account.state).is_ok_and(|state| state == "unsaved"))
         });
-        let in_the_air =
-            self.rig.fake.log().iter().any(|request| request.is(Grant::RefreshToken) && request.ended.is_none());
-        let doubtful = (in_the_air && !forgiving && !grace) || unsaved || self.trouble.store || self.trouble.shaky;
+        let doubtful = self.may_lose_what_is_in_the_air() || unsaved || self.trouble.store || self.trouble.shaky;
         self.story.tell(format!("the power fails, {}", if doubtful { "at a bad moment" } else { "" }));
         if doubtful {
             self.doubt();
@@ -292,6 +304,26 @@ impl World {
         (self.trouble.store, self.trouble.shaky, self.store_down_since) = (false, false, None);
         self.rig.run();
         self.watch.reborn(&self.rig.fake);
+    }
+
+    /// The daemon has left, and the next one begins. A refresh that took longer than a daemon that leaves may wait is as after a crash.
+    fn has_stopped(&mut self, begin: Instant) {
+        assert!(begin.elapsed() <= s(10), "the exit took {:?}", begin.elapsed());
+        if self.may_lose_what_is_in_the_air() {
+            self.story.tell("and leaves a refresh in the air");
+            self.doubt();
+        }
+        self.rig.run();
+        self.watch.reborn(&self.rig.fake);
+    }
+
+    /// Whether the provider is at a refresh whose answer nobody will hear, and the next daemon cannot make that good.
+    fn may_lose_what_is_in_the_air(&self) -> bool {
+        let forgiving = matches!(self.rotation, Rotation::Tolerant | Rotation::None);
+        let grace = matches!(self.rotation, Rotation::Grace(_)) && self.rig.fake.is_well() && !self.trouble.store;
+        let is_under_way =
+            |request: &Request| request.is(Grant::RefreshToken) && request.ended.is_none() && !request.hangs;
+        !forgiving && !grace && self.rig.fake.log().iter().any(is_under_way)
     }
 
     fn doubt(&mut self) {
@@ -310,9 +342,7 @@ impl World {
         }
         let begin = Instant::now();
         self.rig.stop().await;
-        assert!(begin.elapsed() <= s(10), "the exit took {:?}", begin.elapsed());
-        self.rig.run();
-        self.watch.reborn(&self.rig.fake);
+        self.has_stopped(begin);
     }
 
     /// The configuration is as it was: nothing happens.

@@ -255,6 +255,16 @@ impl FakeAs {
         self.with(|state| state.log.clone())
     }
 
+    /// Returns the requests from this place in the log on, for who looks often.
+    pub fn log_from(&self, first: usize) -> Vec<Request> {
+        self.with(|state| state.log.get(first..).unwrap_or_default().to_vec())
+    }
+
+    /// Returns the request at this place in the log.
+    pub fn request(&self, number: usize) -> Request {
+        self.with(|state| state.log[number].clone())
+    }
+
     /// Returns how many requests of those meant have arrived.
     pub fn count(&self, select: impl Into<Select>) -> usize {
         let select = select.into();

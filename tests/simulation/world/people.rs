@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{self, Instant};
 
 use super::{PEOPLE, World};
+use crate::ask::Prompted;
 
 impl World {
     /// Time passes, and people act on what they are shown.
@@ -34,15 +35,18 @@ impl World {
                     self.story.tell("a person looks away");
                     self.unanswered.push(prompted);
                 }
-                _ => self.consent(&prompted.user_code),
+                _ => self.consent(&prompted),
             }
         }
     }
 
-    pub(super) fn consent(&mut self, user_code: &str) {
-        let name = self.rng.choice(PEOPLE).expect("there are two");
-        self.story.tell(format!("{name} consents"));
-        self.rig.fake.approve(user_code, name);
+    pub(super) fn consent(&mut self, prompted: &Prompted) {
+        let index = self.rng.usize(0..2);
+        if !prompted.account.as_ref().is_some_and(|account| account.starts_with(PEOPLE[index])) {
+            self.misled[index] = Some(Instant::now());
+        }
+        self.story.tell(format!("{} consents", PEOPLE[index]));
+        self.rig.fake.approve(&prompted.user_code, PEOPLE[index]);
     }
 
     /// A person comes back to a prompt; who asked may have left, and the daemon have died.
@@ -50,7 +54,7 @@ impl World {
         let pending = self.rig.fake.pending_user_codes();
         self.unanswered.retain(|prompted| pending.contains(&prompted.user_code));
         if let Some(prompted) = self.unanswered.pop() {
-            self.consent(&prompted.user_code);
+            self.consent(&prompted);
         }
     }
 }

@@ -105,7 +105,10 @@ async fn respond(server: &FakeAs, slot: Slot, number: usize, route: &Route, faul
             time::sleep(delay).await;
             Some(serve())
         }
-        Some(Fault::Hang) => match std::future::pending::<Infallible>().await {},
+        Some(Fault::Hang) => {
+            server.with(|state| state.log[number].hangs = true);
+            match std::future::pending::<Infallible>().await {}
+        }
         Some(Fault::HoldAnswer(gate)) => {
             let reply = serve();
             gate.pass().await;
@@ -160,6 +163,7 @@ impl State {
             form,
             headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
             status: None,
+            hangs: false,
             ended: None,
         };
         let grant = Some(&request).filter(|request| request.endpoint == Endpoint::Token);

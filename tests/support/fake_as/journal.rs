@@ -23,6 +23,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The status it was answered with; none while it waits, or if it never was.
     pub status: Option<u16>,
+    /// Whether nothing will ever come of it: it hangs.
+    pub hangs: bool,
     /// When it was answered, or its connection was ended in an answer's place.
     pub ended: Option<Instant>,
 }
