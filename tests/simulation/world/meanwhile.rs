@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use broker_client::TokenRequest;
 use support::fake_as::{Fault, Grant};
-use support::rig::never;
+use support::rig::{interactive, never};
 use tokio::time::{self, Instant};
 
-use super::{PEOPLE, World};
+use super::{PEOPLE, Stand, World};
 
 /// How long a device code lives at this provider.
 const CODE: Duration = Duration::from_secs(900);
@@ -35,6 +35,15 @@ impl World {
 
     /// A person consents while the daemon leaves.
     pub(super) async fn stop_amid_consent(&mut self) {
+        // Somebody who is signed in would not be asked.
+        let index = usize::from(self.stand[0].0 == Stand::In);
+        let account = Some(format!("{}@example.com", PEOPLE[index]));
+        self.start(TokenRequest { account, timeout: Some(60), ..interactive() });
+        time::sleep(Duration::from_millis(self.rng.u64(1..6000))).await;
+        // Now and then the consent is there, and what it brings comes while the daemon leaves.
+        if self.rng.bool() {
+            self.consent_as_asked();
+        }
         self.story.tell("the daemon is told to leave");
         let was_well = !self.trouble.store && !self.trouble.shaky;
         if !was_well {
