@@ -117,23 +117,21 @@ impl Rig {
         self.broker = Some(Running { broker, server, store, alive });
     }
 
-    /// Stops the daemon as SIGTERM does, and returns when it would exit.
+    /// Stops the daemon as SIGTERM does, and returns when it has exited.
     pub async fn stop(&mut self) {
-        let mut running = self.broker.take().expect("it runs");
-        self.close_door();
-        running.broker.shut_down(GRACE).await;
-        (&mut running.server).await.expect("the server did not panic");
-        running.end();
+        self.begin_to_stop().await;
     }
 
-    /// Begins to stop the daemon and returns at once; await the result for the end.
+    /// Begins to stop the daemon and returns at once; await the result for the end. A process that has exited sends nothing more.
     pub fn begin_to_stop(&mut self) -> impl Future<Output = ()> + use<> {
         let mut running = self.broker.take().expect("it runs");
         self.close_door();
+        let providers = [&self.fake, &self.other].map(FakeAs::clone);
         let stopping = self.tasks.spawn(async move {
             running.broker.shut_down(GRACE).await;
             (&mut running.server).await.expect("the server did not panic");
             running.end();
+            providers.iter().for_each(FakeAs::drop_connections);
         });
         async move { stopping.await.expect("the end did not panic") }
     }
