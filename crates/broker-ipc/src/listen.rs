@@ -61,7 +61,7 @@ pub enum ListenError {
     /// Another brokerd of this user listens there.
     #[error("another brokerd is running{} at {at}: use it, or stop it first", pid.map_or_else(String::new, |pid| format!(" (process {pid})")))]
     AlreadyRunning {
-        /// The socket or pipe.
+        /// The socket or pipe, for a person.
         at: String,
         /// Its process id, if known.
         pid: Option<u32>,

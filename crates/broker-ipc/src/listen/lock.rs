@@ -21,7 +21,10 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let at = directory.path_of(socket).display().to_string();
+                let path = directory.path_of(socket);
+                let at = path.display().to_string();
+                // Or its user is sent to one that nobody can reach.
+                let at = if path.exists() { at } else { format!("{at}, which was removed") };
                 return Err(ListenError::AlreadyRunning { at, pid: holder(&mut file) });
             }
             Err(TryLockError::Error(error)) => return Err(failed()(error)),

@@ -98,7 +98,7 @@ async fn a_daemon_whose_socket_was_removed_is_still_the_first() {
     std::fs::remove_file(place.socket()).unwrap();
     let error = Listener::bind(&place.endpoint()).unwrap_err().to_string();
     let first = format!("(process {})", std::process::id());
-    assert!(error.contains(&first) && error.ends_with("stop it first"), "{error}");
+    assert!(error.contains(&first) && error.ends_with(", which was removed: use it, or stop it first"), "{error}");
     assert!(!place.socket().exists());
 }
 

@@ -163,7 +163,7 @@ Examples:
     Terraform {
         #[command(flatten)]
         whose: Whose,
-        /// What Terraform asks: get, store or forget
+        /// What Terraform asks: get; store and forget are refused
         action: String,
         /// The host
         host: String,

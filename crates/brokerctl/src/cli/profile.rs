@@ -42,7 +42,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   brokerctl profile show                       the default profile
-  brokerctl profile show work -o json | jq -r .settings.token_endpoint")]
+  brokerctl profile show work -o json | jq -r .settings.issuer")]
     Show(ProfileShow),
     /// Remove a profile; refused while somebody is signed in under it
     #[command(after_help = "\

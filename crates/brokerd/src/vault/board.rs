@@ -67,9 +67,10 @@ impl Board {
         }
         let changed = state != known.state;
         if changed {
-            match state {
-                "ok" => tracing::info!(state, "store state changed"),
-                _ => tracing::warn!(state, detail, "store state changed"),
+            if state == "ok" {
+                tracing::info!(state, "store state changed");
+            } else {
+                tracing::warn!(state, detail, "store state changed");
             }
         }
         (known.state, known.detail) = (state, detail);
