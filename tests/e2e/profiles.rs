@@ -82,8 +82,16 @@ async fn a_profile_that_is_added_is_checked_written_and_in_force() {
     stage.ok(&format!("{other} --keep-accounts")).await;
     stage.ok(&format!("{} --replace --keep-accounts", stage.add("sso"))).await;
     stage.ok(&format!("{} --replace", stage.add("sso"))).await;
+    let moved = format!(
+        "{} --token-endpoint http://127.0.0.1:1/t --device-authorization-endpoint http://127.0.0.1:1/d --replace --no-check",
+        stage.add("sso")
+    );
+    refused(&stage.run(&moved).await, 6, "alice@example.com");
     let second = stage.run(&stage.add("two")).await;
-    assert!(second.stderr.contains("no default: say which, or write default_profile = \"sso\""), "{second:?}");
+    assert!(
+        second.stderr.contains("no default profile any more: say which, or write default_profile = \"sso\""),
+        "{second:?}"
+    );
     stage.ok("profile remove two").await;
     assert!(stage.config_text().contains("[profiles.sso]"));
     stage.ok("logout").await;

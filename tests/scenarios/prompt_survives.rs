@@ -183,12 +183,12 @@ async fn a_prompt_is_there_again_when_the_store_is() {
         rig.sign_in_with(&elsewhere(interactive()), "bob").await;
         let (call, prompt) = cut_off(&mut rig).await;
         drop(call);
-        rig.store.set_locked(true);
+        rig.store.set_failing(true);
         rig.run();
         // Asked at the start, and after 5, 10 and 20 s more.
         rig.pass(s(36)).await;
         assert!(pending(&rig).await.is_empty());
-        rig.store.set_locked(false);
+        rig.store.set_failing(false);
         if somebody_asks {
             rig.token(&elsewhere(never())).await;
             rig.pass(s(1)).await;
@@ -208,7 +208,7 @@ async fn a_store_that_never_opens_is_asked_until_the_code_has_run_out() {
         let is_get = |operation: &&Operation| operation.kind == OperationKind::Get;
         rig.store.operations().iter().filter(is_get).count()
     };
-    rig.store.set_locked(true);
+    rig.store.set_failing(true);
     rig.store.clear_operations();
     rig.run();
     rig.pass(s(600)).await;
@@ -217,7 +217,7 @@ async fn a_store_that_never_opens_is_asked_until_the_code_has_run_out() {
     rig.store.clear_operations();
     rig.pass(s(3600)).await;
     assert_eq!(gets(&rig), 0);
-    rig.store.set_locked(false);
+    rig.store.set_failing(false);
     assert_ne!(rig.call(&interactive()).prompt().await.id, old.id);
 }
 
@@ -361,4 +361,19 @@ async fn a_kept_code_goes_to_no_other_client_or_issuer() {
         assert_eq!(rig.fake.count(Grant::DeviceCode), polls, "{to}");
         assert!(!rig.other.log().iter().any(|request| request.is(Grant::DeviceCode)), "{to}");
     }
+}
+
+/// Each time may open a dialog.
+#[tokio::test(start_paused = true)]
+async fn a_locked_store_is_not_asked_again_before_somebody_comes() {
+    let mut rig = Rig::start();
+    let (call, old) = cut_off(&mut rig).await;
+    drop(call);
+    rig.store.set_locked(true);
+    rig.store.clear_operations();
+    rig.run();
+    rig.pass(s(300)).await;
+    assert_eq!(rig.store.operations().iter().filter(|operation| operation.kind == OperationKind::Get).count(), 1);
+    rig.store.set_locked(false);
+    assert_eq!(rig.call(&interactive()).prompt().await.id, old.id);
 }

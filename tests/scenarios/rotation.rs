@@ -2,7 +2,7 @@
 
 use broker_client::{AccountState, TokenRequest};
 use support::fake_as::{Client, Endpoint, Fault, Grant, RefreshTokens, Rotation};
-use support::rig::{Kind, Rig, exposed, never, s, scopes};
+use support::rig::{Kind, Rig, exposed, interactive, never, s, scopes};
 use tokio::time::Instant;
 
 fn forced() -> TokenRequest {
@@ -303,4 +303,28 @@ async fn a_sign_in_that_brings_nothing_lasting_does_not_keep_another_clients_gra
     let token = rig.sign_in("alice").await;
     assert!(rig.record().contains("\"client_id\":\"new\""));
     assert_eq!(exposed(&rig.token(&never()).await), exposed(&token));
+}
+
+/// A sign-in for a client that the profile had meanwhile is worth nothing against the grant of the one that it has again.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_of_a_client_that_came_and_went_cuts_no_refresh_off() {
+    let rig = two_clients();
+    rig.sign_in("alice").await;
+    rig.expire().await;
+    let config = std::fs::read_to_string(rig.config_file()).unwrap();
+    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    drop(rig.background(&never()));
+    gate.arrived().await;
+    change_client(&rig).await;
+    let mut login = rig.login(&interactive());
+    rig.fake.approve(&login.prompt().await.user_code, "alice");
+    let login = rig.spawn(async move { login.next().await });
+    rig.pass(s(7)).await;
+    rig.write_config(&config);
+    rig.client.reload().await.unwrap();
+    rig.pass(s(20)).await;
+    gate.open();
+    login.await.unwrap().unwrap().unwrap_err();
+    rig.token(&forced()).await;
+    assert_eq!(rig.fake.reuse_detected(), 0);
 }

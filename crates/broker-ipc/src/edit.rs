@@ -81,6 +81,12 @@ pub struct AddedProfile {
     pub replaced: bool,
     /// Whether a client secret has to be put into the keyring before it can be used.
     pub wants_client_secret: bool,
+    /// Whether it is of another client or issuer than the one that it replaces, so that nobody can use or revoke what was signed in under that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_another: bool,
+    /// The profile that was the default as the only one, if there is no default any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_default_after: Option<String>,
 }
 
 /// A profile that was removed.

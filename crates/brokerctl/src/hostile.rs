@@ -150,12 +150,11 @@ impl Shown {
         self.texts.push(profile::describe(&shown).render());
         let added = profile::Added {
             written: read(
-                json!({"path": text, "profile": summary(text), "replaced": true, "wants_client_secret": false}),
+                json!({"path": text, "profile": summary(text), "replaced": true, "wants_client_secret": false, "no_default_after": text}),
             ),
             checked: Some(found(text)),
             unchecked: None,
             not_in_force: Some(text.into()),
-            no_default_any_more: Some(text.into()),
         };
         let removed = RemovedProfile { path: text.into(), profile: text.into(), was_default: true };
         self.lines.extend(profile::told(&added, removed, text));

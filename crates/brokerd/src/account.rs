@@ -125,6 +125,8 @@ struct Account {
     air: Option<BoxFuture<'static, Done>>,
     /// The refresh in the air.
     flying: Option<Flying>,
+    /// Who waits for the loan in the air.
+    lending: Option<oneshot::Sender<Loan>>,
     /// Whether the flight in the air took off under a profile that has changed since: its token is kept for nobody.
     outdated: bool,
     queue: VecDeque<Job>,
@@ -168,6 +170,7 @@ pub(crate) fn spawn(broker: &Arc<Broker>, id: AccountId, provider: Option<Arc<Pr
         shelf,
         air: None,
         flying: None,
+        lending: None,
         outdated: false,
         queue: VecDeque::new(),
         underway: Underway::default(),

@@ -8,6 +8,7 @@ mod held;
 mod show;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use broker_ipc::edit::{AddProfile, AddedProfile, ConfigEdit, ListedProfiles, RemovedProfile};
 use broker_ipc::error::{ErrorBody, ErrorCode};
@@ -15,7 +16,7 @@ use serde::Serialize;
 
 use self::held::Held;
 use crate::check;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Profile};
 
 /// Answers one request about the configuration file at `path`; the answer is one line of JSON.
 ///
@@ -59,14 +60,22 @@ fn write(path: &Path, add: &AddProfile) -> Result<AddedProfile, ErrorBody> {
     };
     check::check_profile(profile)
         .map_err(|(why, hint)| ErrorBody::new(ErrorCode::Configuration, why).with_hint(hint))?;
+    // A file that is wrong is no reason not to write one that is right; of it nothing is known.
+    let before = Config::parse(path, &old).unwrap_or_default();
     if !add.dry_run {
         held.write(&new.text)?;
     }
+    let bound = |profile: &Arc<Profile>| (profile.registration.client_id.clone(), profile.bound_to());
+    let replaced = before.profiles.get(&add.profile);
+    let was_default = before.profiles.keys().find(|name| before.is_default(name));
+    let has_default = config.profiles.keys().any(|name| config.is_default(name));
     Ok(AddedProfile {
         path: path.display().to_string(),
         profile: profile.summary(config.is_default(&add.profile)),
         replaced: new.replaced,
         wants_client_secret: profile.secret_in_keyring,
+        is_another: replaced.is_some_and(|replaced| bound(replaced) != bound(profile)),
+        no_default_after: was_default.filter(|_| !has_default).cloned(),
     })
 }
 

@@ -12,7 +12,7 @@
 //!
 //! | operation | then | why |
 //! |---|---|---|
-//! | refresh in the air | runs to the end and is saved | the server may have rotated the token |
+//! | refresh in the air | runs to the end and is saved, but for a sign-out or a sign-in before which it hangs | the server may have rotated the token |
 //! | refresh not yet begun | dropped | |
 //! | device flow between polls | abandoned | nobody sees the prompt |
 //! | poll in the air, or grant received | runs to the save | the user has consented |

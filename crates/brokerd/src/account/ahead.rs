@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use super::hold::Brought;
 use super::jobs::Job;
-use super::{Account, Flying};
-use crate::explain::Refusal;
-use crate::flight::{Landing, Progress};
+use super::{Account, Flying, NoLoan};
+use crate::flight::Landing;
 use crate::grant::Credential;
+use crate::outbound::EXCHANGE_TIMEOUT;
+use crate::provider::Fault;
 
 /// How long a refresh in the air may keep it waiting for the provider's answer, which then is saved all the same. A provider that answers at
 /// all does so in seconds.
@@ -62,19 +63,30 @@ impl Account {
         if !self.underway.may_hang() {
             return;
         }
-        self.air = None;
-        self.hold = Some(self.underway.hold());
-        self.sent = self.underway.sent().or(self.sent.take());
-        let signs_in = matches!(self.queue.front(), Some(Job::Adopt { .. }));
-        let why = if signs_in { "signed in anew" } else { "signs out" };
+        let signs_out = self.queue.iter().any(|job| matches!(job, Job::SignOut { .. }));
+        // A reload may have made it another client's.
+        if !signs_out && !self.has_consent() {
+            self.cut_at = None;
+            return;
+        }
+        let why = if signs_out { "signs out" } else { "signed in anew" };
         tracing::warn!(account = %self.id, "a refresh that hangs is cut off: the account {why}");
-        let Some(Flying { ask, progress, .. }) = self.flying.take() else { return };
-        if signs_in {
-            // Who waits for it has it by the new sign-in.
+        let underway = std::mem::take(&mut self.underway);
+        self.air = None;
+        self.outdated = false;
+        self.hold = Some(underway.hold());
+        self.sent = underway.sent().or(self.sent.take());
+        if let Some(reply) = self.lending.take()
+            && !signs_out
+        {
+            // There is something to lend still, or again.
+            drop(reply.send(Err(NoLoan::Fault(Fault::still_at_work(EXCHANGE_TIMEOUT)))));
+        }
+        // Who waits for it has it by the new sign-in, or hears that the account has signed out, or why it has not.
+        if let Some(Flying { ask, progress, .. }) = self.flying.take()
+            && progress.receiver_count() > 0
+        {
             self.queue.push_back(Job::Refresh { ask, progress, wanted: true });
-        } else {
-            let gone = Refusal::sign_in("the account was signed out meanwhile");
-            progress.send_replace(Progress::Landed(Err(gone)));
         }
     }
 }

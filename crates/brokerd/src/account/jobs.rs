@@ -76,10 +76,7 @@ enum Outcome {
         result: Result<api::SignedOut, ErrorBody>,
         revoke: bool,
     },
-    Lent {
-        reply: oneshot::Sender<Loan>,
-        loan: Loan,
-    },
+    Lent(Loan),
     Loaded(Result<(), Refusal>),
     Saved(Result<(), Refusal>),
     Rewritten(Result<(), Refusal>),
@@ -152,11 +149,15 @@ impl Account {
                         Done { hold, outcome: Outcome::SignedOut { reply, result, revoke } }
                     })
                 }
-                Job::Lend { borrower, ask, reply } => Box::pin(async move {
-                    let (hold, loan) =
-                        lend::lend(&broker, provider.as_deref(), &id, hold, &borrower, &ask, &underway).await;
-                    Done { hold, outcome: Outcome::Lent { reply, loan } }
-                }),
+                Job::Lend { borrower, ask, reply } => {
+                    self.lending = Some(reply);
+                    Box::pin(async move {
+                        let lent =
+                            lend::lend(&broker, provider.as_deref(), &id, hold, &borrower, &ask, &underway).await;
+                        let (hold, loan) = lent;
+                        Done { hold, outcome: Outcome::Lent(loan) }
+                    })
+                }
                 Job::Load => Box::pin(async move {
                     let (hold, loaded) = refresh::recover(&broker, provider.as_deref(), &id, hold, &underway).await;
                     Done { hold, outcome: Outcome::Loaded(loaded) }
@@ -177,6 +178,8 @@ impl Account {
     pub(super) fn land(&mut self, done: Done) {
         self.shelf.hide();
         self.air = None;
+        // There is a copy of the grant in it.
+        self.underway = Underway::default();
         let flown = self.flying.take().and_then(|flying| flying.key);
         let outdated = std::mem::take(&mut self.outdated) || self.is_foreign(&done.hold);
         let before = self.seen.state;
@@ -230,7 +233,7 @@ impl Account {
                 drop(reply.send(result));
             }
             // Another client's luck says nothing of this account.
-            Outcome::Lent { reply, loan } => drop(reply.send(loan)),
+            Outcome::Lent(loan) => drop(self.lending.take().map(|reply| reply.send(loan))),
             Outcome::Loaded(outcome) | Outcome::Saved(outcome) => self.note(outcome.as_ref().err()),
             Outcome::Rewritten(outcome) => {
                 if outcome.is_ok() {

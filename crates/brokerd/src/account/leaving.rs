@@ -72,7 +72,9 @@ impl Account {
                 }
                 self.queue.push_back(Job::Save);
             }
+            // One that is locked may open a dialog when it is asked.
             if self.queue.is_empty()
+                && self.broker.vault.status().state == "ok"
                 && std::mem::take(&mut in_doubt)
                 && let Some(due) = self.settles_doubt()
             {

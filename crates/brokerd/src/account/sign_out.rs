@@ -17,7 +17,7 @@ use crate::vault::VaultError;
 pub(super) struct SignOut {
     /// When whoever asked must have an answer.
     pub(super) by: Instant,
-    /// Whether a refresh that had been sent was cut off for it.
+    /// Whether a refresh that had been sent was cut off, for it or a moment before.
     pub(super) cut_off: bool,
     /// Whether the provider is told.
     pub(super) revoke: bool,

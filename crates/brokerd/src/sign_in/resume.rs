@@ -98,9 +98,10 @@ async fn find(broker: &Arc<Broker>, mut marks: Vec<(String, Mark)>) {
     let (mut wanted, mut recoveries) = (search.subscribe(), broker.vault.recoveries());
     let mut pause = FIRST_PAUSE;
     loop {
-        let mut unanswered = Vec::new();
+        let (mut unanswered, mut is_shut) = (Vec::new(), true);
         for (id, mark) in marks {
-            if !take_up(broker, &id, &mark).await {
+            if let Err(error) = take_up(broker, &id, &mark).await {
+                is_shut &= error.is_shut();
                 unanswered.push((id, mark));
             }
         }
@@ -113,28 +114,29 @@ async fn find(broker: &Arc<Broker>, mut marks: Vec<(String, Mark)>) {
         tokio::select! {
             _ = wanted.wait_for(|search| *search == Search::Again) => {}
             _ = recoveries.changed() => {}
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            // Who has closed the dialog of a locked store is not shown another before somebody comes for the prompt.
+            () = tokio::time::sleep(pause), if !is_shut => pause = (pause * 2).min(LONGEST_PAUSE),
         }
         search.send_replace(Search::Again);
     }
 }
 
-/// Goes on with a prompt, or forgets it where that cannot be. `false`: the store does not say what it has of it.
-async fn take_up(broker: &Arc<Broker>, id: &str, mark: &Mark) -> bool {
+/// Goes on with a prompt, or forgets it where that cannot be. Fails where the store does not say what it has of it.
+async fn take_up(broker: &Arc<Broker>, id: &str, mark: &Mark) -> Result<(), VaultError> {
     if !mark.is_over(broker.clock.now()) {
         match broker.vault.get(&kept::key(id)).await {
             Ok(record) => {
                 if let Some((wish, kept)) = record.and_then(|record| kept::from_record(broker, &record, mark)) {
                     broker.sign_ins.resume(broker, id.to_owned(), wish, kept);
-                    return true;
+                    return Ok(());
                 }
             }
             Err(VaultError::Store(error)) if matches!(*error, StoreError::Damaged(_)) => {}
-            Err(_) => return false,
+            Err(error) => return Err(error),
         }
     }
     forget(broker, id).await;
-    true
+    Ok(())
 }
 
 /// Takes a prompt's record and mark away. What cannot be deleted now is deleted at the next start.

@@ -52,6 +52,15 @@ impl VaultError {
         ErrorBody::new(self.code(), description).with_hint(self.hint())
     }
 
+    /// Whether it waits for a person to open it.
+    pub(crate) fn is_shut(&self) -> bool {
+        match self {
+            Self::Locked => true,
+            Self::Store(error) => matches!(**error, StoreError::Locked | StoreError::NeedsPassphrase { .. }),
+            Self::Ended | Self::TimedOut => false,
+        }
+    }
+
     fn hint(&self) -> &'static str {
         match self {
             Self::Ended => "restart brokerd; its log says why the vault ended",

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use broker_client::blocking::Client;
-use broker_client::edit::{AddProfile, AddedProfile, ConfigEdit, ListedProfiles};
+use broker_client::edit::{AddProfile, AddedProfile, ConfigEdit};
 use broker_client::{ClientError, ErrorBody, ErrorCode, Findings, ProbeRequest};
 use serde::Serialize;
 
@@ -40,9 +40,6 @@ pub(crate) struct Added {
     /// Why no daemon has read it; none if one has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) not_in_force: Option<String>,
-    /// The profile that was the only one, and so the default, until now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) no_default_any_more: Option<String>,
 }
 
 /// `brokerctl profile add`
@@ -71,9 +68,11 @@ pub(super) fn run(client: &Client, config: Option<&Path>, options: &ProfileAdd) 
 pub(crate) fn add(client: &Client, config: Option<&Path>, mut new: NewProfile) -> Result<Added, Failure> {
     let running = editor::running(client)?;
     let editor = Editor::new(config, running.as_ref())?;
-    let before: ListedProfiles = editor.ask(&ConfigEdit::List)?;
     if new.add.replace && !new.keep_accounts && has_daemon_of(config, running.as_ref()) {
-        refuse_to_orphan(client, &editor, &before, &new.add)?;
+        let would: AddedProfile = editor.ask(&ConfigEdit::Add(AddProfile { dry_run: true, ..new.add.clone() }))?;
+        if would.is_another {
+            refuse_while_signed_in(client, &new.add.profile, "by another client or issuer")?;
+        }
     }
     let (mut checked, mut unchecked) = (None, None);
     if !new.check {
@@ -94,34 +93,7 @@ pub(crate) fn add(client: &Client, config: Option<&Path>, mut new: NewProfile) -
     new.add.dry_run = false;
     let written: AddedProfile = editor.ask(&ConfigEdit::Add(new.add))?;
     let not_in_force = reload(client, running.as_ref(), &written.path)?;
-    let no_default_any_more = match &before.profiles[..] {
-        [only] if only.default && !written.replaced && !written.profile.default => Some(only.name.clone()),
-        _ => None,
-    };
-    // One that the file names stays it.
-    let no_default_any_more = match no_default_any_more {
-        Some(only) => {
-            let now: ListedProfiles = editor.ask(&ConfigEdit::List)?;
-            (!now.profiles.iter().any(|profile| profile.default)).then_some(only)
-        }
-        None => None,
-    };
-    Ok(Added { written, checked, unchecked, not_in_force, no_default_any_more })
-}
-
-/// Under another client or issuer nobody can use, or revoke, what was signed in before.
-fn refuse_to_orphan(
-    client: &Client,
-    editor: &Editor,
-    before: &ListedProfiles,
-    add: &AddProfile,
-) -> Result<(), Failure> {
-    let Some(old) = before.profiles.iter().find(|profile| profile.name == add.profile) else { return Ok(()) };
-    let new: AddedProfile = editor.ask(&ConfigEdit::Add(AddProfile { dry_run: true, ..add.clone() }))?;
-    if (&old.issuer, &old.client_id) == (&new.profile.issuer, &new.profile.client_id) {
-        return Ok(());
-    }
-    refuse_while_signed_in(client, &add.profile, "by another client or issuer")
+    Ok(Added { written, checked, unchecked, not_in_force })
 }
 
 /// Asks the provider by way of the daemon; a finding that is not well is an error.
@@ -162,11 +134,9 @@ impl Added {
         if let Some(why) = self.unchecked {
             told.push(format!("the provider was not asked: {why}; brokerctl doctor does it"));
         }
-        told.extend(self.no_default_any_more.as_ref().map(|only| {
+        told.extend(self.written.no_default_after.as_ref().map(|only| {
             let only = clean::line(only);
-            format!(
-                "there are two profiles now and no default: say which, or write default_profile = \"{only}\" into it"
-            )
+            format!("there is no default profile any more: say which, or write default_profile = \"{only}\" into it")
         }));
         told.extend(self.not_in_force.as_ref().map(|why| format!("not in force yet: {}", clean::line(why))));
         told
