@@ -249,7 +249,10 @@ async fn signing_out_nobody_is_said() {
     let _daemon = stage.daemon().await;
     stage.sign_in("alice").await;
     for (arguments, told) in [
-        ("logout --all --profile wrok", "brokerctl: nobody was signed in under profile wrok\n"),
+        (
+            "logout --all --profile wrok",
+            "brokerctl: nobody was signed in under profile wrok\nbrokerctl: there is no profile wrok\n",
+        ),
         ("logout --all --profile wrok -o json", ""),
         ("logout --all", "brokerctl: signed out alice@example.com (work); at the provider: revoked\n"),
         ("logout --all", "brokerctl: nobody was signed in\n"),

@@ -47,9 +47,8 @@ impl Account {
         let (mut cut_at, mut in_doubt) = (None, true);
         loop {
             while self.air.is_some() {
-                if self.has_consent() {
-                    cut_at.get_or_insert(Instant::now() + PATIENCE);
-                }
+                let until = cut_at.unwrap_or_else(|| Instant::now() + PATIENCE);
+                cut_at = self.has_consent().then_some(until);
                 tokio::select! {
                     biased;
                     done = landing(&mut self.air) => self.land(done),
