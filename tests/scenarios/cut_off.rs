@@ -9,6 +9,7 @@ use support::rig::{Rig, interactive, never, s, scopes};
 use tokio::time::Instant;
 
 use crate::family::{forced, mail, sharing};
+use crate::stuck_store::deleted_meanwhile;
 
 /// Signs alice out `after` a refresh began that hangs. The store refuses to delete the grant; then it is well again, and the provider.
 async fn fail_to_sign_out(rig: &Rig, id: &str, hangs: &TokenRequest, after: Duration) {
@@ -225,25 +226,9 @@ async fn a_sign_out_that_came_during_a_save_cuts_off_what_hangs_after_it() {
     hangs.await.unwrap().unwrap_err();
 }
 
-/// A sign-out failed, and its deletion is carried out later, while a refresh is in the air that needs no store.
-async fn deleted_meanwhile() -> (Rig, String) {
-    let rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
-    let id = rig.sign_in("alice").await.account.id;
-    rig.token(&forced(never())).await; // now it is known not to rotate
-    rig.store.set_hanging(true);
-    rig.client.sign_out(&id).await.unwrap_err();
-    rig.fake.script(Grant::RefreshToken, Fault::Hang);
-    drop(rig.background(&forced(never())));
-    rig.fake.wait_for_count(Grant::RefreshToken, 2).await;
-    rig.store.set_hanging(false);
-    rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
-    assert!(!rig.store.raw_keys().contains(&id), "the deletion was carried out");
-    (rig, id)
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_next_sign_out_revokes_what_the_store_has_no_longer() {
-    let (rig, id) = deleted_meanwhile().await;
+    let (rig, id, _hung) = deleted_meanwhile(Fault::Hang).await;
     let said = serde_json::to_value(rig.client.sign_out(&id).await.unwrap()).unwrap();
     assert_eq!(said["revocation"], "failed", "{said}");
     assert!(rig.fake.families()[0].revoked.is_some(), "and not nothing to revoke");
@@ -251,7 +236,7 @@ async fn the_next_sign_out_revokes_what_the_store_has_no_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn nor_is_it_lost_where_that_one_fails_as_well() {
-    let (mut rig, id) = deleted_meanwhile().await;
+    let (mut rig, id, _hung) = deleted_meanwhile(Fault::Hang).await;
     rig.store.fail_next_deletes(1);
     rig.client.sign_out(&id).await.unwrap_err();
     rig.pass(s(60)).await;
@@ -259,28 +244,6 @@ async fn nor_is_it_lost_where_that_one_fails_as_well() {
     rig.pass(s(1)).await;
     assert!(rig.store.raw_keys().contains(&id), "it was written once more");
     rig.crash().await;
-    rig.run();
-    rig.token(&never()).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn nor_where_the_daemon_stops_first() {
-    let rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
-    let id = rig.sign_in("alice").await.account.id;
-    rig.token(&forced(never())).await;
-    rig.store.set_hanging(true);
-    rig.client.sign_out(&id).await.unwrap_err();
-    let gate = rig.fake.hold_answer(Grant::RefreshToken);
-    drop(rig.background(&forced(never())));
-    gate.arrived().await;
-    rig.store.set_hanging(false);
-    rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
-    assert!(!rig.store.raw_keys().contains(&id), "the deletion was carried out");
-    let mut rig = rig;
-    let stopped = rig.begin_to_stop();
-    gate.open();
-    stopped.await;
-    assert!(rig.store.raw_keys().contains(&id), "it was written once more");
     rig.run();
     rig.token(&never()).await;
 }

@@ -1,9 +1,13 @@
 //! A keyring that does not answer: who waits, for how long, and who does not.
 
-use broker_client::{AccountState, TokenRequest};
-use support::fake_as::{Grant, Rotation};
+use broker_client::{AccountState, ClientError, TokenRequest, TokenResponse};
+use support::fake_as::{Fault, Gate, Grant, Rotation};
 use support::rig::{Rig, exposed, interactive, never, s, scopes};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+/// Somebody who waits for a token beside the test.
+type Waiting = JoinHandle<Result<TokenResponse, ClientError>>;
 
 #[tokio::test(start_paused = true)]
 async fn a_hanging_keyring_is_keyring_locked_within_five_seconds() {
@@ -99,27 +103,46 @@ async fn a_sign_out_that_failed_on_a_hanging_keyring_takes_nothing_later() {
     rig.token(&never()).await;
 }
 
-/// The same while a refresh is in the air that needs no store, and somebody looks at the account meanwhile.
-#[tokio::test(start_paused = true)]
-async fn nor_does_it_while_a_refresh_is_in_the_air() {
-    let mut rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
+/// A sign-out has failed, and its deletion is carried out while a refresh of alice is in the air that needs no store.
+pub(super) async fn deleted_meanwhile(refresh: Fault) -> (Rig, String, Waiting) {
+    let rig = Rig::setup().provider(|options| options.rotation = Rotation::None).start();
     let id = rig.sign_in("alice").await.account.id;
     let forced = TokenRequest { force_refresh: true, ..never() };
     rig.token(&forced).await; // now it is known not to rotate
     rig.store.set_hanging(true);
     rig.client.sign_out(&id).await.unwrap_err();
-    let gate = rig.fake.hold_answer(Grant::RefreshToken);
+    rig.fake.script(Grant::RefreshToken, refresh);
     let caller = rig.background(&forced);
-    gate.arrived().await;
+    rig.fake.wait_for_count(Grant::RefreshToken, 2).await;
     rig.store.set_hanging(false);
     rig.sign_in_with(&TokenRequest { profile: Some("other".into()), ..interactive() }, "bob").await;
     assert!(!rig.store.raw_keys().contains(&id), "the deletion was carried out");
+    (rig, id, caller)
+}
+
+/// The same while a refresh is in the air that needs no store, and somebody looks at the account meanwhile.
+#[tokio::test(start_paused = true)]
+async fn nor_does_it_while_a_refresh_is_in_the_air() {
+    let gate = Gate::new();
+    let (mut rig, id, caller) = deleted_meanwhile(Fault::HoldAnswer(gate.clone())).await;
     rig.client.accounts().await.unwrap();
     gate.open();
     caller.await.unwrap().unwrap();
     rig.pass(s(1)).await;
     assert!(rig.store.raw_keys().contains(&id));
     rig.crash().await;
+    rig.run();
+    rig.token(&never()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_where_the_daemon_stops_before_it_is_written_once_more() {
+    let gate = Gate::new();
+    let (mut rig, id, _caller) = deleted_meanwhile(Fault::HoldAnswer(gate.clone())).await;
+    let stopped = rig.begin_to_stop();
+    gate.open();
+    stopped.await;
+    assert!(rig.store.raw_keys().contains(&id));
     rig.run();
     rig.token(&never()).await;
 }
