@@ -263,6 +263,19 @@ async fn signing_out_nobody_is_said() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_had_or_is_not_there_is_said() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    stage.sign_in("alice").await;
+    let output = stage.run("get-token --min-validity 24h").await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.stderr.contains(" s, not for 86400: the provider gives none that lives longer"), "{output:?}");
+    assert_eq!(stage.run("get-token --min-validity 10m").await.stderr, "");
+    let output = stage.run("client-secret remove wrok").await;
+    assert!(output.stderr.starts_with("brokerctl: there is no profile wrok\n"), "{output:?}");
+}
+
+#[tokio::test]
 async fn a_first_login_makes_its_profile() {
     let stage = Stage::new().await;
     let _daemon = Daemon::start(&stage.home, &stage.store()).await;

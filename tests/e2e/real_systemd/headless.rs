@@ -107,7 +107,8 @@ async fn a_passphrase_typed_at_the_terminal_opens_the_store_after_a_reboot() -> 
     machine.ok("systemctl --user enable --now --quiet brokerd.socket").await?;
     let locked = machine.run("brokerctl get-token --no-prompt").await?;
     ensure!(locked.code == Some(9) && locked.stderr.contains("brokerctl unlock"), "{locked:?}");
-    unlock(machine, &[PASSPHRASE, PASSPHRASE]).await?;
+    let told = unlock(machine, &[PASSPHRASE, PASSPHRASE]).await?;
+    ensure!(told.contains("a new store"), "{told}");
     stage.sign_in("brokerctl get-token").await?;
     stage.end().await?;
 
@@ -119,7 +120,7 @@ async fn a_passphrase_typed_at_the_terminal_opens_the_store_after_a_reboot() -> 
     let wrong = unlock(machine, &["wrong"]).await;
     ensure!(wrong.is_err_and(|why| why.to_string().contains("not the passphrase")));
     let told = unlock(machine, &[PASSPHRASE]).await?;
-    ensure!(!told.contains(PASSPHRASE), "{told}");
+    ensure!(!told.contains(PASSPHRASE) && told.contains("the store is unlocked"), "{told}");
     let polls = stage.sign_ins();
     stage.token("").await?;
     ensure!(stage.sign_ins() == polls, "somebody was asked");
