@@ -178,7 +178,7 @@ pub enum Polled {
     Pending,
     /// `slow_down`; some servers name the new interval.
     SlowDown(Option<Duration>),
-    /// No answer, or none from the authorization server: back off and go on (RFC 8628 §3.5).
+    /// No answer, or none from the authorization server: poll less often, and go on (RFC 8628 §3.5).
     Failed {
         /// The server's own wish.
         retry_after: Option<Duration>,
@@ -230,16 +230,20 @@ impl DeviceFlow {
                 self.interval = named.unwrap_or_default().max(self.interval + SLOW_DOWN);
             }
             Polled::Failed { retry_after } => {
-                self.backoff = (self.backoff * 2).max(self.interval).min(MAX_BACKOFF.max(self.interval));
+                let least = self.less_often();
+                self.backoff = (self.backoff * 2).clamp(least, MAX_BACKOFF.max(least));
                 self.backoff = self.backoff.max(retry_after.unwrap_or_default());
             }
         }
         self.next_poll = now + self.interval.max(self.backoff);
-        let asked = match outcome {
-            Polled::Failed { retry_after } => retry_after.unwrap_or_default(),
-            Polled::Pending | Polled::SlowDown(_) => Duration::ZERO,
-        };
-        self.look_once_more(now, now + self.interval.max(asked));
+        if let Polled::Failed { retry_after } = outcome {
+            self.look_once_more(now, now + self.less_often().max(retry_after.unwrap_or_default()));
+        }
+    }
+
+    /// The least pause after a poll that failed: RFC 8628 §3.5 has a client poll less often after a timeout.
+    fn less_often(&self) -> Duration {
+        self.interval * 2
     }
 
     /// A person may approve while we back off: where that alone would carry the next poll past the end, there is one before

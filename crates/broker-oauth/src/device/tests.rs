@@ -124,7 +124,7 @@ fn each_slow_down_adds_five_seconds_for_good() {
 fn failures_of_the_network_back_off_and_heal() {
     let mut flow = flow(5, 900);
     let mut now = s(5);
-    for pause in [5, 10, 20, 40, 60, 60] {
+    for pause in [10, 20, 40, 60, 60] {
         flow.polled(Polled::Failed { retry_after: None }, now);
         assert_eq!(flow.step(now), Step::WaitUntil(now + s(pause)));
         now += s(pause);
@@ -133,6 +133,15 @@ fn failures_of_the_network_back_off_and_heal() {
     assert_eq!(flow.step(now), Step::WaitUntil(now + s(5)));
     flow.polled(Polled::Failed { retry_after: Some(s(120)) }, now);
     assert_eq!(flow.step(now), Step::WaitUntil(now + s(120)));
+}
+
+#[test]
+fn a_slow_interval_is_no_reason_to_poll_as_often_after_a_failure() {
+    let mut flow = flow(45, 900);
+    for _ in 0..3 {
+        flow.polled(Polled::Failed { retry_after: None }, s(45));
+        assert_eq!(flow.step(s(45)), Step::WaitUntil(s(135)));
+    }
 }
 
 /// A flow of 100 s whose polls failed until its own pause was a minute, and the last of them at `now`, told to come back
@@ -151,12 +160,13 @@ fn our_own_pause_does_not_outlast_the_code() {
     for (interval, now, next) in [
         (5, s(30), s(90)), // no pause to cut short
         (5, s(40), s(95)), // it would end with the code
-        (5, s(89), s(95)),
-        (5, s(92), s(97)), // no sooner than the interval
-        (1, s(94), s(95)),
+        (5, s(84), s(95)),
+        (5, s(88), s(98)), // no sooner than twice the interval
+        (5, s(92), s(100)),
+        (1, s(94), s(96)),
         (1, s(95), s(100)), // it was the last
         (1, s(97), s(100)),
-        (30, s(80), s(100)), // the interval is the server's
+        (30, s(60), s(100)), // the interval is the server's
     ] {
         let flow = backed_off(interval, now, None);
         assert_eq!(flow.step(now), Step::WaitUntil(next), "every {interval} s, at {now:?}");
