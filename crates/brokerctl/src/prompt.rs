@@ -26,7 +26,7 @@ pub(crate) use self::browser::Browser;
 pub(crate) use self::code::osc52;
 pub(crate) use self::events::failed;
 pub(crate) use self::link::Link;
-pub(crate) use self::plain::requester;
+pub(crate) use self::plain::{place, requester};
 use crate::clean;
 use crate::failure::say;
 #[cfg(unix)]

@@ -44,12 +44,13 @@ fn list(client: &Client, options: &Plain) -> Result<(), Failure> {
 /// Writes prompts for people.
 pub(crate) fn table(prompts: &[DevicePrompt]) -> Table {
     let mut table = Table::default();
-    table.row(["ID", "PROFILE", "CODE", "OPEN", "LEFT", "ASKED BY"]);
+    table.row(["ID", "PROFILE", "ACCOUNT", "CODE", "OPEN", "LEFT", "ASKED BY"]);
     for pending in prompts {
         let left = duration::rough(pending.expires_in);
         let asked_by = prompt::requester(pending);
         let (code, open) = (&pending.user_code, &pending.verification_uri);
-        table.row([&pending.id, &pending.profile, code, open, &left, &asked_by]);
+        let account = pending.account.as_deref().unwrap_or("-");
+        table.row([&pending.id, &pending.profile, account, code, open, &left, &asked_by]);
     }
     table
 }
@@ -116,6 +117,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn whose_sign_in_it_is_has_a_column() {
+        let prompts = [json!({"account": "ada"}), json!({})].map(prompt::example);
+        let rows = table(&prompts).render();
+        let accounts = rows.lines().map(|row| row.split_whitespace().nth(2).unwrap()).collect::<Vec<_>>();
+        assert_eq!(accounts, ["ACCOUNT", "ada", "-"]);
+    }
 
     #[test]
     fn a_prompt_is_found_by_what_names_it_alone() {

@@ -60,14 +60,17 @@ pub(crate) fn drawn(events: &[Event], trouble: &str, look: &crate::terminal::Loo
 
 fn describe(event: &Event) -> String {
     match event {
-        Event::PromptStarted(started) => format!(
-            "prompt {} started: {} asks to sign in to {}: open {} and enter {}",
-            started.id,
-            prompt::requester(started),
-            started.profile,
-            started.verification_uri,
-            started.user_code
-        ),
+        Event::PromptStarted(started) => {
+            let (who, place) = (prompt::requester(started), prompt::place(started));
+            let scopes = match started.scopes.join(" ") {
+                none if none.is_empty() => none,
+                scopes => format!(" ({scopes})"),
+            };
+            format!(
+                "prompt {} started: {who} asks to sign in to {place}{scopes}: open {} and enter {}",
+                started.id, started.verification_uri, started.user_code
+            )
+        }
         Event::PromptEnded { id, outcome } => format!("prompt {id} ended: {outcome}"),
         Event::AccountChanged { account, profile, state } => {
             let state = state.and_then(|state| serde_json::to_value(state).ok());
@@ -102,5 +105,11 @@ mod tests {
         for (json, line) in table {
             assert_eq!(describe(&serde_json::from_str(json).unwrap()), line);
         }
+        let started = |more| describe(&Event::PromptStarted(Box::new(prompt::example(more))));
+        let (start, end) =
+            ("prompt p1 started: a program asks to sign in to work", ": open https://x.test/d and enter ABCD-EFGH");
+        assert_eq!(started(serde_json::json!({})), format!("{start}{end}"));
+        let asked = serde_json::json!({"account": "ada", "scopes": ["openid", "mail.read"]});
+        assert_eq!(started(asked), format!("{start} as ada (openid mail.read){end}"));
     }
 }

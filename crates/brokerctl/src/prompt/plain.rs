@@ -52,6 +52,14 @@ pub(super) fn others(prompt: &DevicePrompt) -> Option<String> {
     (!first.is_empty()).then(|| format!("nobody is signed in as that; there are: {}{more}", first.join(", ")))
 }
 
+/// Names what the sign-in is to: the profile, and the account where one was asked for.
+pub(crate) fn place(prompt: &DevicePrompt) -> String {
+    match &prompt.account {
+        Some(account) => format!("{} as {}", line(&prompt.profile), line(account)),
+        None => line(&prompt.profile).into_owned(),
+    }
+}
+
 /// Names the process that asked first. One that came through a restricted socket may speak for another machine, so that is said.
 pub(crate) fn requester(prompt: &DevicePrompt) -> String {
     let asked_by = &prompt.requested_by;

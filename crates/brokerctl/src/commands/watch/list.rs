@@ -43,7 +43,7 @@ impl List {
                     let ended = self.prompts.iter().find(|(known, _)| known.id == *id);
                     if let Some((prompt, _)) = ended {
                         let outcome = outcome.replace('_', " ");
-                        text = format!("{} for {}: {outcome}", prompt::requester(prompt), prompt.profile);
+                        text = format!("{} for {}: {outcome}", prompt::requester(prompt), prompt::place(prompt));
                     }
                     self.prompts.retain(|(known, _)| known.id != *id);
                 }
@@ -78,11 +78,14 @@ impl List {
             let (mark, style) = if is_chosen { (look.pick("▸ ", "> "), Style::Bold) } else { ("  ", Style::Plain) };
             let life = Duration::from_secs(prompt.expires_in);
             let left = life.saturating_sub(now.duration_since(*since).unwrap_or_default()).as_secs();
-            let who = format!("{mark}{} for {}", prompt::requester(prompt), prompt.profile);
+            let who = format!("{mark}{} for {}", prompt::requester(prompt), prompt::place(prompt));
             let left = format!(", {}:{:02} left", left / 60, left % 60);
             lines.push(Line::styled(style, &who).and(Style::Plain, &left));
             let place = Line::new("    ").and(style, &prompt.user_code).and(Style::Plain, " at ");
             lines.push(place.and(Style::Plain, &prompt.verification_uri));
+            if is_chosen && !prompt.scopes.is_empty() {
+                lines.push(Line::styled(Style::Dim, &format!("    scopes {}", prompt.scopes.join(" "))));
+            }
         }
         lines.extend(self.past.iter().map(|text| Line::styled(Style::Dim, text)));
         lines.extend(self.away.iter().map(|why| Line::default().bad(why, look)));
@@ -138,6 +141,14 @@ mod tests {
                  \u{1b}[1m▸ git for work, 13:59 left\n    \u{1b}[1mCODE-1[2J at https://x.test/d\n\n{keys}"
             )
         );
+        let asked = json!({"id": "3", "account": "ada", "scopes": ["openid", "mail.read"]});
+        list.hear(Event::PromptStarted(Box::new(prompt::example(asked))), UNIX_EPOCH);
+        assert!(shown(&list, 0).contains("a program for work as ada"));
+        assert!(!shown(&list, 0).contains("scopes"), "only of the one that is chosen");
+        list.move_by(true);
+        assert!(shown(&list, 0).contains("at https://x.test/d\n    scopes openid mail.read\n"), "{}", shown(&list, 0));
+        list.hear(Event::PromptEnded { id: "3".into(), outcome: "cancelled".into() }, UNIX_EPOCH);
+        assert!(shown(&list, 0).contains("a program for work as ada: cancelled"));
         list.hear(Event::PromptEnded { id: "1".into(), outcome: "signed_in".into() }, UNIX_EPOCH);
         assert_eq!(list.chosen().map(|prompt| prompt.id.as_str()), Some("2"));
         assert!(shown(&list, 0).contains("git for work: signed in"));
