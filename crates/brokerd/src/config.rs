@@ -65,7 +65,7 @@ pub struct ConfigError {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 struct RawConfig {
     default_profile: Option<String>,
     #[serde(default)]
@@ -104,30 +104,38 @@ impl Config {
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let at =
             |line, message: String, hint: &str| ConfigError { path: path.into(), line, message, hint: hint.into() };
-        let syntax = |error: toml::de::Error| {
+        let syntax = |error: toml::de::Error, key: Option<String>| {
             let line = error.span().map(|span| keys::line_of(text, span.start));
-            at(line, error.message().to_owned(), "mend the line; docs/CONFIG.md has every key")
+            let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
+            at(line, format!("{key}{}", error.message()), "mend the line; docs/CONFIG.md has every key")
         };
-        let table = toml::de::DeTable::parse(text).map_err(syntax)?;
+        let table = toml::de::DeTable::parse(text).map_err(|error| syntax(error, None))?;
         keys::check(&table, text).map_err(|unknown| at(Some(unknown.line), unknown.message, &unknown.hint))?;
-        let raw: RawConfig = toml::from_str(text).map_err(syntax)?;
+        let raw: RawConfig = toml::from_str(text).map_err(|error| {
+            let key = error.span().and_then(|span| keys::key_at(table.get_ref(), span.start));
+            syntax(error, key)
+        })?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let mut profiles = BTreeMap::new();
         for (name, raw) in raw.profiles {
-            let line = keys::line_of_profile(&table, text, &name);
-            let profile = Profile::build(&name, raw, directory)
-                .map_err(|wrong| at(line, format!("profile {name:?}: {}", wrong.message), wrong.hint))?;
+            let profile = Profile::build(&name, raw, directory).map_err(|wrong| {
+                let line = keys::line_of_key(&table, text, &["profiles", &name], &wrong.message);
+                at(line, format!("profile {name:?}: {}", wrong.message), wrong.hint)
+            })?;
             profiles.insert(name, Arc::new(profile));
         }
         if let Some(name) = &raw.default_profile
             && !profiles.contains_key(name)
         {
             let message = format!("default_profile is {name:?}, and there is no [profiles.{name}]");
-            return Err(at(None, message, "name one of the profiles of the file"));
+            let line = keys::line_of_key(&table, text, &[], &message);
+            return Err(at(line, message, "name one of the profiles of the file"));
         }
         let mut config = Self { default_profile: raw.default_profile, store: raw.store, profiles, ..Self::default() };
-        config.prompt_command =
-            raw.prompt.command().map_err(|why| at(None, why.into(), "name a program, or leave it out"))?;
+        config.prompt_command = raw.prompt.command().map_err(|why| {
+            let line = keys::line_of_key(&table, text, &["prompt"], why);
+            at(line, format!("[prompt]: {why}"), "name a program, or leave it out")
+        })?;
         for (index, raw) in raw.hosts.into_iter().enumerate() {
             let line = keys::line_of_item(&table, text, "hosts", index);
             let host = Host::build(raw).and_then(|host| config.knows(&host.profile).map(|()| host));
@@ -198,20 +206,28 @@ scopes    = ["openid", "profile", "offline_access"]
             ("client_id = \"cli\"", "clientid = \"cli\"", Some(15), "client_id"),
             ("[store]", "[stor]", Some(4), "store"),
             ("kind = \"memory\"", "kind = \"vault\"", Some(5), "vault"),
-            ("default_profile = \"work\"", "default_profile = \"wrk\"", None, "wrk"),
+            ("default_profile = \"work\"", "default_profile = \"wrk\"", Some(2), "wrk"),
             ("default_profile", "default-profile", Some(2), "default_profile"),
-            ("provider  = \"entra\"", "provider = \"azure\"", Some(7), "azure"),
+            ("provider  = \"entra\"", "provider = \"azure\"", Some(8), "azure"),
             ("tenant    = \"contoso.onmicrosoft.com\"", "", Some(7), "tenant"),
-            ("tenant    = \"contoso.onmicrosoft.com\"", "tenant = \"a/b\"", Some(7), "a/b"),
-            ("https://sso.example.com", "http://sso.example.com", Some(13), "https"),
+            ("tenant    = \"contoso.onmicrosoft.com\"", "tenant = \"a/b\"", Some(9), "a/b"),
+            ("https://sso.example.com", "http://sso.example.com", Some(14), "https"),
             ("issuer    = \"https://sso.example.com/realms/main\"", "", Some(13), "issuer"),
             ("client_id = \"cli\"", "", Some(13), "client_id"),
-            ("client_id = \"cli\"", "client_id = 7", Some(15), "string"),
-            ("client_id = \"cli\"", "client_id = \"cli\"\nresource = \"files\"", Some(13), "files"),
-            ("client_id = \"cli\"", "client_id = \"cli\"\nclient_capabilities = [\"CP1\"]", Some(13), "entra"),
-            ("client_id = \"cli\"", "client_id = \"cli\"\nshare_family = true", Some(13), "share_family"),
-            ("scopes    = [\"User.Read\"]", "client_capabilities = [\"CP1 \"]", Some(7), "CP1 "),
-            ("scopes    = [\"User.Read\"]", "scopes = [\"a b\"]", Some(7), "a b"),
+            ("client_id = \"cli\"", "client_id = 7", Some(15), "profiles.sso.client_id: invalid type"),
+            ("[profiles.sso]", "[hosts]\n[profiles.sso]", Some(13), "hosts: invalid type"),
+            (
+                "[profiles.sso]",
+                "[profiles]\nx = 7\n[profiles.sso]",
+                Some(14),
+                "profiles.x: invalid type: integer `7`, expected a table",
+            ),
+            ("client_id = \"cli\"", "client_id = \"cli\"\nresource = \"files\"", Some(16), "files"),
+            ("client_id = \"cli\"", "client_id = \"cli\"\nclient_capabilities = [\"CP1\"]", Some(16), "entra"),
+            ("client_id = \"cli\"", "client_id = \"cli\"\nshare_family = true", Some(16), "share_family"),
+            ("scopes    = [\"User.Read\"]", "client_capabilities = [\"CP1 \"]", Some(11), "CP1 "),
+            ("scopes    = [\"User.Read\"]", "scopes = [\"a b\"]", Some(11), "a b"),
+            ("scopes    = [\"User.Read\"]", "scopes = [\n7]", Some(12), "profiles.work.scopes: invalid type"),
             ("client_id = \"cli\"", "client_id = \"cli", Some(15), "string"),
             ("[profiles.sso]", "[profiles.\"a b\"]", Some(13), "a b"),
             (
@@ -225,7 +241,7 @@ scopes    = ["openid", "profile", "offline_access"]
             ("[profiles.sso]", "[[hosts]]\nmatch = \"x\"\nprofil = \"sso\"\n[profiles.sso]", Some(15), "profile"),
             ("[profiles.sso]", "[[sockets]]\npath = \"s\"\nprofiles = []\n[profiles.sso]", Some(13), "profiles"),
             ("[profiles.sso]", "[[sockets]]\npath = \"s\"\nprofiles = [\"off\"]\n[profiles.sso]", Some(13), "off"),
-            ("[profiles.sso]", "[prompt]\ncommand = []\n[profiles.sso]", None, "empty"),
+            ("[profiles.sso]", "[prompt]\ncommand = []\n[profiles.sso]", Some(14), "empty"),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let error = parse(&GOOD.replace(from, to)).unwrap_err();

@@ -28,7 +28,7 @@ pub const SERVICE: &str = "brokerd";
 
 /// The `[store]` table of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct StoreConfig {
     /// Which kind.
     pub kind: StoreKind,

@@ -5,7 +5,7 @@ mod windows;
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -19,8 +19,32 @@ const MAKE_IT_YOURS: &str = if cfg!(windows) {
 } else {
     "run: chmod go-w on it, and make sure that it is yours"
 };
+/// What to do about a file with a secret in it that others may read.
+const KEEP_IT_YOURS: &str = if cfg!(windows) {
+    "let only yourself, SYSTEM and Administrators read it: icacls FILE /inheritance:r /grant:r %USERNAME%:F"
+} else {
+    "give it to you alone: chmod 600"
+};
+/// What to do about a file that is not there, or not one.
+const LOOK_FOR_IT: &str = "check the path: a relative one begins beside the configuration, and ~ is not expanded";
 /// Larger files are neither configurations nor secrets.
 const MAX: usize = 1024 * 1024;
+
+/// Why a file that the configuration names is not used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {why}", path.display())]
+pub(crate) struct Unfit {
+    path: PathBuf,
+    why: String,
+    /// What to do.
+    pub(crate) hint: &'static str,
+}
+
+impl Unfit {
+    fn new(path: &Path, why: &impl ToString, hint: &'static str) -> Self {
+        Self { path: path.into(), why: why.to_string(), hint }
+    }
+}
 
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |message: String, hint: &str| ConfigError { path: path.into(), line: None, message, hint: hint.into() };
@@ -79,10 +103,11 @@ pub(super) fn check_owner(file: &File) -> Result<(), String> {
 }
 
 /// Looks whether a file is there and nobody else could have written it.
-pub(crate) fn check_file(path: &Path) -> Result<Metadata, String> {
-    let file = open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))?;
-    file.metadata().map_err(|error| format!("{}: {error}", path.display()))
+pub(crate) fn check_file(path: &Path) -> Result<Metadata, Unfit> {
+    let absent = |error: io::Error| Unfit::new(path, &error, LOOK_FOR_IT);
+    let file = open(path).map_err(absent)?;
+    check_owner(&file).map_err(|why| Unfit::new(path, &why, MAKE_IT_YOURS))?;
+    file.metadata().map_err(absent)
 }
 
 /// Refuses an open file with a secret in it that others may read or write.
@@ -109,11 +134,11 @@ fn check_unread(file: &File) -> Result<(), String> {
 }
 
 /// Reads a file with a secret in it; one that others may read is refused.
-pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    let file = open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    check_owner(&file).map_err(|why| format!("{}: {why}", path.display()))?;
-    check_unread(&file).map_err(|why| format!("{}: {why}", path.display()))?;
-    whole(file).map_err(|error| format!("{}: {error}", path.display()))
+pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Unfit> {
+    let file = open(path).map_err(|error| Unfit::new(path, &error, LOOK_FOR_IT))?;
+    check_owner(&file).map_err(|why| Unfit::new(path, &why, MAKE_IT_YOURS))?;
+    check_unread(&file).map_err(|why| Unfit::new(path, &why, KEEP_IT_YOURS))?;
+    whole(file).map_err(|error| Unfit::new(path, &error, "is it the right file? it has the secret and nothing else"))
 }
 
 #[cfg(all(test, unix))]
@@ -141,8 +166,8 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let refused = [read(&path).unwrap_err().to_string(), read_secret(&path).unwrap_err()];
-            tell.send((refused, check_file(&path).unwrap_err())).unwrap();
+            let refused = [read(&path).unwrap_err().to_string(), read_secret(&path).unwrap_err().to_string()];
+            tell.send((refused, check_file(&path).unwrap_err().to_string())).unwrap();
         });
         let ([config, secret], ca_file) = told.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits");
         for why in [config, secret, ca_file] {
@@ -159,7 +184,8 @@ mod tests {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
             let read = read_secret(&path);
             assert_eq!(read.is_ok(), good, "{mode:o}");
-            assert!(read.err().is_none_or(|why| why.contains("may read it")), "{mode:o}");
+            let told = |unfit: Unfit| unfit.to_string().contains("may read it") && unfit.hint == KEEP_IT_YOURS;
+            assert!(read.err().is_none_or(told), "{mode:o}");
             assert_eq!(check_private(&path).is_ok(), good, "{mode:o}");
         }
     }
@@ -176,7 +202,7 @@ mod tests {
             std::fs::write(&path, &text).unwrap();
             assert_eq!((read(&path).is_ok(), read_secret(&path).is_ok()), (good, good), "{}", text.len());
             assert!(read(&path).err().is_none_or(|error| error.message.contains("too long")));
-            assert!(read_secret(&path).err().is_none_or(|why| why.contains("too long")));
+            assert!(read_secret(&path).err().is_none_or(|unfit| unfit.to_string().contains("too long")));
         }
         std::fs::write(&path, b"\xff").unwrap();
         assert!(read(&path).unwrap_err().message.contains("UTF-8"));

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// As the file has it; `keys::HOST` names the same fields.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawHost {
     #[serde(rename = "match")]
     pattern: String,

@@ -69,11 +69,41 @@ pub(super) fn check(table: &Spanned<DeTable<'_>>, text: &str) -> Result<(), Unkn
     Ok(())
 }
 
-/// The line a profile's table begins on.
-pub(super) fn line_of_profile(table: &Spanned<DeTable<'_>>, text: &str, name: &str) -> Option<usize> {
-    let profiles = sub_table(table.get_ref(), "profiles")?;
-    let (key, _) = profiles.iter().find(|(key, _)| key.get_ref() == name)?;
-    Some(line_of(text, key.span().start))
+/// The line of the key that `message` begins with, in a table within the file's; the line of the innermost table there is, where
+/// that has no such key.
+pub(super) fn line_of_key(table: &Spanned<DeTable<'_>>, text: &str, within: &[&str], message: &str) -> Option<usize> {
+    let named = message.split([' ', ':']).next().unwrap_or_default();
+    let (mut table, mut line) = (table.get_ref(), None);
+    for name in within.iter().copied().chain([named]) {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { break };
+        line = Some(line_of(text, key.span().start));
+        let DeValue::Table(inner) = value.get_ref() else { break };
+        table = inner;
+    }
+    line
+}
+
+/// The key whose value has the byte at `offset` in it, with the tables it stands in: `profiles.work.client_id`.
+pub(super) fn key_at(table: &DeTable<'_>, offset: usize) -> Option<String> {
+    let (key, value) = table.iter().find(|(_, value)| is_in(value, offset))?;
+    match within(value, offset) {
+        Some(inner) => Some(format!("{}.{inner}", key.get_ref())),
+        None => Some(key.get_ref().to_string()),
+    }
+}
+
+/// The key further in, where a value has keys.
+fn within(value: &Spanned<DeValue<'_>>, offset: usize) -> Option<String> {
+    match value.get_ref() {
+        DeValue::Table(table) => key_at(table, offset),
+        DeValue::Array(items) => items.iter().find_map(|item| within(item, offset)),
+        _ => None,
+    }
+}
+
+/// A table's span is its header alone.
+fn is_in(value: &Spanned<DeValue<'_>>, offset: usize) -> bool {
+    value.span().contains(&offset) || within(value, offset).is_some()
 }
 
 /// The line an item of an array of tables begins on.

@@ -23,7 +23,7 @@ use super::file::check_file;
 
 /// As the file has it; `keys::PROFILE` names the same fields.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawProfile {
     provider: Option<String>,
     issuer: Option<String>,
@@ -133,8 +133,8 @@ impl Profile {
         let authority = preset::authority(provider, &mut raw)?;
         let (registration, secret_in_keyring) = client::registration(provider, &raw, directory)?;
         let ca_file = raw.ca_file.as_ref().map(|file| directory.join(file));
-        if let Some(Err(why)) = ca_file.as_deref().map(check_file) {
-            return wrong(format!("ca_file: {why}"), "who writes it decides whom brokerd trusts: chmod go-w it");
+        if let Some(Err(unfit)) = ca_file.as_deref().map(check_file) {
+            return wrong(format!("ca_file: {unfit}"), unfit.hint);
         }
         if let Some(resource) = raw.resource.as_ref().filter(|resource| !is_resource_indicator(resource)) {
             return wrong(

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// As the file has it; `keys::SOCKET` names the same fields.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawSocket {
     path: PathBuf,
     profiles: Vec<String>,

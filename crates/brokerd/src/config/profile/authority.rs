@@ -136,8 +136,9 @@ fn closed<T>() -> Result<T, Wrong> {
 }
 
 pub(super) fn oidc(raw: &RawProfile) -> Result<Authority, Wrong> {
-    if raw.tenant.is_some() || raw.authority.is_some() || raw.cloud.is_some() {
-        return wrong("tenant, cloud and authority belong to provider = \"entra\"", "add that, or leave them out");
+    let entras = [("tenant", &raw.tenant), ("cloud", &raw.cloud), ("authority", &raw.authority)];
+    if let Some((key, _)) = entras.into_iter().find(|(_, value)| value.is_some()) {
+        return wrong(format!("{key} belongs to provider = \"entra\""), "add that, or leave it out");
     }
     let endpoint = |name, value: &Option<String>| value.as_deref().map(|value| url(name, value)).transpose();
     if let Some(token) = endpoint("token_endpoint", &raw.token_endpoint)? {
@@ -268,7 +269,7 @@ mod tests {
             ("provider = 'adfs'\nauthority = 'https://fs.example'", "is not AD FS"),
             ("provider = 'adfs'", "authority is missing"),
             ("provider = 'adfs'\nauthority = 'https://fs.example/adfs'\ntenant = 't'", "leave out"),
-            ("issuer = 'https://a.example'\ncloud = 'public'", "cloud and authority belong to provider = \"entra\""),
+            ("issuer = 'https://a.example'\ncloud = 'public'", "cloud belongs to provider = \"entra\""),
         ] {
             let error = profile(lines).unwrap_err();
             assert!(error.contains(named), "{lines}: {error}");

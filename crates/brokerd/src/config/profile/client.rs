@@ -72,7 +72,7 @@ fn secret_of_file(raw: &RawProfile, directory: &Path) -> Result<Option<ClientSec
     let path = directory.join(file);
     let text = match read_secret(&path) {
         Ok(text) => text,
-        Err(why) => return wrong(format!("client_secret_file: {why}"), "give it to you alone: chmod 600"),
+        Err(unfit) => return wrong(format!("client_secret_file: {unfit}"), unfit.hint),
     };
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let secret = line.strip_suffix('\r').unwrap_or(line);
@@ -102,7 +102,7 @@ fn authentication(value: Option<&str>) -> Result<Option<ClientAuthentication>, W
 fn scopes(list: &[String]) -> Result<ScopeSet, Wrong> {
     match list.iter().find(|scope| !is_scope_token(scope)) {
         Some(bad) => {
-            wrong(format!("scope {bad:?} has a character no scope may have"), "list each scope as its own string")
+            wrong(format!("scopes: {bad:?} has a character no scope may have"), "list each scope as its own string")
         }
         None => Ok(list.iter().map(String::as_str).collect()),
     }
@@ -116,7 +116,7 @@ mod tests {
     use super::super::Profile;
     use crate::config::{Config, ConfigError};
 
-    /// A profile whose secret is in a file with this content; it begins on line 1.
+    /// A profile whose secret is in a file with this content; `lines` begin on line 4.
     fn profile(content: &str, lines: &str) -> Result<Profile, ConfigError> {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("secret");
@@ -148,7 +148,7 @@ mod tests {
                 told.contains(named) && told.contains("secret") && !told.contains("hunter2"),
                 "{content:?}: {told}"
             );
-            assert_eq!(error.line, Some(1), "{told}");
+            assert_eq!(error.line, Some(4), "{told}");
         }
     }
 
@@ -156,7 +156,9 @@ mod tests {
     fn a_secret_has_one_place() {
         let error = profile("s3cret", "client_secret_file = \"secret\"\nclient_secret = \"keyring\"").unwrap_err();
         assert!(error.to_string().contains("client_secret and client_secret_file are both there"), "{error}");
-        assert_eq!(error.line, Some(1), "{error}");
+        assert_eq!(error.line, Some(5), "{error}");
+        let absent = profile("s3cret", "client_secret_file = \"absent\"").unwrap_err();
+        assert!(absent.to_string().contains("No such file") && absent.hint.contains("check the path"), "{absent:?}");
     }
 
     #[test]

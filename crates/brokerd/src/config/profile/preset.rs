@@ -173,42 +173,56 @@ mod tests {
         }
     }
 
-    /// Each row: the lines, and what the error must name.
+    /// Each row: the lines, the one of the file that is named, and what the error must say.
     #[test]
     fn what_a_provider_needs_or_refuses_is_named_with_the_line() {
-        for (lines, named) in [
-            ("provider = \"entra\"", "tenant"),
-            ("provider = \"gihub\"", "did you mean \"github\""),
-            ("provider = \"github\"\nissuer = \"https://github.com\"", "issuer is not for"),
-            ("provider = \"github\"\ntenant = \"a\"", "tenant is not for"),
-            ("provider = \"github\"\nauthority = \"http://ghe.example.com\"", "https"),
-            ("provider = \"github\"\nuserinfo_endpoint = \"https://a.example/u\"", "token_endpoint is missing"),
-            ("provider = \"github\"\ncloud = \"public\"", "cloud is not for"),
-            ("provider = \"google\"", "TVs and Limited Input devices"),
-            ("provider = \"google\"\nclient_secret = \"keyring\"\nissuer = \"https://a.example\"", "issuer is not for"),
-            ("provider = \"okta\"", "oauth2/default"),
-            ("provider = \"auth0\"", "auth0.com"),
-            ("provider = \"keycloak\"", "realms/main"),
-            ("provider = \"keycloak\"\nissuer = \"https://a.example\"\nauthority = \"https://a.example\"", "authority"),
-            ("provider = \"gitlab\"\ntenant = \"a\"", "tenant"),
-            ("provider = \"gitlab\"\nclient_authentication = \"jwt\"", "basic, post"),
+        for (lines, line, named) in [
+            ("provider = \"entra\"", 2, "tenant"),
+            ("provider = \"gihub\"", 4, "did you mean \"github\""),
+            ("provider = \"github\"\nissuer = \"https://github.com\"", 5, "issuer is not for"),
+            ("provider = \"github\"\ntenant = \"a\"", 5, "tenant is not for"),
+            ("provider = \"github\"\nauthority = \"http://ghe.example.com\"", 5, "https"),
+            ("provider = \"github\"\nuserinfo_endpoint = \"https://a.example/u\"", 2, "token_endpoint is missing"),
+            ("provider = \"github\"\ncloud = \"public\"", 5, "cloud is not for"),
+            ("provider = \"google\"", 2, "TVs and Limited Input devices"),
+            (
+                "provider = \"google\"\nclient_secret = \"keyring\"\nissuer = \"https://a.example\"",
+                6,
+                "issuer is not for",
+            ),
+            ("provider = \"okta\"", 2, "oauth2/default"),
+            ("provider = \"auth0\"", 2, "auth0.com"),
+            ("provider = \"keycloak\"", 2, "realms/main"),
+            (
+                "provider = \"keycloak\"\nissuer = \"https://a.example\"\nauthority = \"https://a.example\"",
+                6,
+                "authority",
+            ),
+            ("provider = \"gitlab\"\ntenant = \"a\"", 5, "tenant"),
+            ("provider = \"gitlab\"\nclient_authentication = \"jwt\"", 5, "basic, post"),
             (
                 "provider = \"entra\"\ntenant = \"t\"\nuserinfo_endpoint = \"https://a.example\"",
+                6,
                 "userinfo_endpoint is not for",
             ),
-            ("issuer = \"https://a.example\"\nuserinfo_endpoint = \"https://a.example\"", "token_endpoint is missing"),
-            ("provider = \"gitlab\"\nclient_authentication = \"post\"", "client_authentication is there without"),
-            ("provider = \"gitlab\"\nclient_secret = \"hunter2\"", "never put a secret"),
-            ("provider = \"gitlab\"\nclient_secret = 123456", "never put a secret"),
-            ("provider = \"gitlab\"\nclient_secret = [\"hunter2\"]", "never put a secret"),
+            (
+                "issuer = \"https://a.example\"\nuserinfo_endpoint = \"https://a.example\"",
+                2,
+                "token_endpoint is missing",
+            ),
+            ("provider = \"gitlab\"\nclient_authentication = \"post\"", 5, "client_authentication is there without"),
+            ("provider = \"gitlab\"\nclient_secret = \"hunter2\"", 5, "never put a secret"),
+            ("provider = \"gitlab\"\nclient_secret = 123456", 5, "never put a secret"),
+            ("provider = \"gitlab\"\nclient_secret = [\"hunter2\"]", 5, "never put a secret"),
             (
                 "provider = \"gitlab\"\nextra_parameters = { scope = \"api\" }",
+                5,
                 "\"scope\" is a parameter that brokerd sets",
             ),
-            ("provider = \"gitlab\"\nextra_parameters = { \"a b\" = \"x\" }", "\"a b\" is no name"),
+            ("provider = \"gitlab\"\nextra_parameters = { \"a b\" = \"x\" }", 5, "\"a b\" is no name"),
         ] {
             let error = parse(lines).unwrap_err();
-            assert_eq!(error.line, Some(2), "{lines}: {error}");
+            assert_eq!(error.line, Some(line), "{lines}: {error}");
             let told = format!("{error}; {}", error.hint);
             assert!(told.contains(named) && !error.hint.is_empty(), "{lines}: {told}");
             assert!(!told.contains("hunter2") && !told.contains("123456"), "{told}");
