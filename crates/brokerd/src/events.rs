@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use broker_ipc::api::{AccountRef, AccountState, DevicePrompt, Event};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 /// Events a slow reader may be behind before it is told that it missed some.
 const BACKLOG: usize = 256;
@@ -12,23 +12,32 @@ const BACKLOG: usize = 256;
 const MAX_NOTICES: usize = 32;
 
 /// Tells readers what happens. Telling never waits for a reader.
-pub(crate) struct Events(broadcast::Sender<Event>);
+pub(crate) struct Events {
+    readers: broadcast::Sender<Event>,
+    happened: Notify,
+}
 
 impl Default for Events {
     fn default() -> Self {
-        Self(broadcast::channel(BACKLOG).0)
+        Self { readers: broadcast::channel(BACKLOG).0, happened: Notify::new() }
     }
 }
 
 impl Events {
     /// A reader, from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.0.subscribe()
+        self.readers.subscribe()
     }
 
     /// Whether anybody reads.
     pub(crate) fn has_readers(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.readers.receiver_count() > 0
+    }
+
+    /// Waits until something has happened, for the one who only wants to know that: it is no reader, to whom a prompt could be
+    /// shown.
+    pub(crate) async fn happened(&self) {
+        self.happened.notified().await;
     }
 
     pub(crate) fn prompt_started(&self, prompt: DevicePrompt) {
@@ -45,7 +54,8 @@ impl Events {
 
     fn send(&self, event: Event) {
         // An error means that nobody reads.
-        drop(self.0.send(event));
+        drop(self.readers.send(event));
+        self.happened.notify_one();
     }
 }
 

@@ -57,7 +57,6 @@ async fn attend_until_stopped(broker: Arc<Broker>) {
     let every = watchdog.map_or(LOOK_EVERY, |limit| (limit / 3).min(LOOK_EVERY));
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut events = broker.events.subscribe();
     broker.manager.ready(&State::of(&broker).await.to_string());
     loop {
         tokio::select! {
@@ -66,8 +65,7 @@ async fn attend_until_stopped(broker: Arc<Broker>) {
                     feed(&broker, every).await;
                 }
             }
-            // A reader that is too slow has missed some; that something happened is all that counts here.
-            _ = events.recv() => {}
+            () = broker.events.happened() => {}
             () = broker.manager.reloaded() => {}
         }
         broker.manager.state(&State::of(&broker).await.to_string());

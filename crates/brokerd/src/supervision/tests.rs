@@ -98,6 +98,29 @@ async fn the_watchdog_is_fed_by_a_daemon_that_is_alive_and_by_no_other() {
     assert_eq!(manager::tests::heard(&told), "WATCHDOG=1\n");
 }
 
+/// A prompt is raised where somebody reads of it, and this one shows it to nobody.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_manager_hears_what_happens_and_is_no_reader_of_it() {
+    let (_directory, told, manager) = manager::tests::manager();
+    let opened = MemoryStore::new();
+    let vault = Vault::spawn_with(StoreKind::Memory, move || {
+        Ok(Opened { store: Box::new(opened.clone()), why: "a test".to_owned() })
+    });
+    let broker = broker_of(manager, vault.unwrap());
+    attend(&broker);
+    while manager::tests::heard(&told).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!broker.events.has_readers());
+    broker.manager.state("something else");
+    assert_eq!(manager::tests::heard(&told), "STATUS=something else\n");
+    broker.events.prompt_ended("p", "cancelled");
+    while manager::tests::heard(&told).is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A store that stops the thread where no call is under way.
 struct Wedged {
     held: Option<mpsc::Receiver<()>>,
