@@ -55,9 +55,10 @@ async fn who_declined_is_left_alone_for_a_while() {
     rig.pass(s(1)).await;
     let raised = rig.client.prompts().await.expect("prompts").prompts;
     rig.client.cancel_prompt(&raised[0].id).await.expect("it is there");
-    for _ in 0..3 {
+    let named = TokenRequest { profile: Some(raised[0].profile.clone()), ..elsewhere() };
+    for request in [elsewhere(), named, elsewhere()] {
         rig.pass(s(60)).await;
-        rig.refused(&elsewhere()).await;
+        rig.refused(&request).await;
         rig.pass(s(1)).await;
         assert!(rig.client.prompts().await.expect("prompts").prompts.is_empty(), "not so soon");
     }

@@ -30,7 +30,7 @@ const QUIET: Duration = Duration::from_secs(10 * 60);
 #[derive(Default)]
 pub(crate) struct Raised(Mutex<HashMap<Key, State>>);
 
-type Key = (Option<String>, Option<String>);
+type Key = (String, Option<String>);
 
 #[derive(Clone, Copy)]
 enum State {
@@ -72,7 +72,10 @@ fn raise(broker: &Arc<Broker>, request: TokenRequest, client: &Arc<Client>) -> b
     if command.is_empty() && !broker.events.has_readers() {
         return false;
     }
-    let key = (request.profile.clone(), request.account.clone());
+    // By the profile that is meant, however it was asked for.
+    let Ok(provider) = broker.provider(request.profile.as_deref()) else { return false };
+    let profile = &provider.profile;
+    let key = (profile.name.clone(), request.account.clone().or_else(|| profile.default_account.clone()));
     if !broker.raised.enter(&key) {
         return broker.raised.is_waiting(&key);
     }
@@ -99,7 +102,7 @@ async fn wait(broker: Arc<Broker>, mut acquisition: Acquisition, command: Vec<St
                 was_seen = true;
                 if !command.is_empty() {
                     // Beside the wait: a hook that hangs must not hide that the prompt has ended.
-                    drop(broker.tasks.spawn(hook::run(command.clone(), *prompt)));
+                    drop(broker.tasks.spawn(hook::run(command.clone(), *prompt, broker.stop.clone())));
                 }
             }
         }

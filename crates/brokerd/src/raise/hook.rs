@@ -5,17 +5,25 @@ use std::time::Duration;
 
 use broker_ipc::api::DevicePrompt;
 use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
 
 /// It is to tell and to end; what it starts to wait for a click is its own affair.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the command. Its arguments are the configuration's, whatever a provider or a caller sent; the values are in its
-/// environment. It hears nothing, and nothing it says is read. Dropping the future kills it.
-pub(super) async fn run(command: Vec<String>, prompt: DevicePrompt) {
-    run_until(command, prompt, tokio::time::sleep(LIMIT)).await;
+/// environment. It hears nothing, and nothing it says is read. It is killed with what it started when its time is over or the
+/// daemon leaves; dropping the future kills it alone.
+pub(super) async fn run(command: Vec<String>, prompt: DevicePrompt, stop: CancellationToken) {
+    let limit = async {
+        tokio::select! {
+            () = tokio::time::sleep(LIMIT) => "did not end in ten seconds",
+            () = stop.cancelled() => "has not ended, and brokerd leaves",
+        }
+    };
+    run_until(command, prompt, limit).await;
 }
 
-async fn run_until(command: Vec<String>, prompt: DevicePrompt, limit: impl Future<Output = ()>) {
+async fn run_until(command: Vec<String>, prompt: DevicePrompt, limit: impl Future<Output = &'static str>) {
     let Some((program, arguments)) = command.split_first() else { return };
     let mut hook = Command::new(program);
     hook.args(arguments)
@@ -33,8 +41,8 @@ async fn run_until(command: Vec<String>, prompt: DevicePrompt, limit: impl Futur
     };
     let ended = tokio::select! {
         ended = child.wait() => ended,
-        () = limit => {
-            tracing::warn!(program, "[prompt] command did not end in ten seconds and is killed");
+        why = limit => {
+            tracing::warn!(program, "[prompt] command {why}: it is killed");
             return end(&mut child).await;
         }
     };
@@ -79,10 +87,12 @@ async fn end(child: &mut tokio::process::Child) {
     child.kill().await.ok();
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::fs::File;
     use std::io::{BufRead as _, BufReader, Read as _};
+    use std::pin::Pin;
     use std::time::Duration;
 
     use rustix::fs::{FileType, Mode};
@@ -92,6 +102,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_does_not_end_is_killed_with_what_it_started() {
+        end_both(async |command, prompt, limit| {
+            let limit = async {
+                limit.await;
+                "did not end"
+            };
+            run_until(command, prompt, limit).await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn one_that_runs_when_the_daemon_leaves_is_killed_with_what_it_started() {
+        end_both(async |command, prompt, limit| {
+            let stop = CancellationToken::new();
+            tokio::join!(run(command, prompt, stop.clone()), async {
+                limit.await;
+                stop.cancel();
+            });
+        })
+        .await;
+    }
+
+    /// `run` is to end a command and what it started, at the limit it is given.
+    async fn end_both(run: impl AsyncFnOnce(Vec<String>, DevicePrompt, Pin<Box<dyn Future<Output = ()>>>)) {
         let prompt = serde_json::json!({
             "id": "p", "user_code": "AB-CD", "verification_uri": "https://x.test", "expires_at": "2026-01-01T00:00:00Z",
             "expires_in": 1, "interval": 5, "profile": "work", "scopes": [], "requested_by": {},
@@ -112,7 +146,7 @@ mod tests {
             gone.send(pipe.read_to_end(&mut Vec::new()).unwrap()).unwrap();
         });
         let limit = async { assert_eq!(begins.await.unwrap(), "both run\n") };
-        run_until(["sh", "-c", &script].map(str::to_owned).to_vec(), prompt, limit).await;
+        run(["sh", "-c", &script].map(str::to_owned).to_vec(), prompt, Box::pin(limit)).await;
         let said_later = tokio::time::timeout(Duration::from_secs(10), ends).await.expect("both have ended");
         assert_eq!(said_later, Ok(0));
     }
