@@ -109,7 +109,12 @@ impl Surroundings {
         let Ok(destination) = url.as_str().parse::<Uri>() else { return false };
         let port = url.port_or_known_default();
         let entries = self.exceptions.split([',', ' ']).filter_map(|entry| exception(entry.trim(), port));
-        let list = entries.collect::<Vec<_>>().join(",");
+        let entries = entries.collect::<Vec<_>>();
+        // To hyper-util it means every name, and no address.
+        if entries.contains(&"*") {
+            return true;
+        }
+        let list = entries.join(",");
         // hyper-util reads the list; that there is a proxy at all is not the question here.
         Matcher::builder().all("http://proxy.invalid").no(list).build().intercept(&destination).is_none()
     }
@@ -189,6 +194,9 @@ mod tests {
         for (list, url, through) in [
             ("", "https://as.example", true),
             ("*", "https://as.example", false),
+            ("*", "https://10.1.2.3", false),
+            ("a.test, *", "https://[fd00::1]", false),
+            ("*:8443", "https://10.1.2.3", true),
             ("as.example", "https://as.example", false),
             ("as.example", "https://sub.as.example", false),
             ("as.example", "https://has.example", true),
