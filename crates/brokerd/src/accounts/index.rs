@@ -1,4 +1,5 @@
-//! `accounts.json`: replaced whole, mode 0600, no secret in it. It is a hint, so it is not synced to disk.
+//! `accounts.json`: replaced whole, mode 0600, no secret in it. Where the store can be searched it is a hint; where it cannot,
+//! what it forgets is not found again, so it is synced to disk, and one that cannot be read is kept beside the new one.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,8 @@ use super::Card;
 use crate::replace;
 
 const FILE: &str = "accounts.json";
+/// What one that could not be read is called from then on.
+const UNREAD: &str = "accounts.json.unread";
 
 #[derive(Serialize, Deserialize)]
 struct Contents<C> {
@@ -22,7 +25,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Reads it. One that cannot be read counts as lost.
+    /// Reads it. One that cannot be read is put aside; where that is not possible either, nothing is written over it.
     pub(super) fn open(directory: Option<PathBuf>) -> (Self, Vec<Card>, Option<String>) {
         if let Some(directory) = &directory {
             replace::remove_leftovers(directory, &directory.join(FILE));
@@ -32,7 +35,18 @@ impl Index {
             Some(Ok(cards)) => (cards, None),
             Some(Err(why)) => (Vec::new(), Some(why)),
         };
-        (Self { directory, complaint: None }, cards, complaint)
+        let Some((directory, why)) = directory.as_deref().zip(complaint) else {
+            return (Self { directory, complaint: None }, cards, None);
+        };
+        let path = directory.join(FILE);
+        let why = format!("the index of accounts in {} cannot be read: {why}", path.display());
+        match std::fs::rename(&path, directory.join(UNREAD)) {
+            Ok(()) => {
+                let complaint = format!("{why}; it is kept as {UNREAD}, and a new one is made");
+                (Self { directory: Some(directory.into()), complaint: None }, cards, Some(complaint))
+            }
+            Err(_) => (Self { directory: None, complaint: Some(why.clone()) }, cards, Some(why)),
+        }
     }
 
     /// Whether the last write went well.
@@ -48,8 +62,12 @@ impl Index {
     pub(super) fn write(&mut self, cards: &[&Card]) {
         let Some(directory) = &self.directory else { return };
         let contents = Contents { version: 1, accounts: cards.to_vec() };
-        self.complaint = replace::quickly(directory, FILE, &contents).err().map(|error| {
-            let path = directory.join(FILE);
+        let path = directory.join(FILE);
+        let written = serde_json::to_vec_pretty(&contents).map_err(Into::into).and_then(|bytes| {
+            crate::paths::make_private(directory)?;
+            replace::durably(directory, &path, &bytes)
+        });
+        self.complaint = written.err().map(|error| {
             tracing::warn!(path = %path.display(), %error, "the index of accounts cannot be written");
             format!("the index of accounts cannot be written to {}: {error}", path.display())
         });
@@ -57,15 +75,12 @@ impl Index {
 }
 
 fn read(directory: &Path) -> Result<Vec<Card>, String> {
-    let path = directory.join(FILE);
-    let text = match std::fs::read(&path) {
+    let text = match std::fs::read(directory.join(FILE)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("the index of accounts cannot be read from {}: {error}", path.display())),
+        Err(error) => return Err(error.to_string()),
     };
-    serde_json::from_slice::<Contents<Card>>(&text).map(|contents| contents.accounts).map_err(|error| {
-        format!("the index of accounts in {} was unreadable and is made anew: {error}", path.display())
-    })
+    serde_json::from_slice::<Contents<Card>>(&text).map(|contents| contents.accounts).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -73,14 +88,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_or_broken_index_is_an_empty_one() {
+    fn a_lost_index_is_an_empty_one_and_a_broken_one_is_kept() {
         let directory = tempfile::tempdir().unwrap();
-        let open = || Index::open(Some(directory.path().join("state")));
+        let state = directory.path().join("state");
+        let open = || Index::open(Some(state.clone()));
         assert!(open().1.is_empty());
         open().0.write(&[]);
         assert_eq!(open().2, None);
-        std::fs::write(directory.path().join("state").join(FILE), "{").unwrap();
-        assert!(open().2.unwrap().contains("unreadable"));
+        std::fs::write(state.join(FILE), "{").unwrap();
+        let (mut index, cards, complaint) = open();
+        assert!(cards.is_empty() && complaint.unwrap().contains("it is kept as accounts.json.unread"));
+        index.write(&[]);
+        assert!(index.is_good() && state.join(FILE).exists());
+        assert_eq!(std::fs::read(state.join(UNREAD)).unwrap(), b"{");
+        assert_eq!(open().2, None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_nor_put_aside_is_not_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        // A directory can be neither read nor, onto a file, renamed.
+        std::fs::create_dir_all(state.join(FILE)).unwrap();
+        std::fs::write(state.join(UNREAD), "older").unwrap();
+        let (mut index, _, complaint) = Index::open(Some(state.clone()));
+        index.write(&[]);
+        assert!(state.join(FILE).is_dir() && !index.is_good());
+        assert_eq!(index.complaint(), complaint);
     }
 
     #[cfg(unix)]
