@@ -118,7 +118,23 @@ async fn an_outage_of_the_metadata_does_not_matter_once_they_are_known() {
         rig.fake.always(Endpoint::Discovery, fault.clone());
         let refreshed = rig.token(&TokenRequest { force_refresh: true, ..never() }).await;
         assert_ne!(exposed(&refreshed), exposed(&token), "{fault:?}");
+        rig.pass(s(600)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_that_hang_hold_up_one_refresh_for_a_moment_once_they_are_known() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    rig.pass(s(25 * 3600)).await;
+    let _gate = rig.fake.hold(Endpoint::Discovery);
+    let refresh = TokenRequest { force_refresh: true, ..never() };
+    let begun = Instant::now();
+    rig.token(&refresh).await;
+    assert!(begun.elapsed() < s(5), "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    rig.token(&refresh).await;
+    assert!(begun.elapsed() < s(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,10 @@ use crate::config::Authority;
 
 /// Metadata changes rarely, and a daemon lives long.
 const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// How long endpoints that are known already wait for newer ones: a refresh waits behind them.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long they serve before the issuer is asked once more, where it did not say anything of use.
+const ASK_AGAIN: Duration = Duration::from_secs(5 * 60);
 
 impl Provider {
     /// Returns the endpoints; the first time, and once a day, by asking the issuer.
@@ -47,10 +51,22 @@ impl Provider {
         let known = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
             Some((endpoints, found)) if found.elapsed() < METADATA_LIFE => Ok(endpoints),
-            // What was true yesterday is a better guess than what stands in for the provider today.
-            Some((endpoints, _)) => Ok(self.ask_issuer(issuer, url).await.unwrap_or(endpoints)),
+            Some((endpoints, found)) => Ok(self.look_for_newer(issuer, url).await.unwrap_or_else(|| {
+                let then = found + found.elapsed().saturating_sub(METADATA_LIFE) + ASK_AGAIN;
+                self.remember(endpoints.clone(), then);
+                endpoints
+            })),
             None => self.ask_issuer(issuer, url).await,
         }
+    }
+
+    /// What was true yesterday is a better guess than what stands in for the provider today.
+    async fn look_for_newer(&self, issuer: &str, url: &url::Url) -> Option<Endpoints> {
+        tokio::time::timeout(PATIENCE, self.ask_issuer(issuer, url)).await.ok()?.ok()
+    }
+
+    fn remember(&self, endpoints: Endpoints, found: Instant) {
+        *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = Some((endpoints, found));
     }
 
     /// An issuer that has no metadata, or another's, is left alone for a while like an endpoint in trouble.
@@ -80,8 +96,7 @@ impl Provider {
                 Ok(Some(document)) => {
                     let mut endpoints = metadata::endpoints(issuer, &document).map_err(|error| misread(&error))?;
                     self.complete(&mut endpoints, base);
-                    let found = Some((endpoints.clone(), Instant::now()));
-                    *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                    self.remember(endpoints.clone(), Instant::now());
                     return Ok(endpoints);
                 }
                 Ok(None) => {}
