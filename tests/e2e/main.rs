@@ -97,6 +97,8 @@ mod silent_clients;
 mod small_clients;
 #[cfg(unix)]
 mod sockets;
+#[cfg(unix)]
+mod sockets_crowd;
 mod stage;
 #[cfg(unix)]
 mod strangers;

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::acquire::Acquired;
 use crate::config::Socket;
+use crate::restricted::Allowance;
 
 /// The target of these lines, for `BROKERD_LOG`.
 pub const TARGET: &str = "brokerd::audit";
@@ -116,6 +117,8 @@ pub struct Client {
     pub peer: Peer,
     /// The restricted socket it came by; `None`: the daemon's own endpoint.
     pub socket: Option<Arc<Socket>>,
+    /// What it shares with everybody else who came by that.
+    pub(crate) allowance: Option<Arc<Allowance>>,
     process: OnceLock<Process>,
 }
 
@@ -128,12 +131,12 @@ struct Process {
 impl Client {
     /// A client that the kernel names so, at the daemon's own endpoint.
     pub fn new(peer: Peer) -> Self {
-        Self { peer, socket: None, process: OnceLock::new() }
+        Self { peer, socket: None, allowance: None, process: OnceLock::new() }
     }
 
     /// The same at a restricted socket.
-    pub(crate) fn at(socket: &Arc<Socket>, peer: Peer) -> Self {
-        Self { socket: Some(Arc::clone(socket)), ..Self::new(peer) }
+    pub(crate) fn at(socket: &Arc<Socket>, allowance: &Arc<Allowance>, peer: Peer) -> Self {
+        Self { socket: Some(Arc::clone(socket)), allowance: Some(Arc::clone(allowance)), ..Self::new(peer) }
     }
 
     fn socket(&self) -> Option<String> {

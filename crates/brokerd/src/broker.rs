@@ -30,6 +30,7 @@ use crate::grant::{AccountId, Grant};
 use crate::outbound::Outbound;
 use crate::provider::{Gates, Provider};
 use crate::raise::Raised;
+use crate::server::restricted::Absent;
 use crate::sign_in::SignIns;
 use crate::store::StoreConfig;
 use crate::supervision::Manager;
@@ -89,6 +90,8 @@ pub struct Broker {
     reconciled: Reconciled,
     /// The restricted sockets that are wanted.
     pub(crate) sockets: watch::Sender<Vec<Socket>>,
+    /// Those of them that are not there.
+    pub(crate) absent: Absent,
 }
 
 impl Broker {
@@ -121,6 +124,7 @@ impl Broker {
             store_is_fixed: parts.store_is_fixed,
             reconciled: Reconciled::default(),
             sockets: watch::Sender::default(),
+            absent: Absent::default(),
         });
         if let Some(complaint) = complaint {
             broker.notices.add(complaint);

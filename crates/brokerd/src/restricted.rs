@@ -3,10 +3,13 @@
 //! On the daemon's own endpoint that is everything: whoever connects is the user. A restricted socket (`[[sockets]]`) serves
 //! tokens of some profiles, no broader than some scopes, and nothing else.
 
+mod allowance;
+
 use broker_ipc::api::{Interaction, Requester, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_oauth::scope::{ScopeCase, ScopeSet};
 
+pub(crate) use self::allowance::Allowance;
 use crate::audit::Client;
 use crate::broker::Broker;
 use crate::config::{Relay, Socket};

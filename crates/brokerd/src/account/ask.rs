@@ -78,7 +78,7 @@ impl Ask {
     }
 
     /// Whether no cached token will do.
-    pub(super) fn wants_new(&self) -> bool {
+    pub(crate) fn wants_new(&self) -> bool {
         self.force || self.claims.is_some()
     }
 

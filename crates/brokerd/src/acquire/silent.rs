@@ -5,7 +5,7 @@ use std::sync::Arc;
 use broker_ipc::api::AccountState;
 use broker_ipc::error::ErrorCode;
 use broker_oauth::token::IssuedToken;
-use tokio::sync::oneshot;
+use tokio::sync::{SemaphorePermit, oneshot};
 
 use super::{Arrival, Caller, Goal};
 use crate::account::{Answer, Ask, Command, Served};
@@ -20,6 +20,12 @@ impl Caller {
     /// Without a person: from memory, or by a refresh.
     pub(super) async fn silent(&self, card: &Card, ask: &Ask) -> Result<Served, Refusal> {
         if let Some(token) = self.broker.accounts.at_hand(&card.id, ask, self.broker.clock.now()) {
+            return Ok(in_time(token, Source::Memory));
+        }
+        let turn = self.turn(ask).await?;
+        if turn.is_some()
+            && let Some(token) = self.broker.accounts.at_hand(&card.id, ask, self.broker.clock.now())
+        {
             return Ok(in_time(token, Source::Memory));
         }
         let (reply, answer) = oneshot::channel();
@@ -39,6 +45,14 @@ impl Caller {
                 self.standby(card, ask, &refusal).await.ok_or(refusal)
             }
             Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Whoever came by a restricted socket waits for a turn, and may find what another has brought meanwhile.
+    async fn turn(&self, ask: &Ask) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
+        match &self.client.allowance {
+            Some(allowance) => allowance.turn(ask.wants_new()).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -64,6 +78,7 @@ impl Caller {
         if self.goal == Goal::SignIn || !provider.profile.silent.share_family || self.broker.stop.is_cancelled() {
             return Err(None);
         }
+        let _turn = self.turn(ask).await.map_err(Some)?;
         loop {
             let whom = match (who, self.name(provider)) {
                 // A grant that lives was refused for what was asked: another client's would be too.

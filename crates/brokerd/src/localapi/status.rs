@@ -16,7 +16,8 @@ pub(super) async fn status(broker: &Arc<Broker>) -> Status {
         ProfileSummary { proxy: Some(proxy(provider)), ..provider.profile.summary(default) }
     };
     let mut notices = broker.notices.all();
-    notices.extend(broker.accounts.complaint());
+    notices.extend(broker.absent.all());
+    notices.extend(broker.accounts.complaint().filter(|complaint| !notices.contains(complaint)));
     if profiles.store != broker.store_at_start {
         notices.push("[store] in the configuration is another than at the start: restart brokerd to use it".into());
     }

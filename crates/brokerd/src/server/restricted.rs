@@ -1,9 +1,9 @@
 //! The restricted sockets: bound as the configuration says, each with an accept loop and room of its own, so that whoever
 //! is on one takes nothing from the user's own endpoint but the descriptors that [`Limits`] has set aside.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_ipc::endpoint::Endpoint;
 use broker_ipc::listen::{Access, Listener};
@@ -14,6 +14,7 @@ use super::{Connections, FORBIDDEN, Limits, REST};
 use crate::audit::Client;
 use crate::broker::Broker;
 use crate::config::Socket;
+use crate::restricted::Allowance;
 
 /// One that is bound.
 struct Open {
@@ -21,6 +22,31 @@ struct Open {
     close: CancellationToken,
     /// Ends, and with it the claim on the path, once that is cancelled.
     accepting: JoinHandle<()>,
+}
+
+/// The restricted sockets that are wanted and not there, and why: what the user should know for as long as it is so.
+#[derive(Debug, Default)]
+pub(crate) struct Absent(Mutex<BTreeMap<PathBuf, String>>);
+
+impl Absent {
+    fn set(&self, path: &Path, why: String) {
+        tracing::warn!(notice = why, "notice");
+        self.lock().insert(path.into(), why);
+    }
+
+    /// Keeps those of which it is still so.
+    fn retain(&self, still: impl Fn(&Path) -> bool) {
+        self.lock().retain(|path, _| still(path));
+    }
+
+    /// What there is to tell.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Binds what the configuration names, and again whenever it news, until the broker stops.
@@ -35,10 +61,12 @@ pub async fn serve(broker: Arc<Broker>, limits: Limits) {
             // One that has changed is bound again at the same path.
             gone.accepting.await.ok();
         }
+        broker.absent.retain(|path| wanted.iter().any(|socket| socket.path == path));
         for socket in wanted {
             if !open.contains_key(&socket.path)
                 && let Some(begun) = begin(&broker, socket, limits)
             {
+                broker.absent.retain(|path| *path != begun.socket.path);
                 open.insert(begun.socket.path.clone(), begun);
             }
         }
@@ -57,7 +85,7 @@ fn begin(broker: &Arc<Broker>, socket: Socket, limits: Limits) -> Option<Open> {
         Ok(listener) => listener,
         Err(error) => {
             let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            broker.notices.add(format!("the restricted socket {endpoint} is not there: {error}{source}"));
+            broker.absent.set(&socket.path, format!("the restricted socket {endpoint} is not there: {error}{source}"));
             return None;
         }
     };
@@ -76,6 +104,7 @@ async fn accept(
     limits: Limits,
 ) {
     let connections = Arc::new(Connections { close: close.clone(), ..Connections::default() });
+    let allowance = Arc::new(Allowance::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -88,7 +117,7 @@ async fn accept(
             Ok((stream, peer)) => {
                 let may = peer.same_user || peer.uid.is_some_and(|uid| socket.allow_uids.contains(&uid));
                 if may {
-                    connections.welcome(&broker, stream, Client::at(&socket, peer), limits).await;
+                    connections.welcome(&broker, stream, Client::at(&socket, &allowance, peer), limits).await;
                 } else {
                     let path = socket.path.display();
                     tracing::warn!(uid = peer.uid, pid = peer.pid, socket = %path, "another user's client refused");
