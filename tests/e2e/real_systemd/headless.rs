@@ -1,6 +1,6 @@
 //! Servers, where nobody has a desktop: sign-ins that survive a reboot.
 
-use super::hardening::{is_refused, steal};
+use super::hardening::{WAYS, is_refused, steal};
 use super::*;
 use crate::documents::read;
 
@@ -63,7 +63,7 @@ async fn on_a_fresh_machine_the_documents_commands_serve_each_kind_of_client() -
     let pid = machine.ok("systemctl show --value -p MainPID brokerd@ada.service").await?;
     let stolen = steal(&stage, pid.trim_end()).await?;
     ensure!(is_refused(&stolen), "{stolen}");
-    println!("memory: brokerd@ada.service, refused by 3 of 3 ways");
+    println!("memory: brokerd@ada.service, refused by {WAYS} of {WAYS} ways");
 
     // systemd listens, as root, and brokerd serves: the small client knows that of a socket that is named.
     machine.write("client.py", &crate::small_clients::client("Python", "python")).await?;

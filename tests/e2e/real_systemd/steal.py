@@ -1,4 +1,4 @@
-"""Tries to read the memory of another process of the same user: steal.py PID. One line for each way, `read` or `refused`."""
+"""Tries to get at what another process of the same user holds: steal.py PID. One line for each way, `read` or `refused`."""
 
 import ctypes
 import os
@@ -52,7 +52,21 @@ def ptrace():
     libc.ptrace(17, pid, 0, 0)  # PTRACE_DETACH
 
 
-for way in (proc_mem, process_vm_readv, ptrace):
+def pidfd_getfd():
+    # Its store, its socket and its connections are descriptors. The first of them does for the question whether we may.
+    libc.syscall.restype = ctypes.c_long
+    descriptor = libc.syscall(438, os.pidfd_open(pid), 0, 0)
+    if descriptor < 0:
+        fail()
+    os.close(descriptor)
+
+
+def environ():
+    with open(f"/proc/{pid}/environ", "rb", 0) as variables:
+        variables.read(16)
+
+
+for way in (proc_mem, process_vm_readv, ptrace, pidfd_getfd, environ):
     try:
         way()
         print(way.__name__, "read")
