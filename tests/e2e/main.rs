@@ -16,6 +16,8 @@ mod commands;
 mod crowd;
 #[cfg(unix)]
 mod curl;
+#[cfg(target_os = "linux")]
+mod descriptors;
 #[cfg(unix)]
 mod doctor_way;
 #[cfg(test)]

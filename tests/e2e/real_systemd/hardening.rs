@@ -1,6 +1,7 @@
 //! What the units' sandboxes are worth, and what they must not cost.
 
 use super::*;
+use crate::descriptors;
 
 /// How many ways ada has to what another process of hers holds: its memory, its descriptors, its environment.
 pub(super) const WAYS: usize = 5;
@@ -42,5 +43,21 @@ async fn under_the_shipped_unit_nobody_reads_its_memory_and_clients_have_names()
     let stolen = steal(&stage, &machine.property("MainPID").await?).await?;
     let read: Vec<_> = stolen.lines().filter_map(|line| line.strip_suffix(" read")).collect();
     ensure!(read == ["process_vm_readv", "ptrace", "pidfd_getfd"], "{stolen}");
+    stage.end().await
+}
+
+/// The socket that systemd hands over is not one that brokerd opened.
+#[tokio::test]
+async fn what_it_starts_does_not_get_the_socket_that_systemd_handed_over() -> Result<()> {
+    let Some(stage) = Stage::set("what_it_starts_does_not_get_the_socket").await? else { return Ok(()) };
+    let machine = &stage.machine;
+    let files = ["/home/ada/key-command", "/home/ada/prompt"];
+    stage.configure(&descriptors::config(files[0].as_ref(), files[1].as_ref(), &stage.profile("work"))).await?;
+    machine.ok("systemctl --user enable --now --quiet brokerd.socket").await?;
+    machine.until("brokerctl helper npm", |told| told.contains("brokerctl prompts")).await?;
+    for file in files {
+        let list = machine.until(&format!("cat {file}"), |told| !told.contains("No such file")).await?;
+        ensure!(list == "0\n1\n2\n", "{file}: {list}");
+    }
     stage.end().await
 }
