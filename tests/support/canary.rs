@@ -83,7 +83,8 @@ impl Canary {
 
     /// Looks at what everybody on the machine, or the user's other programs, can see of a running process.
     ///
-    /// Where there is no `/proc`, nothing; under Wine it would be that of another process, whose number Linux gave.
+    /// Where there is no `/proc`, nothing; under Wine it would be that of another process, whose number Linux gave. The environment of a
+    /// brokerd, which hides, is seen by root alone: `leaks` puts on record where it was not.
     pub fn check_process(&self, pid: u32) {
         if cfg!(windows) {
             return;

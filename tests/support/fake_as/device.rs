@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::dialects::prove;
 use super::failure::{Dead, Failure};
-use super::journal::{Family, Revoked, lookup};
+use super::journal::{Family, Issued, Revoked, lookup};
 use super::options::Rotation;
 use super::state::{Call, Dialect, State};
 use super::{random, token};
@@ -112,7 +112,12 @@ impl State {
         if device.client_id != call.client_id {
             return Err(Failure::InvalidGrant(Dead::WrongClient));
         }
-        prove(device.challenge.as_deref(), lookup(call.form, "code_verifier"))?;
+        let verifier = lookup(call.form, "code_verifier");
+        prove(device.challenge.as_deref(), verifier)?;
+        // It comes with every poll.
+        if let Some(verifier) = verifier.filter(|verifier| self.issued.iter().all(|known| known.value != *verifier)) {
+            self.issued.push(Issued { kind: "code_verifier", value: verifier.to_owned() });
+        }
         if let Stage::Redeemed { family } = device.stage {
             if self.options.second_redemption_revokes {
                 self.revoke(family, Revoked::Redeemed);

@@ -57,7 +57,7 @@ impl Request {
 /// Something confidential the server has made or knows, for a search through logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
-    /// `access_token`, `refresh_token`, `id_token`, `device_code`, `user_code` or `client_secret`.
+    /// `access_token`, `refresh_token`, `id_token`, `device_code`, `user_code`, `client_secret` or `code_verifier`.
     ///
     /// A user code belongs on the terminal of the person who asked, and nowhere else.
     pub kind: &'static str,
