@@ -30,8 +30,8 @@ fn hide_memory() {
 }
 
 /// Pages are locked as they are touched. Only where nothing limits what may be locked (`ulimit -l`, or the capability that is above it):
-/// at a limit the kernel would refuse this process memory that it needs, later. The shipped units need none of this, which forbid swap
-/// altogether.
+/// at a limit the kernel would refuse this process memory that it needs, later. The shipped system unit lifts the limit. Both units forbid swap
+/// as well, which takes the memory controller of cgroup v2: where that is missing, the user unit's memory is not kept out of it.
 #[cfg(target_os = "linux")]
 fn keep_out_of_swap() {
     use rustix::mm::{MlockAllFlags, mlockall};

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::descriptors;
+use crate::real_parts::skip;
 
 /// How many ways ada has to what another process of hers holds: its memory, its descriptors, its environment.
 pub(super) const WAYS: usize = 5;
@@ -44,6 +45,48 @@ async fn under_the_shipped_unit_nobody_reads_its_memory_and_clients_have_names()
     let read: Vec<_> = stolen.lines().filter_map(|line| line.strip_suffix(" read")).collect();
     ensure!(read == ["process_vm_readv", "ptrace", "pidfd_getfd"], "{stolen}");
     stage.end().await
+}
+
+/// Starts `brokerd@ada` with a store that needs nothing, and returns its process.
+async fn system_service(machine: &Machine) -> Result<String> {
+    let start = "mkdir -p /etc/brokerd && printf '[store]\\nkind = \"memory\"\\n' >/etc/brokerd/ada.toml && \
+                 systemctl start brokerd@ada.service && systemctl show --value -p MainPID brokerd@ada.service";
+    Ok(machine.root_ok(start).await?.trim_end().to_owned())
+}
+
+#[tokio::test]
+async fn neither_shipped_unit_may_swap() -> Result<()> {
+    const TEST: &str = "real_systemd::hardening::neither_shipped_unit_may_swap";
+    let Some(stage) = Stage::set(TEST).await? else { return Ok(()) };
+    let machine = &stage.machine;
+    let controllers = machine.ok("cat /sys/fs/cgroup/cgroup.controllers").await?;
+    if !controllers.split_whitespace().any(|name| name == "memory") {
+        stage.end().await?;
+        return skip(TEST, "cgroup v2 has no memory controller here, and MemorySwapMax= does nothing without it");
+    }
+    stage.enable().await?;
+    machine.ok("systemctl --user start brokerd.service").await?;
+    for pid in [machine.property("MainPID").await?, system_service(machine).await?] {
+        let group = format!("/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/{pid}/cgroup)");
+        let most = machine.root_ok(&format!("cat {group}/memory.swap.max")).await?;
+        ensure!(most == "0\n", "process {pid}: {most}");
+    }
+    stage.end().await
+}
+
+#[tokio::test]
+async fn the_memory_of_the_system_service_is_locked() -> Result<()> {
+    const TEST: &str = "real_systemd::hardening::the_memory_of_the_system_service_is_locked";
+    let Some(stage) = Stage::set(TEST).await? else { return Ok(()) };
+    let pid = system_service(&stage.machine).await?;
+    let limits = stage.machine.root_ok(&format!("grep '^Max locked memory' /proc/{pid}/limits")).await?;
+    let locked = stage.machine.root_ok(&format!("grep ^VmLck: /proc/{pid}/status")).await?;
+    stage.end().await?;
+    if !limits.contains("unlimited") {
+        return skip(TEST, "this machine's systemd may not lift limits, and LimitMEMLOCK= does nothing then");
+    }
+    ensure!(!locked.trim_end().ends_with(" 0 kB"), "{locked}");
+    Ok(())
 }
 
 /// The socket that systemd hands over is not one that brokerd opened.
