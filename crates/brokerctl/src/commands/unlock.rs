@@ -12,7 +12,12 @@ const HINT: &str = "type it when asked, or pipe it in: … | brokerctl unlock";
 
 /// `brokerctl unlock`
 pub(crate) fn run(client: &Client, options: &Plain) -> Result<(), Failure> {
-    let store = client.status()?.store;
+    let mut store = client.status()?.store;
+    // Whether a passphrase is chosen or asked for is known once brokerd has tried the store: to list accounts it does.
+    if store.state == "opening" {
+        client.accounts()?;
+        store = client.status()?.store;
+    }
     if store.state == "ok" {
         return done(options, "nothing to unlock: the store is open");
     }
