@@ -80,6 +80,25 @@ async fn the_command_is_told_and_whoever_asks_again_has_the_token() {
     assert!(!told(&stage).exists(), "one prompt is told of once");
 }
 
+/// What a timer runs: it goes on at once, and who must sign in hears of it.
+#[tokio::test]
+async fn get_token_and_exec_have_brokerd_ask_if_told_so() {
+    let (stage, _daemon) = with_hook(options()).await;
+    let begun = Instant::now();
+    let output = stage.run("get-token work --prompt-elsewhere").await;
+    assert!(begun.elapsed() < THEIR_PATIENCE, "{output:?}");
+    assert_eq!((output.code, output.stdout.as_str()), (Some(3), ""), "{output:?}");
+    assert!(output.stderr.contains("a prompt has been raised"), "{output:?}");
+    let text = heard(&stage).await;
+    let output = stage.run("exec work --env A --prompt-elsewhere -- echo ran").await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(3), ""), "{output:?}");
+    assert_eq!(stage.server.count(Endpoint::DeviceAuthorization), 1, "it is the same prompt");
+    let code = text.lines().find_map(|line| line.strip_prefix("BROKERD_USER_CODE=")).expect("a code");
+    stage.server.approve(code, "alice");
+    let output = stage.until("get-token work --prompt-elsewhere", |output| output.code == Some(0)).await;
+    assert!(stage.server.access_token(output.stdout.trim_end()).is_some(), "{output:?}");
+}
+
 #[tokio::test]
 async fn a_watcher_sees_it_and_a_login_joins_it() {
     let stage = Stage::new().await;

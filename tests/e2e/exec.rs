@@ -31,6 +31,9 @@ async fn the_token_is_in_the_variable_and_the_exit_code_is_the_commands() {
     let arguments = ["exec", "--env", "A", "--", "/nonexistent/command"];
     assert_eq!(stage.ctl().run(arguments).await.code, Some(127));
     assert_eq!(sh(&stage, "", "true").await.code, Some(2), "without anything to have there is no point");
+    let output = sh(&stage, "--min-validity 24h --env A=work", r#"echo "$A""#).await;
+    assert_eq!((output.code, output.stdout), (Some(0), format!("{token}\n")), "{}", output.stderr);
+    assert!(output.stderr.contains("not for 86400"), "{}", output.stderr);
     // Nothing is run where there is no token.
     let output = sh(&stage, "--env A=nobody", "echo ran").await;
     assert_eq!((output.code, output.stdout.as_str()), (Some(6), ""), "{output:?}");

@@ -23,7 +23,7 @@ pub(crate) use self::helper::{Helper, KeyringMode, KeyringOutput, Kind, Mechanis
 pub(crate) use self::profile::{Profile, ProfileAdd, ProfileCommand, ProfileRemove};
 pub(crate) use self::prompts::{Prompts, PromptsCommand};
 pub(crate) use self::service::{Service, ServiceCommand};
-pub(crate) use self::token::{Ask, GetToken, Login, TokenFormat};
+pub(crate) use self::token::{Ask, GetToken, Login, Terms, TokenFormat};
 use crate::failure::Voice;
 use crate::links;
 use crate::prompt::Mode;
@@ -82,7 +82,8 @@ Examples:
   brokerctl get-token work -s User.Read        another profile's, for one scope
   brokerctl get-token -o header | curl --header @- https://graph.microsoft.com/v1.0/me
   brokerctl get-token --rejected <token-file   a server has answered 401 to that one
-  brokerctl get-token --no-prompt || exit      in a script that nobody watches")]
+  brokerctl get-token --no-prompt || exit      in a script that nobody watches
+  brokerctl get-token mail --prompt-elsewhere  for a timer: who must sign in hears of it from brokerd")]
     GetToken(GetToken),
     /// Sign in, whether or not there is a sign-in already
     #[command(after_help = "\
@@ -149,6 +150,7 @@ Examples:
 Examples:
   brokerctl exec --env GH_TOKEN=github -- gh repo list
   brokerctl exec work --azure -- python app.py
+  brokerctl exec --env GH_TOKEN=github --min-validity 30m -- ./release
   brokerctl exec wlcg --token-file -- gfal-copy https://se.example.com/f .")]
     Exec(Exec),
     /// Answer another tool's question for a credential, in its own words

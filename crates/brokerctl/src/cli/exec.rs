@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{ArgGroup, Args};
 
-use super::Ask;
+use super::{Ask, Terms};
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("with").required(true).multiple(true))]
@@ -31,9 +31,8 @@ pub(crate) struct Exec {
         group = "with"
     )]
     pub(crate) token_file: Option<String>,
-    /// Fail with exit code 3 instead of asking the user to sign in
-    #[arg(long)]
-    pub(crate) no_prompt: bool,
+    #[command(flatten)]
+    pub(crate) terms: Terms,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

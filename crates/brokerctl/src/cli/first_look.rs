@@ -37,9 +37,9 @@ pub(super) fn look(words: impl IntoIterator<Item = OsString>) -> Option<Cli> {
             "--tenant" => once(&mut ask.tenant, value(words.next()?)?)?,
             "--resource" => once(&mut ask.resource, value(words.next()?)?)?,
             "--timeout" => once(&mut ask.timeout, duration::wait(&value(words.next()?)?).ok()?)?,
-            "--min-validity" => once(&mut options.min_validity, duration::parse(&value(words.next()?)?).ok()?)?,
+            "--min-validity" => once(&mut options.terms.min_validity, duration::parse(&value(words.next()?)?).ok()?)?,
             "-o" | "--output" => once(&mut output, TokenFormat::from_str(&value(words.next()?)?, false).ok()?)?,
-            "--no-prompt" if !options.no_prompt => options.no_prompt = true,
+            "--no-prompt" if !options.terms.no_prompt => options.terms.no_prompt = true,
             _ => once(&mut ask.profile, value(Some(word))?)?,
         }
     }
@@ -105,6 +105,7 @@ mod tests {
             "get-token --account=ada",
             "get-token -sUser.Read",
             "get-token --force-refresh",
+            "get-token --no-prompt --prompt-elsewhere",
         ] {
             let line: Vec<&str> = line.split(' ').collect();
             assert_eq!(looked(&line), None, "{line:?}");
@@ -127,6 +128,7 @@ mod tests {
             "-o",
             "--output",
             "--no-prompt",
+            "--prompt-elsewhere",
             "--force-refresh",
             "--rejected",
             "--claims",

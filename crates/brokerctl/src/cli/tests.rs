@@ -69,7 +69,7 @@ fn commands_are_read_as_documented() {
     let Command::GetToken(options) = cli.command else { panic!() };
     assert_eq!(options.ask.scopes, ["a", "b"]);
     assert_eq!(options.ask.params[1], ("hd".to_owned(), "a=b".to_owned()));
-    assert_eq!(options.min_validity, Some(Duration::from_secs(300)));
+    assert_eq!(options.terms.min_validity, Some(Duration::from_secs(300)));
     assert_eq!(options.ask.timeout, Some(Duration::from_secs(90)));
     assert_eq!(options.output, TokenFormat::Header);
     for line in [
@@ -83,6 +83,8 @@ fn commands_are_read_as_documented() {
         "status --watch -o json",
         "--prompt json login",
         "get-token --plain",
+        "get-token work --prompt-elsewhere --timeout 8",
+        "exec --env A=work --prompt-elsewhere --min-validity 5m -- true",
         "prompts --cancel p1",
         "watch -o json",
         "doctor --socket /s",
@@ -117,6 +119,7 @@ fn commands_are_read_as_documented() {
         "logout ada --all",
         "logn",
         "get-token --plain --prompt json",
+        "get-token --no-prompt --prompt-elsewhere",
     ] {
         let arguments = ["brokerctl"].into_iter().chain(line.split(' '));
         assert_eq!(Cli::try_parse_from(arguments).unwrap_err().exit_code(), 2, "{line}");
@@ -135,7 +138,7 @@ fn exec_refuses_what_would_be_for_no_token() {
             assert!(read(&format!("exec {option} {with} -- true")).is_ok(), "{option} {with}");
         }
     }
-    assert!(read("exec --timeout 5 --no-prompt --env A=work -- true").is_ok());
+    assert!(read("exec --timeout 5 --min-validity 5m --no-prompt --env A=work -- true").is_ok());
 }
 
 /// Every prompt's id begins with nothing.

@@ -56,22 +56,32 @@ impl Ask {
     }
 }
 
+/// On what terms any token is had.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Terms {
+    /// How long the token must still live: 90s, 5m, 2h or seconds
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::parse)]
+    pub(crate) min_validity: Option<Duration>,
+    /// Fail with exit code 3 instead of asking the user to sign in
+    #[arg(long)]
+    pub(crate) no_prompt: bool,
+    /// Fail with exit code 3 and have brokerd ask: by `[prompt] command`, `brokerctl watch` and `brokerctl prompts`
+    #[arg(long, conflicts_with = "no_prompt")]
+    pub(crate) prompt_elsewhere: bool,
+}
+
 #[derive(Args, Debug, Default)]
 pub(crate) struct GetToken {
     #[command(flatten)]
     pub(crate) ask: Ask,
-    /// How long the token must still live: 90s, 5m, 2h or seconds
-    #[arg(long, value_name = "DURATION", allow_negative_numbers = true, value_parser = duration::parse)]
-    pub(crate) min_validity: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) terms: Terms,
     /// Get a new one even if the one at hand would do
     #[arg(long)]
     pub(crate) force_refresh: bool,
     /// The token on stdin was refused by whom it is for: forget exactly that one, and get another
     #[arg(long)]
     pub(crate) rejected: bool,
-    /// Fail with exit code 3 instead of asking the user to sign in
-    #[arg(long)]
-    pub(crate) no_prompt: bool,
     /// What to print
     #[arg(short, long, value_enum, default_value_t = TokenFormat::Token, value_name = "FORMAT")]
     pub(crate) output: TokenFormat,

@@ -4,7 +4,7 @@ use broker_client::blocking::{Client, Step, TokenEvents};
 use broker_client::{ClientError, Interaction, SignedIn, TokenEvent, TokenRequest, TokenResponse};
 
 use super::first;
-use crate::cli::{Ask, GetToken, Login, TokenFormat};
+use crate::cli::{Ask, GetToken, Login, Terms, TokenFormat};
 use crate::failure::{Failure, say};
 use crate::helper::Credential;
 use crate::prompt::{Notice, Prompter};
@@ -12,28 +12,12 @@ use crate::{az, clock, locale, output, rejected};
 
 /// `brokerctl get-token`
 pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) -> Result<(), Failure> {
-    let mut request = request(&options.ask);
-    request.min_validity = options.min_validity.map(|validity| validity.as_secs());
+    let mut request = on_terms(request(&options.ask), &options.terms);
     request.force_refresh = options.force_refresh;
     if options.rejected {
         request.reject_token_sha256 = Some(rejected::from_stdin()?);
     }
-    if options.no_prompt {
-        request.interaction = Some(Interaction::Never);
-    } else {
-        request.locale = locale::current();
-    }
-    let token = acquire(client, prompter, &request)?;
-    if let Some(promise) = request.min_validity
-        && let Some(left) = token.expires_at.as_deref().and_then(|end| clock::until(end, clock::now()))
-        && left.as_secs() < promise
-    {
-        let left = left.as_secs();
-        say(&format!(
-            "brokerctl: the token lives for {left} s, not for {promise}: the provider gives none that lives longer\n"
-        ));
-    }
-    print(token, options)
+    print(acquire(client, prompter, &request)?, options)
 }
 
 /// `brokerctl login`
@@ -63,6 +47,15 @@ pub(crate) fn acquire(
 ) -> Result<TokenResponse, Failure> {
     let TokenEvent::Token(token) = wait(client.token(request), prompter)? else { return Err(nothing()) };
     prompter.signed_in(&token.account, &token.profile);
+    if let Some(promise) = request.min_validity
+        && let Some(left) = token.expires_at.as_deref().and_then(|end| clock::until(end, clock::now()))
+        && left.as_secs() < promise
+    {
+        let left = left.as_secs();
+        say(&format!(
+            "brokerctl: the token lives for {left} s, not for {promise}: the provider gives none that lives longer\n"
+        ));
+    }
     Ok(*token)
 }
 
@@ -104,6 +97,17 @@ pub(crate) fn request(ask: &Ask) -> TokenRequest {
         extra_parameters: ask.params.iter().cloned().collect(),
         ..TokenRequest::default()
     }
+}
+
+/// Adds the terms. Whoever may be asked is asked in the caller's language, wherever the prompt is shown.
+pub(crate) fn on_terms(request: TokenRequest, terms: &Terms) -> TokenRequest {
+    let min_validity = terms.min_validity.map(|validity| validity.as_secs());
+    let (interaction, locale) = match terms {
+        Terms { no_prompt: true, .. } => (Some(Interaction::Never), None),
+        Terms { prompt_elsewhere: true, .. } => (Some(Interaction::Elsewhere), locale::current()),
+        _ => (None, locale::current()),
+    };
+    TokenRequest { min_validity, interaction, locale, ..request }
 }
 
 fn print(token: TokenResponse, options: &GetToken) -> Result<(), Failure> {

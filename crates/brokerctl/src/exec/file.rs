@@ -32,7 +32,7 @@ impl TokenFile {
         replace(&file, first.token().as_bytes())?;
         if let Some(expires_on) = first.expires_on() {
             let now = now();
-            let next = now + wait(expires_on - now);
+            let next = now + wait(expires_on - now, source.min_validity());
             kept.keeper = Some(std::thread::spawn(move || keep(&source, &file, &ended, next)));
         }
         Ok(kept)
@@ -66,14 +66,16 @@ fn keep(source: &Source, file: &Path, ended: &Receiver<()>, mut next: i64) {
         // One that does not come is asked for again; the command has the old one meanwhile.
         let token = source.token(Vec::new()).ok().filter(|token| replace(file, token.token().as_bytes()).is_ok());
         let ends = token.and_then(|token| token.expires_on());
-        next = now + ends.map_or(TICK.as_secs().cast_signed(), |ends| wait(ends - now));
+        next = now + ends.map_or(TICK.as_secs().cast_signed(), |ends| wait(ends - now, source.min_validity()));
     }
 }
 
 /// Seconds until a token is asked for again that lives for so long: brokerd has another one in its last fifth, and before
-/// its last five minutes.
-fn wait(left: i64) -> i64 {
-    (left * 4 / 5).min(left - 330).max(left / 2).max(1)
+/// its last five minutes; or, where it is to live longer than that, as soon as it does not.
+fn wait(left: i64, min_validity: i64) -> i64 {
+    let usual = (left * 4 / 5).min(left - 330).max(left / 2);
+    let early = if (1..left).contains(&min_validity) { left - min_validity + 1 } else { usual };
+    usual.min(early).max(1)
 }
 
 fn now() -> i64 {
@@ -105,7 +107,16 @@ mod tests {
     #[test]
     fn a_token_is_renewed_before_it_ends() {
         for (left, waits) in [(3600, 2880), (900, 570), (300, 150), (10, 5), (1, 1), (0, 1), (-5, 1)] {
-            assert_eq!(wait(left), waits, "{left}");
+            assert_eq!(wait(left, 0), waits, "{left}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_renewed_when_it_lives_for_less_than_is_wanted() {
+        for (left, min_validity, waits) in
+            [(3600, 1800, 1801), (3600, 60, 2880), (3600, 3599, 2), (3600, 3600, 2880), (3600, 7200, 2880)]
+        {
+            assert_eq!(wait(left, min_validity), waits, "{left}, {min_validity}");
         }
     }
 }
