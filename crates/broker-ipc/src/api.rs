@@ -72,7 +72,8 @@ pub struct TokenRequest {
     /// Scopes; without any the profile's own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// Seconds the token must still live. A promise, unlike the default of five minutes.
+    /// Seconds the token must still live: hard, unlike the default of five minutes. If the provider's tokens live for less, the
+    /// newest one is the answer all the same: whoever cannot do with it compares `expires_on` with the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_validity: Option<u64>,
     /// Refresh even if a cached token would do.

@@ -101,7 +101,7 @@ pub struct ConfigurationStatus {
 pub struct ProfileSummary {
     /// Its name.
     pub name: String,
-    /// `entra`, `github`, `google` or `oidc`.
+    /// `entra`, `github`, `google`, `okta`, `auth0`, `keycloak`, `gitlab`, `adfs` or `oidc`.
     pub provider: String,
     /// The issuer or authority.
     pub issuer: String,
