@@ -8,6 +8,12 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// Returns it in seconds since the epoch.
+pub(crate) fn seconds() -> i64 {
+    let since = now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// Reads RFC 3339 in UTC, as brokerd writes it.
 pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;

@@ -55,10 +55,14 @@ pub fn run() -> ExitCode {
 fn obey(cli: &Cli) -> Result<(), Failure> {
     let endpoint = Endpoint::resolve(cli.socket.as_deref())?;
     let client = Client::new(endpoint.clone());
+    // What an SDK runs says what `az` says.
+    if !matches!(cli.command, Command::Az(_) | Command::Azd(_)) {
+        cli.prompt().check();
+    }
     let mut prompter = Prompter::new(cli.prompt());
     match &cli.command {
         Command::Accounts(options) => commands::accounts::list(&client, options),
-        Command::ClientSecret(options) => commands::client_secret::run(&client, options),
+        Command::ClientSecret(options) => commands::client_secret::run(&client, cli.prompt(), options),
         Command::Doctor(options) => commands::doctor::run(&client, options),
         Command::GetToken(options) => commands::token::get(&client, &mut prompter, options),
         Command::Az(options) => az::az(&client, cli.prompt(), &options.arguments),
@@ -67,7 +71,7 @@ fn obey(cli: &Cli) -> Result<(), Failure> {
         Command::Helper(options) => helper::run(&client, cli.prompt(), &options.kind),
         Command::Login(options) => commands::token::login(&client, &mut prompter, options),
         Command::Logout(options) => commands::accounts::logout(&client, options),
-        Command::Profile(options) => commands::profile::run(&client, options),
+        Command::Profile(options) => commands::profile::run(&client, cli.prompt(), options),
         Command::Prompts(options) => commands::prompts::run(client, options),
         Command::Reload(options) => commands::reload::run(&client, options),
         Command::Service(options) => commands::service::run(&client, options),

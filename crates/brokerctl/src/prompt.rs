@@ -32,6 +32,9 @@ use crate::failure::say;
 #[cfg(unix)]
 use crate::terminal;
 
+/// Names a mode where no option does.
+const VARIABLE: &str = "BROKERCTL_PROMPT";
+
 /// What there is to tell while somebody waits for a person.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Notice<'a> {
@@ -95,6 +98,11 @@ impl Prompter {
         }
     }
 
+    /// Says what a person may want to know, and no program needs: among events it is one that may be passed over.
+    pub(crate) fn note(&self, text: &str) {
+        self.mode.note(text);
+    }
+
     /// Ends with who signed in; silent if nobody was asked.
     pub(crate) fn signed_in(&mut self, account: &AccountRef, profile: &str) {
         let who = who(account, profile);
@@ -120,12 +128,27 @@ impl Mode {
         self.settled() == Self::Json
     }
 
+    /// Says it, as [`Prompter::note`].
+    pub(crate) fn note(self, text: &str) {
+        say(&if self.is_json() { events::note(text) } else { format!("brokerctl: {text}\n") });
+    }
+
+    /// Says that the environment names no mode, where it decides.
+    pub(crate) fn check(self) {
+        let named = std::env::var_os(VARIABLE).unwrap_or_default();
+        let is_known = named.is_empty() || named.to_str().is_some_and(|name| Self::from_str(name, true).is_ok());
+        if !is_known && !matches!(self, Self::Json | Self::Plain) {
+            let named = clean::line(&named.to_string_lossy()).into_owned();
+            self.note(&format!("{VARIABLE}={named} is none of auto, plain and json: taken for auto"));
+        }
+    }
+
     /// The mode with what the environment says where no option does.
     fn settled(self) -> Self {
         if matches!(self, Self::Json | Self::Plain) {
             return self;
         }
-        let named = std::env::var("BROKERCTL_PROMPT").ok().and_then(|name| Self::from_str(&name, true).ok());
+        let named = std::env::var(VARIABLE).ok().and_then(|name| Self::from_str(&name, true).ok());
         match named {
             Some(mode @ (Self::Json | Self::Plain)) => mode,
             _ if self == Self::JsonUnlessTerminal && !io::stderr().is_terminal() => Self::Json,

@@ -257,3 +257,52 @@ fn signing_out_names_the_account_by_its_id() {
     assert_eq!(text(&output.stderr), "brokerctl: signed out Ada (work); at the provider: revoked\n");
     assert!(output.stdout.is_empty() && output.status.success());
 }
+
+/// Whoever reads events reads each line as one.
+#[test]
+fn what_is_said_beside_is_an_event_among_events() {
+    let daemon = Daemon::new();
+    let note = |output: &Output| {
+        let told = text(&output.stderr);
+        let events = told.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{told}")));
+        let events: Vec<serde_json::Value> = events.collect();
+        assert!(events.len() == 1 && events[0]["event"] == "note", "{told}");
+        events[0]["text"].as_str().unwrap().to_owned()
+    };
+    let short = ["get-token", "--min-validity", "5m"];
+    for json_mode in [&["--prompt", "json"][..], &["-o", "json"]] {
+        let (output, _) = daemon.run(&[&short[..], json_mode].concat(), &[json(200, TOKEN)]);
+        assert_eq!((output.status.code(), note(&output).contains("not for 300")), (Some(0), true), "{output:?}");
+    }
+    let (output, _) = daemon.run(&short, &[json(200, TOKEN)]);
+    assert!(text(&output.stderr).starts_with("brokerctl: the token lives for 0 s"), "{output:?}");
+
+    let kept = "HTTP/1.1 204 X\r\n\r\n".to_owned();
+    let mut command = daemon.command(&["--prompt", "json", "client-secret", "set", "google"]);
+    let mut command = command.stdin(Stdio::piped()).spawn().unwrap();
+    command.stdin.take().unwrap().write_all(b"hunter2").unwrap();
+    let (mut connection, _) = daemon.listener.accept().unwrap();
+    assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+    connection.write_all(kept.as_bytes()).unwrap();
+    assert_eq!(note(&command.wait_with_output().unwrap()), "client secret of google kept");
+}
+
+#[test]
+fn a_way_to_ask_that_there_is_not_is_said() {
+    let daemon = Daemon::new();
+    let told = |arguments: &[&str], named: &str| {
+        let command = daemon.command(arguments).env("BROKERCTL_PROMPT", named).spawn().unwrap();
+        let (mut connection, _) = daemon.listener.accept().unwrap();
+        assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+        connection.write_all(json(200, TOKEN).as_bytes()).unwrap();
+        let output = command.wait_with_output().unwrap();
+        assert_eq!(text(&output.stdout), "at-1\n", "the answer comes all the same");
+        text(&output.stderr)
+    };
+    let why = "brokerctl: BROKERCTL_PROMPT=jsn is none of auto, plain and json: taken for auto\n";
+    assert_eq!(told(&["get-token"], "jsn"), why);
+    for named in ["", "JSON", "plain", "auto"] {
+        assert_eq!(told(&["get-token"], named), "", "{named}");
+    }
+    assert_eq!(told(&["get-token", "--plain"], "jsn"), "", "what is not heeded is not looked at");
+}

@@ -4,11 +4,12 @@ use broker_client::blocking::Client;
 use secrecy::SecretString;
 
 use crate::cli::{ClientSecret, ClientSecretCommand};
-use crate::failure::{Failure, say};
+use crate::failure::Failure;
+use crate::prompt::Mode;
 use crate::{clean, hidden, output};
 
 /// `brokerctl client-secret`
-pub(crate) fn run(client: &Client, options: &ClientSecret) -> Result<(), Failure> {
+pub(crate) fn run(client: &Client, prompt: Mode, options: &ClientSecret) -> Result<(), Failure> {
     let (done, target) = match &options.command {
         ClientSecretCommand::Set(target) => {
             let secret = read(&target.profile)?;
@@ -18,7 +19,7 @@ pub(crate) fn run(client: &Client, options: &ClientSecret) -> Result<(), Failure
         ClientSecretCommand::Remove(target) => {
             client.remove_client_secret(&target.profile)?;
             if !client.status()?.profiles.iter().any(|profile| profile.name == target.profile) {
-                say(&format!("brokerctl: there is no profile {}\n", clean::line(&target.profile)));
+                prompt.note(&format!("there is no profile {}", clean::line(&target.profile)));
             }
             ("removed", target)
         }
@@ -26,7 +27,7 @@ pub(crate) fn run(client: &Client, options: &ClientSecret) -> Result<(), Failure
     if target.plain.is_json() {
         return output::json(&serde_json::json!({ done: target.profile }));
     }
-    say(&format!("brokerctl: client secret of {} {done}\n", clean::line(&target.profile)));
+    prompt.note(&format!("client secret of {} {done}", clean::line(&target.profile)));
     Ok(())
 }
 

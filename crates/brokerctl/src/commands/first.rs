@@ -12,6 +12,7 @@ use self::questions::{Known, questions};
 use super::profile::{NewProfile, add};
 use crate::cli::Login;
 use crate::failure::{Failure, say};
+use crate::prompt::Prompter;
 
 /// Longer than any answer.
 const LONGEST: u64 = 4096;
@@ -27,7 +28,7 @@ pub(super) fn is_wanted(client: &Client, failure: &Failure) -> bool {
 }
 
 /// Asks what is not known yet, tries the provider, and writes the profile. Returns its name.
-pub(super) fn profile(client: &Client, options: &Login) -> Result<String, Failure> {
+pub(super) fn profile(client: &Client, prompter: &Prompter, options: &Login) -> Result<String, Failure> {
     let known = Known {
         name: options.ask.profile.clone(),
         provider: options.first.provider.clone(),
@@ -41,7 +42,7 @@ pub(super) fn profile(client: &Client, options: &Login) -> Result<String, Failur
     let new = questions(&known, &mut ask)?;
     let name = new.profile.clone();
     let added = add(client, None, NewProfile { add: new, check: true, keep_accounts: false })?;
-    added.tell(); // what is next comes by itself
+    added.tell(|line| prompter.note(line)); // what is next comes by itself
     if added.written.wants_client_secret {
         let what = format!("the client of profile {name} needs its secret before anybody can sign in");
         return Err(ErrorBody::new(ErrorCode::Configuration, what)

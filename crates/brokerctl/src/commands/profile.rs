@@ -17,28 +17,29 @@ pub(super) use self::add::{NewProfile, add};
 use crate::clean;
 use crate::cli::{Plain, Profile, ProfileCommand, ProfileRemove};
 use crate::editor::{self, Editor};
-use crate::failure::{Failure, say};
+use crate::failure::Failure;
 use crate::output::{self, Table};
+use crate::prompt::Mode;
 
 /// `brokerctl profile`
-pub(crate) fn run(client: &Client, options: &Profile) -> Result<(), Failure> {
+pub(crate) fn run(client: &Client, prompt: Mode, options: &Profile) -> Result<(), Failure> {
     let config = options.config.as_deref();
     match &options.command {
-        ProfileCommand::Add(options) => add::run(client, config, options),
-        ProfileCommand::List(options) => list(client, config, &options.plain),
+        ProfileCommand::Add(options) => add::run(client, prompt, config, options),
+        ProfileCommand::List(options) => list(client, prompt, config, &options.plain),
         ProfileCommand::Show(options) => show(client, config, options.name.as_deref(), &options.plain),
-        ProfileCommand::Remove(options) => remove(client, config, options),
+        ProfileCommand::Remove(options) => remove(client, prompt, config, options),
     }
 }
 
-fn list(client: &Client, config: Option<&Path>, plain: &Plain) -> Result<(), Failure> {
+fn list(client: &Client, prompt: Mode, config: Option<&Path>, plain: &Plain) -> Result<(), Failure> {
     let editor = Editor::new(config, editor::running(client)?.as_ref())?;
     let listed: ListedProfiles = editor.ask(&ConfigEdit::List)?;
     if plain.is_json() {
         return output::json(&listed);
     }
     if listed.profiles.is_empty() {
-        say(&format!("brokerctl: there is no profile in {}\n", clean::line(&listed.path)));
+        prompt.note(&format!("there is no profile in {}", clean::line(&listed.path)));
         return Ok(());
     }
     table(&listed).print()
@@ -93,7 +94,7 @@ struct Removed {
     not_in_force: Option<String>,
 }
 
-fn remove(client: &Client, config: Option<&Path>, options: &ProfileRemove) -> Result<(), Failure> {
+fn remove(client: &Client, prompt: Mode, config: Option<&Path>, options: &ProfileRemove) -> Result<(), Failure> {
     let running = editor::running(client)?;
     let editor = Editor::new(config, running.as_ref())?;
     if has_daemon_of(config, running.as_ref()) && !options.keep_accounts {
@@ -106,7 +107,7 @@ fn remove(client: &Client, config: Option<&Path>, options: &ProfileRemove) -> Re
         return output::json(&removed);
     }
     for line in removed.told(running.is_some()) {
-        say(&format!("brokerctl: {line}\n"));
+        prompt.note(&line);
     }
     Ok(())
 }

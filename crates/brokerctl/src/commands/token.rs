@@ -5,7 +5,7 @@ use broker_client::{ClientError, Interaction, SignedIn, TokenEvent, TokenRequest
 
 use super::first;
 use crate::cli::{Ask, GetToken, Login, Terms, TokenFormat};
-use crate::failure::{Failure, say};
+use crate::failure::Failure;
 use crate::helper::Credential;
 use crate::prompt::{Notice, Prompter};
 use crate::{az, clock, locale, output, rejected};
@@ -30,7 +30,7 @@ pub(crate) fn login(client: &Client, prompter: &mut Prompter, options: &Login) -
         Err(Some(failure)) if !first::is_wanted(client, &failure) => return Err(failure),
         Err(_) => {
             // The tenant is the new profile's own.
-            let profile = first::profile(client, options)?;
+            let profile = first::profile(client, prompter, options)?;
             let request = TokenRequest { profile: Some(profile.clone()), tenant: None, ..request };
             sign_in(client, prompter, &request).map_err(|failure| first::or_begin_again(failure, &profile))?
         }
@@ -45,18 +45,27 @@ pub(crate) fn acquire(
     prompter: &mut Prompter,
     request: &TokenRequest,
 ) -> Result<TokenResponse, Failure> {
+    let token = ask(client, prompter, request)?;
+    tell_if_short(prompter, request, token.expires_on);
+    Ok(token)
+}
+
+/// The same, whatever its life.
+pub(crate) fn ask(client: &Client, prompter: &mut Prompter, request: &TokenRequest) -> Result<TokenResponse, Failure> {
     let TokenEvent::Token(token) = wait(client.token(request), prompter)? else { return Err(nothing()) };
     prompter.signed_in(&token.account, &token.profile);
-    if let Some(promise) = request.min_validity
-        && let Some(left) = token.expires_at.as_deref().and_then(|end| clock::until(end, clock::now()))
-        && left.as_secs() < promise
-    {
-        let left = left.as_secs();
-        say(&format!(
-            "brokerctl: the token lives for {left} s, not for {promise}: the provider gives none that lives longer\n"
+    Ok(*token)
+}
+
+/// Says that a token lives for less than was asked, if it does.
+pub(crate) fn tell_if_short(prompter: &Prompter, request: &TokenRequest, expires_on: Option<i64>) {
+    let Some((promise, end)) = request.min_validity.zip(expires_on) else { return };
+    let left = u64::try_from(end.saturating_sub(clock::seconds())).unwrap_or_default();
+    if left < promise {
+        prompter.note(&format!(
+            "the token lives for {left} s, not for {promise}: the provider gives none that lives longer"
         ));
     }
-    Ok(*token)
 }
 
 fn sign_in(client: &Client, prompter: &mut Prompter, request: &TokenRequest) -> Result<SignedIn, Failure> {

@@ -25,6 +25,11 @@ pub(crate) fn failed(body: &ErrorBody) -> String {
     event(&TokenEvent::Error(body.clone()))
 }
 
+/// Writes what is said beside.
+pub(super) fn note(text: &str) -> String {
+    line(&json!({"event": "note", "text": text}))
+}
+
 fn event(event: &TokenEvent) -> String {
     // An event of these kinds has nothing that cannot be written.
     line(&serde_json::to_value(event).unwrap_or_default())
@@ -51,6 +56,7 @@ mod tests {
             signed_in(&AccountRef { id: "1".into(), username: "ada".into() }, "work"),
             "{\"account\":{\"id\":\"1\",\"username\":\"ada\"},\"event\":\"signed_in\",\"profile\":\"work\"}\n"
         );
+        assert_eq!(note("a\"\n"), "{\"event\":\"note\",\"text\":\"a\\\"\\n\"}\n");
         let read: ErrorBody = serde_json::from_str(&failed(&ErrorBody::new(ErrorCode::Timeout, "late"))).unwrap();
         assert_eq!(read.error, ErrorCode::Timeout, "a failure is still the body that `-o json` promises");
     }

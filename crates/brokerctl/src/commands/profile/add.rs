@@ -12,8 +12,9 @@ use super::{has_daemon_of, refuse_while_signed_in, reload};
 use crate::clean;
 use crate::cli::ProfileAdd;
 use crate::editor::{self, Editor};
-use crate::failure::{Failure, say};
+use crate::failure::Failure;
 use crate::output;
+use crate::prompt::Mode;
 
 /// A profile to be.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub(crate) struct Added {
 }
 
 /// `brokerctl profile add`
-pub(super) fn run(client: &Client, config: Option<&Path>, options: &ProfileAdd) -> Result<(), Failure> {
+pub(super) fn run(client: &Client, prompt: Mode, config: Option<&Path>, options: &ProfileAdd) -> Result<(), Failure> {
     let add_profile = AddProfile {
         profile: options.name.clone(),
         settings: settings(options)?,
@@ -56,8 +57,9 @@ pub(super) fn run(client: &Client, config: Option<&Path>, options: &ProfileAdd) 
     if options.plain.is_json() {
         return output::json(&added);
     }
-    added.tell();
-    added.tell_next();
+    let note = |line: &str| prompt.note(line);
+    added.tell(note);
+    added.tell_next(note);
     Ok(())
 }
 
@@ -116,10 +118,8 @@ fn probe(client: &Client, add: &AddProfile) -> Result<Findings, Failure> {
 
 impl Added {
     /// Says on stderr what was done.
-    pub(crate) fn tell(&self) {
-        for line in self.told() {
-            say(&format!("brokerctl: {line}\n"));
-        }
+    pub(crate) fn tell(&self, note: impl Fn(&str)) {
+        self.told().iter().for_each(|line| note(line));
     }
 
     /// What was done, in lines.
@@ -141,17 +141,16 @@ impl Added {
         told.extend(self.not_in_force.as_ref().map(|why| format!("not in force yet: {}", clean::line(why))));
         told
     }
+
     /// Says on stderr what is left to do.
-    fn tell_next(&self) {
+    fn tell_next(&self, note: impl Fn(&str)) {
         let profile = &self.written.profile;
         let name = clean::line(&profile.name);
         if profile.provider == "oidc" && profile.scopes.is_empty() {
-            say(
-                "brokerctl: it has no scopes; an OpenID provider wants -s openid, and -s offline_access to stay signed in\n",
-            );
+            note("it has no scopes; an OpenID provider wants -s openid, and -s offline_access to stay signed in");
         }
         let next = if self.written.wants_client_secret { "client-secret set" } else { "login" };
-        say(&format!("brokerctl: next: brokerctl {next} {name}\n"));
+        note(&format!("next: brokerctl {next} {name}"));
     }
 }
 
