@@ -45,6 +45,23 @@ async fn another_tenant_of_the_same_account_comes_silently() {
     assert_eq!(tenant.as_deref(), Some("c0ffee00-0000-4000-8000-000000000002"));
 }
 
+/// A tool that knows an address only gets the guest tenant's token for it; a request's own tenant wins.
+#[tokio::test(start_paused = true)]
+async fn a_hosts_tenant_is_the_one_that_is_asked() {
+    let hosts =
+        "[[hosts]]\nmatch = \"dev.azure.com/fabrikam\"\nprofile = \"work\"\ntenant = \"fabrikam.onmicrosoft.com\"\n";
+    let rig = entra();
+    rig.write_config(&(std::fs::read_to_string(rig.config_file()).expect("the configuration") + hosts));
+    rig.client.reload().await.expect("it is right");
+    rig.sign_in("alice").await;
+    let host = TokenRequest { host: Some("dev.azure.com/fabrikam/x".into()), ..never() };
+    let tenant = |token| rig.fake.access_token(exposed(&token)).unwrap().tenant;
+    let guest = tenant(rig.token(&host).await);
+    assert_eq!(guest.as_deref(), Some("c0ffee00-0000-4000-8000-000000000002"));
+    let own = tenant(rig.token(&TokenRequest { tenant: Some("contoso.onmicrosoft.com".into()), ..host }).await);
+    assert_eq!(own.as_deref(), Some("c0ffee00-0000-4000-8000-000000000001"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_account_is_meant_by_its_home_id_too() {
     let rig = entra();

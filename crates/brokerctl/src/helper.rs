@@ -104,10 +104,10 @@ impl<'a> Asker<'a> {
     }
 
     fn request(&self, target: Option<&Target>) -> TokenRequest {
-        let Whose { profile, scopes, account } = self.whose.clone();
+        let Whose { profile, scopes, account, tenant } = self.whose.clone();
         // A profile on the command line is the user's word; without one the configuration knows whose the host is.
         let host = if profile.is_none() { target.map(|target| target.as_str().to_owned()) } else { None };
-        TokenRequest { profile, host, scopes, account, ..TokenRequest::default() }
+        TokenRequest { profile, host, scopes, account, tenant, ..TokenRequest::default() }
     }
 
     /// Returns the token a request is for.

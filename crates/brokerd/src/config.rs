@@ -138,7 +138,7 @@ impl Config {
         })?;
         for (index, raw) in raw.hosts.into_iter().enumerate() {
             let line = keys::line_of_item(&table, text, "hosts", index);
-            let host = Host::build(raw).and_then(|host| config.knows(&host.profile).map(|()| host));
+            let host = Host::build(raw).and_then(|host| config.suits(&host).map(|()| host));
             config.hosts.push(host.map_err(|why| at(line, format!("[[hosts]]: {why}"), HOSTS_HINT))?);
         }
         for (index, raw) in raw.sockets.into_iter().enumerate() {
@@ -152,6 +152,18 @@ impl Config {
     fn knows(&self, profile: &str) -> Result<(), String> {
         let missing = || format!("there is no [profiles.{profile}]");
         self.profiles.contains_key(profile).then_some(()).ok_or_else(missing)
+    }
+
+    fn suits(&self, host: &Host) -> Result<(), String> {
+        self.knows(&host.profile)?;
+        let profile = self.profiles.get(&host.profile);
+        let has_tenants = profile.is_some_and(|profile| matches!(profile.authority, Authority::Entra { .. }));
+        match &host.tenant {
+            Some(tenant) if !has_tenants => {
+                Err(format!("tenant {tenant:?}: profile {} is not of provider entra, which has tenants", host.profile))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn fits(&self, socket: &Socket) -> Result<(), String> {
@@ -238,6 +250,18 @@ scopes    = ["openid", "profile", "offline_access"]
             ),
             ("[profiles.sso]", "[[hosts]]\nmatch = \"x y\"\nprofile = \"sso\"\n[profiles.sso]", Some(13), "x y"),
             ("[profiles.sso]", "[[hosts]]\nmatch = \"x\"\nprofile = \"off\"\n[profiles.sso]", Some(13), "off"),
+            (
+                "[profiles.sso]",
+                "[[hosts]]\nmatch = \"x\"\nprofile = \"sso\"\ntenant = \"t\"\n[profiles.sso]",
+                Some(13),
+                "entra",
+            ),
+            (
+                "[profiles.sso]",
+                "[[hosts]]\nmatch = \"x\"\nprofile = \"work\"\ntenant = \"a b\"\n[profiles.sso]",
+                Some(13),
+                "a b",
+            ),
             ("[profiles.sso]", "[[hosts]]\nmatch = \"x\"\nprofil = \"sso\"\n[profiles.sso]", Some(15), "profile"),
             ("[profiles.sso]", "[[sockets]]\npath = \"s\"\nprofiles = []\n[profiles.sso]", Some(13), "profiles"),
             ("[profiles.sso]", "[[sockets]]\npath = \"s\"\nprofiles = [\"off\"]\n[profiles.sso]", Some(13), "off"),

@@ -22,6 +22,9 @@ pub(crate) struct Whose {
     /// The account: its username or id
     #[arg(short, long, value_name = "NAME")]
     pub(crate) account: Option<String>,
+    /// Another tenant of the same account (Entra)
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -64,7 +64,7 @@ fn of_request(whose: &Whose, args: &[String]) -> Result<Whose, String> {
     words.try_update_from(args).map_err(|error| {
         // clap's own text repeats the arguments.
         let why = error.kind().as_str().unwrap_or("not understood");
-        format!("the provider's arguments: {why}; there are --profile, --scope and --account")
+        format!("the provider's arguments: {why}; there are --profile, --scope, --account and --tenant")
     })?;
     Ok(words.whose)
 }
@@ -108,17 +108,19 @@ mod tests {
         let request = |args: Value| {
             let request = json!({"v": 1, "registry": {"index-url": "https://x.test/"}, "kind": "get", "args": args});
             let request: Request = serde_json::from_value(request).unwrap();
-            let whose = Whose { profile: Some("home".into()), scopes: vec!["a".into()], account: None };
-            of_request(&whose, &request.args).map(|whose| (whose.profile.unwrap(), whose.scopes, whose.account))
+            let whose = Whose { profile: Some("home".into()), scopes: vec!["a".into()], ..Whose::default() };
+            of_request(&whose, &request.args)
+                .map(|whose| (whose.profile.unwrap(), whose.scopes, whose.account.or(whose.tenant)))
         };
         let home = || ("home".to_owned(), vec!["a".to_owned()], None);
         assert_eq!(request(json!([])), Ok(home()));
         assert_eq!(request(json!(["--account", "ada"])), Ok((home().0, home().1, Some("ada".to_owned()))));
+        assert_eq!(request(json!(["--tenant", "t"])), Ok((home().0, home().1, Some("t".to_owned()))));
         let given = json!(["--profile", "work", "--scope", "b", "-s", "c"]);
         assert_eq!(request(given), Ok(("work".to_owned(), vec!["b".to_owned(), "c".to_owned()], None)));
         for wrong in ["--hunter2", "hunter2", "--profile", "--help"] {
             let why = request(json!([wrong])).unwrap_err();
-            assert!(why.contains("--profile, --scope and --account") && !why.contains("hunter2"), "{why}");
+            assert!(why.contains("--profile, --scope, --account and --tenant") && !why.contains("hunter2"), "{why}");
         }
     }
 }

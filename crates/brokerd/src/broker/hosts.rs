@@ -28,6 +28,7 @@ impl Broker {
             request.scopes.clone_from(&host.scopes);
         }
         request.account = request.account.take().or_else(|| host.account.clone());
+        request.tenant = request.tenant.take().or_else(|| host.tenant.clone());
         Ok(host.username.clone())
     }
 }

@@ -12,6 +12,7 @@ pub(super) struct RawHost {
     #[serde(default)]
     scopes: Vec<String>,
     account: Option<String>,
+    tenant: Option<String>,
     username: Option<String>,
 }
 
@@ -25,6 +26,8 @@ pub struct Host {
     pub scopes: Vec<String>,
     /// The account, where the profile has several.
     pub account: Option<String>,
+    /// Another tenant of that account (Entra).
+    pub tenant: Option<String>,
     /// The user name beside the token, for tools that know passwords only.
     pub username: Option<String>,
 }
@@ -45,6 +48,9 @@ impl Host {
         if let Some(scope) = raw.scopes.iter().find(|scope| !broker_oauth::scope::is_scope_token(scope)) {
             return Err(format!("match {:?}: {scope:?} is no scope", raw.pattern));
         }
+        if let Some(tenant) = raw.tenant.as_ref().filter(|tenant| !broker_oauth::entra::is_tenant(tenant)) {
+            return Err(format!("match {:?}: tenant {tenant:?} is neither an id nor a domain", raw.pattern));
+        }
         // It stands in lines of the git protocol and before a colon in HTTP Basic (RFC 7617 §2).
         if raw
             .username
@@ -58,6 +64,7 @@ impl Host {
             profile: raw.profile,
             scopes: raw.scopes,
             account: raw.account.filter(|name| !name.is_empty()),
+            tenant: raw.tenant,
             username: raw.username,
         })
     }
@@ -119,6 +126,7 @@ mod tests {
             profile: "p".into(),
             scopes: Vec::new(),
             account: None,
+            tenant: None,
             username: None,
         })
     }

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 const TOP: &[&str] = &["default_profile", "hosts", "profiles", "prompt", "sockets", "store"];
-const HOST: &[&str] = &["match", "profile", "scopes", "account", "username"];
+const HOST: &[&str] = &["match", "profile", "scopes", "account", "tenant", "username"];
 const PROMPT: &[&str] = &["command"];
 const SOCKET: &[&str] = &["path", "profiles", "scopes", "interaction", "allow_uids"];
 const STORE: &[&str] = &["kind", "path", "key_file", "key_command", "key_credential", "passphrase"];
