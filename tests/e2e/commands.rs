@@ -301,3 +301,22 @@ async fn a_first_login_makes_its_profile() {
     assert_eq!(profile["scopes"], serde_json::json!(["offline_access", "openid", "profile"]));
     stage.ok("get-token --no-prompt").await;
 }
+
+#[tokio::test]
+async fn the_id_token_comes_in_the_access_tokens_place() {
+    let stage = Stage::new().await;
+    let _daemon = stage.daemon().await;
+    let token = stage.sign_in("alice").await;
+    let both = stage.json("get-token --id-token -o json").await;
+    assert_eq!(both["access_token"], token.as_str());
+    let id_token = both["id_token"].as_str().expect("it is among them");
+    assert_eq!(stage.ok("get-token --id-token").await.trim_end(), id_token);
+    assert_eq!(stage.json("helper kubernetes --id-token").await["status"]["token"], id_token);
+    assert_eq!(stage.refreshes(), 0, "it lives");
+
+    stage.server.reconfigure(|options| drop(options.token_overrides.insert("id_token".into(), Value::Null)));
+    stage.ok("get-token --force-refresh").await;
+    let output = stage.run("get-token --id-token").await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(6), ""), "{output:?}");
+    assert!(output.stderr.contains("no ID token") && output.stderr.contains("openid"), "{output:?}");
+}

@@ -52,7 +52,7 @@ pub enum Interaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Include {
-    /// The ID token of the last sign-in or refresh, where the provider gave one.
+    /// The ID token that came with the access token, where the provider gave one. It may end before that: its `exp` says when.
     IdToken,
 }
 

@@ -81,6 +81,7 @@ Examples:
   brokerctl get-token                          the default profile's
   brokerctl get-token work -s User.Read        another profile's, for one scope
   brokerctl get-token -o header | curl --header @- https://graph.microsoft.com/v1.0/me
+  brokerctl get-token sso --id-token           for a server that verifies an ID token's audience
   brokerctl get-token --rejected <token-file   a server has answered 401 to that one
   brokerctl get-token --no-prompt || exit      in a script that nobody watches
   brokerctl get-token mail --prompt-elsewhere  for a timer: who must sign in hears of it from brokerd")]

@@ -31,8 +31,8 @@ pub(crate) use self::target::Target;
 use crate::cli::{Kind, Whose};
 use crate::commands::token::acquire;
 use crate::failure::Failure;
-use crate::locale;
 use crate::prompt::{Mode, Prompter};
+use crate::{id_token, locale};
 
 /// Tools that hide stderr give up after ten seconds (Bazel, the Azure SDKs); the answer must be there before.
 const PATIENCE: u64 = 8;
@@ -52,7 +52,7 @@ pub(crate) fn run(client: &Client, prompt: Mode, kind: &Kind) -> Result<(), Fail
                 keyring::Question { mode: *mode, output: *output, action, service, username: username.as_deref() };
             keyring::run(&asker(whose), &question)
         }
-        Kind::Kubernetes { whose } => kubernetes::run(asker(whose)),
+        Kind::Kubernetes { whose, id_token } => kubernetes::run(asker(whose), *id_token),
         Kind::Npm { whose } => npm::run(&asker(whose)),
         Kind::Sasl { whose, mechanism, user, host, port } => {
             sasl::run(&asker(whose), *mechanism, user.as_deref(), host.as_deref(), *port)
@@ -69,12 +69,14 @@ pub(crate) struct Asker<'a> {
     prompter: RefCell<Prompter>,
     /// Whether a prompt on stderr would be seen.
     pub(crate) is_seen: bool,
+    /// Whether the tool is given the ID token.
+    takes_id_token: bool,
 }
 
 impl<'a> Asker<'a> {
     pub(crate) fn new(client: &'a Client, prompt: Mode, whose: &'a Whose) -> Self {
         let prompter = RefCell::new(Prompter::new(prompt));
-        Self { client, whose, prompter, is_seen: std::io::stderr().is_terminal() }
+        Self { client, whose, prompter, is_seen: std::io::stderr().is_terminal(), takes_id_token: false }
     }
 
     /// Returns whether the command line says whose token it is to be.
@@ -117,7 +119,12 @@ impl<'a> Asker<'a> {
         } else {
             TokenRequest { interaction: Some(Interaction::Elsewhere), timeout: Some(PATIENCE), ..request }
         };
-        Credential::new(acquire(self.client, &mut self.prompter.borrow_mut(), &request)?)
+        let prompter = &mut self.prompter.borrow_mut();
+        Credential::new(if self.takes_id_token {
+            id_token::in_place(id_token::acquire(self.client, prompter, &request)?)
+        } else {
+            acquire(self.client, prompter, &request)?
+        })
     }
 }
 

@@ -17,6 +17,7 @@ mod hidden;
 #[cfg(test)]
 #[cfg(unix)] // what draws is there alone
 mod hostile;
+mod id_token;
 mod links;
 mod locale;
 mod output;

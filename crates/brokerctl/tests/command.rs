@@ -258,6 +258,78 @@ fn signing_out_names_the_account_by_its_id() {
     assert!(output.stdout.is_empty() && output.status.success());
 }
 
+/// An answer with an ID token of that life, after which the next question comes on a connection of its own.
+fn with_id_token(iat: i64, exp: i64) -> (String, String) {
+    use base64::Engine as _;
+    let payload = format!(r#"{{"iat":{iat},"exp":{exp}}}"#);
+    let id_token = format!("e30.{}.s", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload));
+    let token = TOKEN.replace(r#""new":1"#, &format!(r#""id_token":"{id_token}""#));
+    (json(200, &token).replacen("200 X", "200 X\r\nconnection: close", 1), id_token)
+}
+
+const LATE: i64 = 4_102_444_800;
+
+#[test]
+fn an_id_token_that_is_too_old_is_asked_for_again_once() {
+    let daemon = Daemon::new();
+    let (old, _) = with_id_token(0, 3600);
+    let (new, id_token) = with_id_token(LATE - 3600, LATE);
+    let arguments = ["get-token", "--no-prompt", "--id-token"];
+    let (output, requests) = daemon.run(&arguments, &[old.clone(), new.clone()]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), (format!("{id_token}\n"), String::new()));
+    assert!(requests.contains(r#"{"interaction":"never","include":["id_token"]}"#), "{requests}");
+    assert!(requests.ends_with(r#"{"force_refresh":true,"interaction":"never","include":["id_token"]}"#), "{requests}");
+
+    let (output, _) = daemon.run(&arguments, &[new]);
+    assert_eq!(text(&output.stdout), format!("{id_token}\n"), "one that lives is served as it is");
+    let (output, _) = daemon.run(&[&arguments[..], &["-o", "json"]].concat(), &[old.clone(), old]);
+    let both: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(both["access_token"] == "at-1" && both["id_token"].is_string(), "{both}");
+}
+
+/// The provider is away, or its refresh brings none: what would do is not lost by that.
+#[test]
+fn an_id_token_that_still_lives_is_better_than_none() {
+    let daemon = Daemon::new();
+    let away = json(502, r#"{"error":"provider_unreachable","error_description":"away"}"#);
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
+    let (soon, id_token) = with_id_token(now - 3500, now + 100);
+    for second in [away.clone(), json(200, TOKEN)] {
+        let (output, requests) = daemon.run(&["get-token", "--id-token"], &[soon.clone(), second]);
+        assert_eq!((text(&output.stdout), text(&output.stderr)), (format!("{id_token}\n"), String::new()));
+        assert!(requests.contains(r#""force_refresh":true,"interaction":"never""#), "nobody is asked: {requests}");
+    }
+    let (output, _) = daemon.run(&["get-token", "--id-token", "--min-validity", "5m"], &[soon, away]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(8), String::new()), "that is asked for");
+}
+
+#[test]
+fn no_id_token_is_said_with_what_to_do() {
+    let daemon = Daemon::new();
+    let none = json(200, TOKEN).replacen("200 X", "200 X\r\nconnection: close", 1);
+    for form in ["token", "json"] {
+        let (output, _) = daemon.run(&["get-token", "--id-token", "-o", form], &[none.clone(), none.clone()]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(6), String::new()));
+        let told = text(&output.stderr);
+        assert!(
+            told.contains("no ID token with the access token of profile work") && told.contains("openid"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_cluster_is_given_the_id_token_with_its_own_end() {
+    let daemon = Daemon::new();
+    let (answer, id_token) = with_id_token(LATE - 3600, LATE);
+    let arguments = ["helper", "kubernetes", "-p", "work", "--tenant", "guest.example", "--id-token"];
+    let (output, request) = daemon.run(&arguments, &[answer]);
+    let credential: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let expected = serde_json::json!({"token": id_token, "expirationTimestamp": "2100-01-01T00:00:00Z"});
+    assert_eq!(credential["status"], expected, "{output:?}");
+    assert!(request.contains(r#""tenant":"guest.example""#), "{request}");
+}
+
 /// Whoever reads events reads each line as one.
 #[test]
 fn what_is_said_beside_is_an_event_among_events() {

@@ -123,10 +123,14 @@ Examples:
   kubectl config set-credentials me --exec-api-version client.authentication.k8s.io/v1 \\
     --exec-interactive-mode IfAvailable --exec-command brokerctl --exec-arg helper --exec-arg kubernetes
   brokerctl helper kubernetes --profile work
+  brokerctl helper kubernetes --profile sso --id-token
 kubectl before 1.30 has no --exec-interactive-mode; docs/HELPERS.md has the lines for its kubeconfig.")]
     Kubernetes {
         #[command(flatten)]
         whose: Whose,
+        /// The ID token, for a cluster that trusts the issuer (`--oidc-issuer-url`, `--oidc-client-id`)
+        #[arg(long)]
+        id_token: bool,
     },
     /// A token helper for pnpm (tokenHelper)
     #[command(after_help = "\

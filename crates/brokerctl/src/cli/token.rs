@@ -82,6 +82,9 @@ pub(crate) struct GetToken {
     /// The token on stdin was refused by whom it is for: forget exactly that one, and get another
     #[arg(long)]
     pub(crate) rejected: bool,
+    /// The ID token in the access token's place; `-o json` has both
+    #[arg(long, conflicts_with = "rejected")]
+    pub(crate) id_token: bool,
     /// What to print
     #[arg(short, long, value_enum, default_value_t = TokenFormat::Token, value_name = "FORMAT")]
     pub(crate) output: TokenFormat,

@@ -8,7 +8,7 @@ use crate::cli::{Ask, GetToken, Login, Terms, TokenFormat};
 use crate::failure::Failure;
 use crate::helper::Credential;
 use crate::prompt::{Notice, Prompter};
-use crate::{az, clock, locale, output, rejected};
+use crate::{az, clock, id_token, locale, output, rejected};
 
 /// `brokerctl get-token`
 pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) -> Result<(), Failure> {
@@ -17,6 +17,7 @@ pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) 
     if options.rejected {
         request.reject_token_sha256 = Some(rejected::from_stdin()?);
     }
+    let acquire = if options.id_token { id_token::acquire } else { acquire };
     print(acquire(client, prompter, &request)?, options)
 }
 
@@ -123,7 +124,7 @@ fn print(token: TokenResponse, options: &GetToken) -> Result<(), Failure> {
     if options.output == TokenFormat::Json {
         return output::json(&token);
     }
-    let credential = Credential::new(token)?;
+    let credential = Credential::new(if options.id_token { id_token::in_place(token) } else { token })?;
     match options.output {
         TokenFormat::Header => output::line(&format!("Authorization: {}", credential.authorization())),
         TokenFormat::AzureCli => output::json(&az::answer(&credential, options.ask.tenant.as_deref(), None)),

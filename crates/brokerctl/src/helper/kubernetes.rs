@@ -32,7 +32,8 @@ struct Cluster {
     server: String,
 }
 
-pub(super) fn run(mut asker: Asker<'_>) -> Result<(), Failure> {
+pub(super) fn run(mut asker: Asker<'_>, takes_id_token: bool) -> Result<(), Failure> {
+    asker.takes_id_token = takes_id_token;
     let Info { api_version, spec } = info(std::env::var("KUBERNETES_EXEC_INFO").ok())?;
     // `interactive` speaks of stdin; where stderr is a terminal as well, the prompt is seen.
     asker.is_seen &= spec.interactive;
