@@ -92,6 +92,43 @@ async fn nobody_is_asked_unless_prompts_are_relayed() {
     assert_eq!(asked.finish().await.code, Some(0));
 }
 
+/// Whom else the user has signed in as is not for it, whatever it asks for: neither in an error nor in a prompt.
+#[tokio::test]
+async fn it_does_not_tell_who_is_signed_in() {
+    let restricted = Restricted::new("interaction = \"relay\"").await;
+    let (stage, socket) = (&restricted.stage, &restricted.socket);
+    for user in ["alice", "bob"] {
+        let mut asked = stage.spawn("login work");
+        let code = prompted(&mut asked).await;
+        stage.server.approve(&code, user);
+        assert_eq!(asked.finish().await.code, Some(0));
+    }
+    // The user is told.
+    let own = stage.run("get-token work --account zzz --no-prompt").await;
+    assert!(own.stderr.contains("alice") && own.stderr.contains("bob"), "{own:?}");
+    for (request, code) in [("--account zzz --no-prompt", 3), ("--no-prompt", 3), ("", 3)] {
+        let output = restricted.run(&format!("get-token -o json {request}")).await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(code), ""), "{request}: {output:?}");
+        assert!(output.stderr.contains("\"hint\""), "{request}: {output:?}");
+        assert!(!output.stderr.contains("alice") && !output.stderr.contains("bob"), "{request}: {output:?}");
+    }
+    // A prompt for a name that is nobody's: the user sees beside it whom there is.
+    let ask = ["get-token", "--prompt", "json", "--account", "zzz"];
+    let mut asked = stage.ctl().at(socket).spawn(ask);
+    asked.stderr_until(|told| told.contains("user_code")).await;
+    let prompts = stage.json("prompts -o json").await;
+    assert_eq!(
+        prompts["prompts"][0]["other_accounts"],
+        serde_json::json!(["alice@example.com", "bob@example.com"]),
+        "{prompts}"
+    );
+    let id = prompts["prompts"][0]["id"].as_str().expect("an id");
+    stage.ok(&format!("prompts cancel {id}")).await;
+    let output = asked.finish().await;
+    assert!(!output.stderr.contains("alice") && !output.stderr.contains("bob"), "{output:?}");
+    assert!(output.stderr.contains("\"account\":\"zzz\""), "it is told its own word: {output:?}");
+}
+
 #[tokio::test]
 async fn its_prompts_leave_room_for_the_users_own() {
     let relay = Restricted::new("interaction = \"relay\"").await;

@@ -80,6 +80,7 @@ pub(crate) struct Acquisition {
     prompts: mpsc::Receiver<Arc<Prompt>>,
     deadline: Instant,
     fixed: bool,
+    client: Arc<Client>,
     /// The audit line that its end is due; a login hands out no token and has none.
     inquiry: Inquiry,
 }
@@ -92,8 +93,8 @@ impl Acquisition {
         let deadline = Instant::now() + timeout.unwrap_or(DEFAULT_TIMEOUT);
         let inquiry = if goal == Goal::Token { Inquiry::new(client, &request) } else { Inquiry::default() };
         let caller = Caller { show: Some(show), ..Caller::new(broker, request, goal, client) };
-        let work = Box::pin(caller.acquire());
-        Self { broker: Arc::clone(broker), work, prompts, deadline, fixed: timeout.is_some(), inquiry }
+        let (work, fixed, client) = (Box::pin(caller.acquire()), timeout.is_some(), Arc::clone(client));
+        Self { broker: Arc::clone(broker), work, prompts, deadline, fixed, client, inquiry }
     }
 
     /// The same for nobody: the wait that a prompt lives by whose caller has left.
@@ -106,7 +107,7 @@ impl Acquisition {
         tokio::select! {
             biased;
             Some(prompt) = self.prompts.recv() => {
-                let prompt = prompt.at(self.broker.clock.now());
+                let prompt = self.client.may_see(prompt.at(self.broker.clock.now()));
                 if !self.fixed {
                     self.deadline = Instant::now() + Duration::from_secs(prompt.expires_in) + AFTER_EXPIRY;
                 }

@@ -5,7 +5,7 @@
 
 mod allowance;
 
-use broker_ipc::api::{Interaction, Requester, TokenRequest};
+use broker_ipc::api::{DevicePrompt, Interaction, Requester, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_oauth::scope::{ScopeCase, ScopeSet};
 
@@ -22,6 +22,19 @@ impl Client {
             command: self.command().map(str::to_owned),
             via: self.socket.as_ref().map(|socket| socket.path.display().to_string()),
         }
+    }
+
+    /// Whether it may be told whom the user has signed in as.
+    pub(crate) fn sees_accounts(&self) -> bool {
+        self.socket.is_none()
+    }
+
+    /// Returns a prompt as it may see it: the user's other waiters are told more.
+    pub(crate) fn may_see(&self, mut prompt: DevicePrompt) -> DevicePrompt {
+        if !self.sees_accounts() {
+            prompt.other_accounts.clear();
+        }
+        prompt
     }
 
     /// Returns the scopes that a token for it may have at most; empty: any.

@@ -41,15 +41,24 @@ impl Caller {
             }
             0 => Ok(None),
             1 => Ok(found.pop()),
-            _ => {
-                let names: Vec<_> = found.iter().map(|card| card.username.as_str()).collect();
-                let what = format!("which account of profile {}? there are: {}", profile.name, names.join(", "));
-                let mut body = ErrorBody::new(ErrorCode::AccountRequired, what)
-                    .with_hint("name one with --account, or set default_account in the profile");
-                body.accounts = found.iter().map(|card| card.reference()).collect();
-                Err(body)
-            }
+            _ => Err(self.which_of(&profile.name, &found)),
         }
+    }
+
+    /// Several are meant. Whoever may see them is told which.
+    fn which_of(&self, profile: &str, found: &[Arc<Card>]) -> ErrorBody {
+        if !self.client.sees_accounts() {
+            let what = format!("which account of profile {profile}? a restricted socket does not say which there are");
+            return ErrorBody::new(ErrorCode::AccountRequired, what).with_hint(
+                "name one with --account: who runs brokerd knows it, and may set default_account in the profile",
+            );
+        }
+        let names: Vec<_> = found.iter().map(|card| card.username.as_str()).collect();
+        let what = format!("which account of profile {profile}? there are: {}", names.join(", "));
+        let mut body = ErrorBody::new(ErrorCode::AccountRequired, what)
+            .with_hint("name one with --account, or set default_account in the profile");
+        body.accounts = found.iter().map(|card| card.reference()).collect();
+        body
     }
 
     /// Why a person must sign in, before anybody has been asked.
@@ -58,14 +67,19 @@ impl Caller {
         Refusal::sign_in(match (who, self.name(provider)) {
             (Some(_), _) => "a sign-in was asked for".into(),
             (None, Some(name)) => {
-                // A name that was mistyped is seen beside those there are.
-                let others = self.broker.accounts.find(&provider.profile, None);
-                let others: Vec<_> = others.iter().map(|card| card.username.as_str()).collect();
-                let there =
-                    if others.is_empty() { String::new() } else { format!("; there are: {}", others.join(", ")) };
-                format!("nobody is signed in as {name} under profile {profile}{there}")
+                format!("nobody is signed in as {name} under profile {profile}{}", self.others(provider))
             }
             (None, None) => format!("nobody is signed in under profile {profile}"),
         })
+    }
+
+    /// A name that was mistyped is seen beside those there are.
+    fn others(&self, provider: &Provider) -> String {
+        if !self.client.sees_accounts() {
+            return String::new();
+        }
+        let others = self.broker.accounts.find(&provider.profile, None);
+        let others: Vec<_> = others.iter().map(|card| card.username.as_str()).collect();
+        if others.is_empty() { String::new() } else { format!("; there are: {}", others.join(", ")) }
     }
 }
