@@ -16,6 +16,9 @@ const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 /// What would let them exchange the socket.
 const OTHERS_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);
 
+/// A directory, and no link to one.
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::RDONLY).union(OFlags::CLOEXEC);
+
 /// The socket's directory, checked and held open.
 #[derive(Debug)]
 pub(super) struct PrivateDir {
@@ -35,17 +38,12 @@ impl FileId {
 }
 
 impl PrivateDir {
-    /// Makes the directory, 0700, where it is missing; opens and checks it. For a socket that others may use, they may enter
-    /// it, but not change what is in it.
+    /// Makes the directory where it is missing; opens and checks it. For a socket that others may use, they may enter it, but
+    /// not change what is in it.
     pub(super) fn open(path: &Path, access: Access) -> Result<Self, ListenError> {
         let what = || format!("open the directory {}", path.display());
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(ListenError::io(format!("create the directory {}", path.display())))?;
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+        make(path, access).map_err(ListenError::io(format!("create the directory {}", path.display())))?;
+        let fd = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(|error| match error {
             // A link: Linux says the one, others the other.
             rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR => ListenError::insecure(path, "is a symbolic link"),
             error => ListenError::io(what())(error.into()),
@@ -107,4 +105,26 @@ impl PrivateDir {
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())?)
     }
+}
+
+/// Makes a directory and those above it, as far as they are missing: 0700, or 0711 where others must come through. One that is
+/// there keeps its mode: who closed it may have had a reason.
+fn make(path: &Path, access: Access) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make(parent, access)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        // By another daemon that starts just now.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made?,
+    }
+    if access == Access::Shared {
+        // The umask would have taken it from the mode.
+        let fd = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
+        rustix::fs::fchmod(&fd, Mode::RWXU | Mode::XGRP | Mode::XOTH)?;
+    }
+    Ok(())
 }

@@ -59,6 +59,22 @@ async fn what_it_makes_is_closed_to_others_and_goes_with_it() {
     Listener::bind(&place.endpoint()).unwrap();
 }
 
+/// What was there before stays as it is: the user may have closed it.
+#[tokio::test]
+async fn what_it_makes_for_others_can_be_reached_by_them() {
+    let place = Place::new();
+    let endpoint = Endpoint::from_path(place.root.path().join("above/run/brokerd.sock"));
+    let listener = Listener::bind_for(&endpoint, Access::Shared).unwrap();
+    let directory = endpoint.path().parent().unwrap();
+    assert_eq!((mode(directory), mode(directory.parent().unwrap())), (0o711, 0o711));
+    assert_eq!(mode(endpoint.path()), 0o666);
+    drop(listener);
+
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let _listener = Listener::bind_for(&endpoint, Access::Shared).unwrap();
+    assert_eq!(mode(directory), 0o700);
+}
+
 #[tokio::test]
 async fn the_ends_meet_and_know_each_other() {
     let place = Place::new();
