@@ -16,14 +16,14 @@ pub fn is_own(uid: u32) -> bool {
 /// All whom this process's user namespace does not map have one number in it, the overflow uid: strangers, and this process's
 /// own user too where that is not mapped.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn may_be_anybody(uid: u32) -> bool {
+pub fn may_be_anybody(uid: u32) -> bool {
     // The map is read for that one number only: clients do not wait for it elsewhere.
     uid == OVERFLOW && !std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| maps_everybody(&map))
 }
 
 /// Returns whether the number may stand for any of several users: there are no user namespaces here.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn may_be_anybody(_uid: u32) -> bool {
+pub fn may_be_anybody(_uid: u32) -> bool {
     false
 }
 

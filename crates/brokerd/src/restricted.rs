@@ -7,12 +7,20 @@ mod allowance;
 
 use broker_ipc::api::{DevicePrompt, Interaction, Requester, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use broker_ipc::peer::Peer;
 use broker_oauth::scope::{ScopeCase, ScopeSet};
 
 pub(crate) use self::allowance::Allowance;
 use crate::audit::Client;
 use crate::broker::Broker;
 use crate::config::{Relay, Socket};
+
+/// Whether a socket is for who comes. A number that `may_be_anybody` is nobody's: it was meant for one user, and would let in
+/// whomever this process's user namespace does not map.
+pub(crate) fn is_for(socket: &Socket, peer: &Peer, may_be_anybody: impl Fn(u32) -> bool) -> bool {
+    let allowed = |uid: u32| socket.allow_uids.contains(&uid) && !may_be_anybody(uid);
+    peer.same_user || peer.uid.is_some_and(allowed)
+}
 
 impl Client {
     /// Returns what a prompt says of it.
@@ -112,6 +120,24 @@ pub(crate) fn is_within(most: &ScopeSet, scope: &ScopeSet, asked: &ScopeSet, cas
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_that_may_be_anybody_lets_nobody_in() {
+        let socket = Socket {
+            path: "/s".into(),
+            profiles: vec!["work".into()],
+            scopes: ScopeSet::default(),
+            interaction: Relay::Never,
+            allow_uids: vec![7, 65_534],
+        };
+        let is_for = |uid: u32, same_user: bool, overflow: bool| {
+            let peer = Peer { uid: Some(uid), pid: None, same_user };
+            is_for(&socket, &peer, |uid| overflow && uid == 65_534)
+        };
+        assert!(is_for(7, false, true) && !is_for(8, false, true) && is_for(8, true, true));
+        assert!(is_for(65_534, false, false), "where everybody has a number of his own, it is one user's");
+        assert!(!is_for(65_534, false, true));
+    }
 
     #[test]
     fn a_token_is_within_what_its_socket_allows() {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker_ipc::endpoint::Endpoint;
 use broker_ipc::listen::{Access, Listener};
+use broker_ipc::user::may_be_anybody;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,7 @@ use super::{Connections, FORBIDDEN, Limits, REST};
 use crate::audit::Client;
 use crate::broker::Broker;
 use crate::config::Socket;
-use crate::restricted::Allowance;
+use crate::restricted::{Allowance, is_for};
 
 /// One that is bound.
 struct Open {
@@ -115,8 +116,7 @@ async fn accept(
         let limits = limits.restricted(broker.sockets.borrow().len());
         match accepted {
             Ok((stream, peer)) => {
-                let may = peer.same_user || peer.uid.is_some_and(|uid| socket.allow_uids.contains(&uid));
-                if may {
+                if is_for(&socket, &peer, may_be_anybody) {
                     connections.welcome(&broker, stream, Client::at(&socket, &allowance, peer), limits).await;
                 } else {
                     let path = socket.path.display();
