@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 #[cfg(windows)]
 pub(crate) use self::file::check_secret;
-pub(crate) use self::file::{check_file, read};
+pub(crate) use self::file::{open_file, read};
 pub use self::host::Host;
 use self::host::RawHost;
 pub(crate) use self::keys::{PROFILE as PROFILE_KEYS, nearest};

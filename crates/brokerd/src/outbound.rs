@@ -3,6 +3,7 @@
 //! Tests exchange the connector below hyper, so that they cover real requests, headers, cut bodies and timeouts.
 
 mod answer;
+mod ca_file;
 mod cause;
 mod clocks;
 mod connector;
@@ -12,10 +13,9 @@ mod tunnel;
 mod way;
 
 use std::collections::HashMap;
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use broker_oauth::wire::{Form, MAX_BODY, ProviderRequest, ProviderResponse};
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use tower_service::Service as _;
 use url::Url;
 use zeroize::Zeroizing;
 
+use self::ca_file::{CaFile, Stamp};
 use self::cause::{innermost, unreachable};
 use self::clocks::Clocks;
 use self::connector::Connector;
@@ -76,10 +77,6 @@ struct Made {
     connector: Connector,
     ca_file: Option<Stamp>,
 }
-
-/// What changes with a file: when it was written, its length, and where the platform has them, its inode and when that was
-/// changed, which nobody can set back.
-type Stamp = (Option<SystemTime>, u64, Option<(u64, i64, i64)>);
 
 /// Why there was no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -244,20 +241,21 @@ impl Outbound {
     /// The client of this way. The CA file is read again when it is another than it was.
     fn made(&self, transport: &Transport, url: &Url) -> Result<Made, OutboundError> {
         let way = self.way(transport, url)?;
-        let ca_file = way.ca_file.as_deref().map(stamp).transpose().map_err(OutboundError::Transport)?;
+        let ca_file = way.ca_file.as_deref().map(CaFile::open).transpose().map_err(OutboundError::Transport)?;
+        let stamp = ca_file.as_ref().map(CaFile::stamp);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = clients.get(&way).filter(|made| made.ca_file == ca_file) {
+        if let Some(made) = clients.get(&way).filter(|made| made.ca_file == stamp) {
             return Ok(made.clone());
         }
-        let connector = Connector::new(way.ca_file.as_deref(), way.proxy.clone(), self.memory.clone())
-            .map_err(OutboundError::Transport)?;
+        let connector = Connector::new(ca_file, way.proxy.clone(), self.memory.clone());
+        let connector = connector.map_err(OutboundError::Transport)?;
         let client = Client::builder(TokioExecutor::new())
             // Without a timer: it would wake the daemon every minute for ever. An old connection is not used again, and goes
             // when its server closes it or the next one is made.
             .pool_idle_timeout(IDLE)
             .http1_max_buf_size(128 * 1024)
             .build(connector.clone());
-        let made = Made { client, connector, ca_file };
+        let made = Made { client, connector, ca_file: stamp };
         clients.insert(way, made.clone());
         Ok(made)
     }
@@ -273,25 +271,6 @@ fn before_a_connection(error: OutboundError) -> OutboundError {
 
 fn no_connection() -> Unreachable {
     Unreachable::new(format!("no connection in {} s", EXCHANGE_TIMEOUT.as_secs()))
-}
-
-/// By what a CA file is told from what it was. One that others may write is refused, as when the configuration was read.
-fn stamp(ca_file: &Path) -> Result<Stamp, String> {
-    let metadata = crate::config::check_file(ca_file).map_err(|why| format!("ca_file: {why}"))?;
-    Ok((metadata.modified().ok(), metadata.len(), inode(&metadata)))
-}
-
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
-fn inode(metadata: &Metadata) -> Option<(u64, i64, i64)> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
-}
-
-#[cfg(not(unix))]
-fn inode(_metadata: &Metadata) -> Option<(u64, i64, i64)> {
-    None
 }
 
 /// Whether a URL leads to this machine: no proxy is asked for that.
@@ -374,26 +353,5 @@ mod tests {
         assert_eq!(request.headers()[http::header::AUTHORIZATION], "Bearer at-5d41402a");
         let shown = format!("{request:?}");
         assert!(shown.contains("authorization") && !shown.contains("at-5d41402a"), "{shown}");
-    }
-
-    /// Exchanged by a rename, by a tool that keeps times as they were.
-    #[cfg(unix)]
-    #[test]
-    fn a_ca_file_of_the_same_length_and_time_is_another_one() {
-        let directory = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let (path, written) = (directory.path().join(name), SystemTime::UNIX_EPOCH);
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-            std::fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
-            path
-        };
-        let file = write("ca.pem", "one");
-        let first = stamp(&file).unwrap();
-        assert_eq!(stamp(&file).unwrap(), first);
-        std::fs::rename(write("new.pem", "two"), &file).unwrap();
-        let second = stamp(&file).unwrap();
-        assert_ne!(second, first);
-        assert_eq!((second.0, second.1), (first.0, first.1), "by its time and length it is the same");
     }
 }

@@ -102,12 +102,13 @@ pub(super) fn check_owner(file: &File) -> Result<(), String> {
     Ok(())
 }
 
-/// Looks whether a file is there and nobody else could have written it.
-pub(crate) fn check_file(path: &Path) -> Result<Metadata, Unfit> {
+/// Opens a file that nobody else could have written. Reading by the path again might read another one.
+pub(crate) fn open_file(path: &Path) -> Result<(File, Metadata), Unfit> {
     let absent = |error: io::Error| Unfit::new(path, &error, LOOK_FOR_IT);
     let file = open(path).map_err(absent)?;
     check_owner(&file).map_err(|why| Unfit::new(path, &why, MAKE_IT_YOURS))?;
-    file.metadata().map_err(absent)
+    let metadata = file.metadata().map_err(absent)?;
+    Ok((file, metadata))
 }
 
 /// Refuses an open file with a secret in it that others may read or write.
@@ -167,7 +168,7 @@ mod tests {
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let refused = [read(&path).unwrap_err().to_string(), read_secret(&path).unwrap_err().to_string()];
-            tell.send((refused, check_file(&path).unwrap_err().to_string())).unwrap();
+            tell.send((refused, open_file(&path).unwrap_err().to_string())).unwrap();
         });
         let ([config, secret], ca_file) = told.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits");
         for why in [config, secret, ca_file] {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 pub use self::authority::Authority;
 pub use self::silent::Silent;
 pub use self::transport::{HttpProxy, Proxy, Transport};
-use super::file::check_file;
+use super::file::open_file;
 
 /// As the file has it; `keys::PROFILE` names the same fields.
 #[derive(Deserialize)]
@@ -133,7 +133,7 @@ impl Profile {
         let authority = preset::authority(provider, &mut raw)?;
         let (registration, secret_in_keyring) = client::registration(provider, &raw, directory)?;
         let ca_file = raw.ca_file.as_ref().map(|file| directory.join(file));
-        if let Some(Err(unfit)) = ca_file.as_deref().map(check_file) {
+        if let Some(Err(unfit)) = ca_file.as_deref().map(open_file) {
             return wrong(format!("ca_file: {unfit}"), unfit.hint);
         }
         if let Some(resource) = raw.resource.as_ref().filter(|resource| !is_resource_indicator(resource)) {

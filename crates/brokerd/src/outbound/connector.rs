@@ -14,13 +14,12 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::CryptoProvider;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use rustls_platform_verifier::Verifier;
 use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::ca_file::CaFile;
 use super::names::Names;
 use super::tunnel;
 use crate::config::HttpProxy;
@@ -40,7 +39,7 @@ pub(super) struct Connector(HttpsConnector<Dial>);
 
 impl Connector {
     pub(super) fn new(
-        ca_file: Option<&Path>,
+        ca_file: Option<CaFile>,
         proxy: Option<HttpProxy>,
         memory: Option<MemoryDial>,
     ) -> Result<Self, String> {
@@ -82,10 +81,10 @@ fn tcp<R>(resolver: R) -> HttpConnector<R> {
 }
 
 pub(super) fn check_ca_file(path: &Path) -> Result<(), String> {
-    tls(Some(path)).map(drop)
+    tls(Some(CaFile::open(path)?)).map(drop)
 }
 
-fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
+fn tls(ca_file: Option<CaFile>) -> Result<rustls::ClientConfig, String> {
     let provider = provider();
     let verifier = verifier(ca_file, provider.clone())?;
     client_config(provider, verifier)
@@ -108,21 +107,15 @@ fn client_config(provider: Arc<CryptoProvider>, verifier: Option<Verifier>) -> R
 
 /// The platform's verifier, and the profile's own CAs. `None` where the platform has no roots at all (a bare container):
 /// then every certificate is refused, and loopback still works.
-fn verifier(ca_file: Option<&Path>, provider: Arc<CryptoProvider>) -> Result<Option<Verifier>, String> {
+fn verifier(ca_file: Option<CaFile>, provider: Arc<CryptoProvider>) -> Result<Option<Verifier>, String> {
     let Some(file) = ca_file else {
         return Ok(Verifier::new(provider)
             .inspect_err(|error| tracing::warn!(%error, "no CA certificates: every https provider will be refused"))
             .ok());
     };
-    let extra: Result<Vec<_>, _> = match CertificateDer::pem_file_iter(file) {
-        Ok(certificates) => certificates.collect(),
-        Err(error) => return Err(format!("ca_file {}: {error}", file.display())),
-    };
-    let extra = extra.map_err(|error| format!("ca_file {}: {error}", file.display()))?;
-    if extra.is_empty() {
-        return Err(format!("ca_file {} has no certificate in it", file.display()));
-    }
-    Verifier::new_with_extra_roots(extra, provider).map(Some).map_err(|error| format!("ca_file: {error}"))
+    Verifier::new_with_extra_roots(file.certificates()?, provider)
+        .map(Some)
+        .map_err(|error| format!("ca_file: {error}"))
 }
 
 /// The three ways to a byte stream.

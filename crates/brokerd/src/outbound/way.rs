@@ -12,6 +12,7 @@ use rustls::ProtocolVersion;
 use tower_service::Service as _;
 use url::{Host, Url};
 
+use super::ca_file::CaFile;
 use super::cause::{is_of_tls, unreachable};
 use super::connector::Connector;
 use super::{Hint, Outbound, OutboundError, Unreachable};
@@ -81,7 +82,8 @@ async fn connect(ca_file: Option<&Path>, proxy: Option<HttpProxy>, url: &Url) ->
         Ok(uri) => uri,
         Err(error) => return failed("connection", Unreachable::new(format!("not an address: {error}"))),
     };
-    let mut connector = match Connector::new(ca_file, proxy, None) {
+    let authorities = ca_file.map(CaFile::open).transpose();
+    let mut connector = match authorities.and_then(|authorities| Connector::new(authorities, proxy, None)) {
         Ok(connector) => connector,
         Err(why) => return failed("tls", Unreachable::new(why)),
     };
