@@ -316,6 +316,16 @@ async fn a_prompt_for_an_account_that_is_not_there_tells_those_that_are() {
     assert_eq!((login.account.as_ref(), login.other_accounts.len()), (Some(&others[0]), 0), "{login:?}");
 }
 
+/// It may be anybody's word, and the prompt is shown in terminals and by notifications.
+#[tokio::test(start_paused = true)]
+async fn the_name_of_an_account_that_is_not_there_steers_nothing() {
+    let rig = Rig::start();
+    for (name, shown) in [("al\u{1b}[2J\u{202e}ice\n", Some("al [2Jice")), ("\u{200b}", None)] {
+        let prompt = rig.call(&TokenRequest { account: Some(name.into()), ..interactive() }).prompt().await;
+        assert_eq!(prompt.account.as_deref(), shown, "{prompt:?}");
+    }
+}
+
 /// As from a shell that quotes the whole list.
 #[tokio::test(start_paused = true)]
 async fn a_list_of_scopes_in_one_is_told_how_to_be_several() {

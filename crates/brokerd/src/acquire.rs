@@ -14,6 +14,7 @@ use std::time::Duration;
 use broker_ipc::api::{AccountRef, DevicePrompt, Interaction, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_oauth::scope::ScopeSet;
+use broker_oauth::text::clean;
 use broker_oauth::token::IssuedToken;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -236,7 +237,7 @@ impl Caller {
         let claims = ask.claims.clone().or_else(|| Some(why.body.provider.as_ref()?.claims.as_ref()?.to_string()));
         let (bound, account_name) = match (who, name) {
             (Some(card), _) => (Bound::Account(card.id.clone()), Some(card.username.clone())),
-            (None, Some(name)) => (Bound::Name(name.into()), Some(name.to_owned())),
+            (None, Some(name)) => (Bound::Name(name.into()), Some(clean(name)).filter(|name| !name.is_empty())),
             (None, None) => (Bound::Anybody, None),
         };
         let mut wish = Wish {

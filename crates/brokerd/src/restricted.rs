@@ -9,6 +9,7 @@ use broker_ipc::api::{DevicePrompt, Interaction, Requester, TokenRequest};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 use broker_ipc::peer::Peer;
 use broker_oauth::scope::{ScopeCase, ScopeSet};
+use broker_oauth::text::clean;
 
 pub(crate) use self::allowance::Allowance;
 use crate::audit::Client;
@@ -23,11 +24,11 @@ pub(crate) fn is_for(socket: &Socket, peer: &Peer, may_be_anybody: impl Fn(u32) 
 }
 
 impl Client {
-    /// Returns what a prompt says of it.
+    /// Returns what a prompt says of it. A program has the name that its author gave it, which is not to steer what shows it.
     pub(crate) fn requester(&self) -> Requester {
         Requester {
             pid: self.peer.pid,
-            command: self.command().map(str::to_owned),
+            command: self.command().map(clean),
             via: self.socket.as_ref().map(|socket| socket.path.display().to_string()),
         }
     }
@@ -120,6 +121,21 @@ pub(crate) fn is_within(most: &ScopeSet, scope: &ScopeSet, asked: &ScopeSet, cas
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A program is called whatever its author likes, and a terminal or a notification shows it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_name_of_a_program_steers_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("ba\u{1b}[2J\u{202e}ck\n");
+        std::fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
+        let peer = broker_ipc::peer::Peer { pid: Some(child.id().into()), ..Default::default() };
+        let requester = Client::new(peer).requester();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(requester.command.as_deref(), Some("ba [2Jck"));
+    }
 
     #[test]
     fn the_number_that_may_be_anybody_lets_nobody_in() {
