@@ -29,6 +29,8 @@ const KEEP_IT_YOURS: &str = if cfg!(windows) {
 const LOOK_FOR_IT: &str = "check the path: a relative one begins beside the configuration, and ~ is not expanded";
 /// Larger files are neither configurations nor secrets.
 const MAX: usize = 1024 * 1024;
+/// There is room for a file of this length at least.
+const SHORT: usize = 16 * 1024;
 
 /// Why a file that the configuration names is not used.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +48,8 @@ impl Unfit {
     }
 }
 
-pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
+/// Reads a configuration. There may be a proxy's password in it.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     let wrong = |message: String, hint: &str| ConfigError { path: path.into(), line: None, message, hint: hint.into() };
     let unreadable = |error: &std::io::Error| match error.kind() {
         ErrorKind::NotFound => wrong("there is no configuration file".into(), super::FIRST_PROFILE),
@@ -58,8 +61,7 @@ pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
     // The checks are made on the open file, so that it cannot be exchanged between check and use.
     let file = open(path).map_err(|error| unreadable(&error))?;
     check_owner(&file).map_err(|why| wrong(why, MAKE_IT_YOURS))?;
-    let text = whole(file).map_err(|error| unreadable(&error))?;
-    Ok(text.as_str().to_owned())
+    whole(file).map_err(|error| unreadable(&error))
 }
 
 /// Opens a file for reading, and nothing else: a pipe would hold up the whole daemon until somebody writes into it.
@@ -77,13 +79,34 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// A file's text, all of it or none: half a file can mean something else, half a secret is a wrong one.
 fn whole(file: File) -> io::Result<Zeroizing<String>> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(MAX as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > MAX {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is too long: more than {MAX} bytes")));
-    }
+    let bytes = bytes(file)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))?;
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// A file's bytes. Not `read_to_end`: growing would leave copies of a secret behind, so there is room for all of it at once.
+fn bytes(mut file: File) -> io::Result<Zeroizing<Vec<u8>>> {
+    // A file system that does not know how long its files are says 0.
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(MAX).clamp(SHORT, MAX);
+    // One byte more tells whether that was all of it.
+    let mut bytes = Zeroizing::new(vec![0; length + 1]);
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if filled > MAX {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is too long: more than {MAX} bytes")));
+    }
+    if filled > length {
+        return Err(io::Error::other("it is being written at this moment"));
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
 }
 
 /// Refuses a file that somebody else could have written.
@@ -188,6 +211,18 @@ mod tests {
             let told = |unfit: Unfit| unfit.to_string().contains("may read it") && unfit.hint == KEEP_IT_YOURS;
             assert!(read.err().is_none_or(told), "{mode:o}");
             assert_eq!(check_private(&path).is_ok(), good, "{mode:o}");
+        }
+    }
+
+    /// A buffer that grows leaves what was in it behind.
+    #[test]
+    fn the_buffer_of_a_secret_does_not_grow() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        for length in [0, 100, SHORT, SHORT + 1, 100_000] {
+            std::fs::write(&path, "#".repeat(length)).unwrap();
+            let bytes = bytes(File::open(&path).unwrap()).unwrap();
+            assert_eq!((bytes.len(), bytes.capacity()), (length, length.max(SHORT) + 1));
         }
     }
 

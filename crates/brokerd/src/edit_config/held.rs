@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use broker_ipc::error::{ErrorBody, ErrorCode};
+use zeroize::Zeroizing;
 
 use super::refused;
 use crate::{config, paths, replace};
@@ -35,9 +36,9 @@ impl Held {
     }
 
     /// What is in it; nothing if there is no file yet.
-    pub(super) fn text(&self) -> Result<String, ErrorBody> {
+    pub(super) fn text(&self) -> Result<Zeroizing<String>, ErrorBody> {
         match fs::symlink_metadata(&self.file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Zeroizing::default()),
             _ => config::read(&self.named).map_err(refused),
         }
     }
