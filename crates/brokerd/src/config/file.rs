@@ -3,6 +3,8 @@
 #[cfg(windows)]
 mod windows;
 
+mod directory;
+
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,9 @@ const MAKE_IT_YOURS: &str = if cfg!(windows) {
 } else {
     "run: chmod go-w on it, and make sure that it is yours"
 };
+/// What to do about a file in whose place others may put another.
+const CLOSE_ITS_DIRECTORY: &str =
+    "run: chmod o-w on the directory, and make sure that it is yours; or keep the file elsewhere";
 /// What to do about a file with a secret in it that others may read.
 const KEEP_IT_YOURS: &str = if cfg!(windows) {
     "let only yourself, SYSTEM and Administrators read it: icacls FILE /inheritance:r /grant:r %USERNAME%:F"
@@ -60,7 +65,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     };
     // The checks are made on the open file, so that it cannot be exchanged between check and use.
     let file = open(path).map_err(|error| unreadable(&error))?;
-    check_owner(&file).map_err(|why| wrong(why, MAKE_IT_YOURS))?;
+    check_writers(&file, path).map_err(|(why, hint)| wrong(why, hint))?;
     whole(file).map_err(|error| unreadable(&error))
 }
 
@@ -109,6 +114,12 @@ fn bytes(mut file: File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
+/// Refuses a file that somebody else could have written, or could put another in the place of.
+fn check_writers(file: &File, path: &Path) -> Result<(), (String, &'static str)> {
+    check_owner(file).map_err(|why| (why, MAKE_IT_YOURS))?;
+    directory::check(path).map_err(|why| (why, CLOSE_ITS_DIRECTORY))
+}
+
 /// Refuses a file that somebody else could have written.
 #[cfg(unix)]
 pub(super) fn check_owner(file: &File) -> Result<(), String> {
@@ -129,7 +140,7 @@ pub(super) fn check_owner(file: &File) -> Result<(), String> {
 pub(crate) fn open_file(path: &Path) -> Result<(File, Metadata), Unfit> {
     let absent = |error: io::Error| Unfit::new(path, &error, LOOK_FOR_IT);
     let file = open(path).map_err(absent)?;
-    check_owner(&file).map_err(|why| Unfit::new(path, &why, MAKE_IT_YOURS))?;
+    check_writers(&file, path).map_err(|(why, hint)| Unfit::new(path, &why, hint))?;
     let metadata = file.metadata().map_err(absent)?;
     Ok((file, metadata))
 }
@@ -160,7 +171,7 @@ fn check_unread(file: &File) -> Result<(), String> {
 /// Reads a file with a secret in it; one that others may read is refused.
 pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Unfit> {
     let file = open(path).map_err(|error| Unfit::new(path, &error, LOOK_FOR_IT))?;
-    check_owner(&file).map_err(|why| Unfit::new(path, &why, MAKE_IT_YOURS))?;
+    check_writers(&file, path).map_err(|(why, hint)| Unfit::new(path, &why, hint))?;
     check_unread(&file).map_err(|why| Unfit::new(path, &why, KEEP_IT_YOURS))?;
     whole(file).map_err(|error| Unfit::new(path, &error, "is it the right file? it has the secret and nothing else"))
 }
