@@ -30,11 +30,18 @@ pub(super) fn is_stderr() -> bool {
     env::var("JOURNAL_STREAM").is_ok_and(|stream| stream == ours)
 }
 
-/// Sends events to the journal. An event that the journal does not take at once is lost: nothing waits for a log.
+/// Sends events to the journal. An event that the journal does not take at once is lost: nothing waits for a log. How many
+/// were is said as soon as it takes one again.
 pub(super) struct Journal {
     path: PathBuf,
-    socket: Mutex<UnixDatagram>,
+    wire: Mutex<Wire>,
     patience: Patience,
+}
+
+struct Wire {
+    socket: UnixDatagram,
+    /// Events since the journal was last told of some.
+    lost: u64,
 }
 
 impl Journal {
@@ -47,23 +54,45 @@ impl Journal {
     }
 
     fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), socket: Mutex::new(connect(path)?), patience: Patience::new() })
+        let wire = Wire { socket: connect(path)?, lost: 0 };
+        Ok(Self { path: path.to_owned(), wire: Mutex::new(wire), patience: Patience::new() })
     }
 
     fn send(&self, entry: &[u8]) {
-        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.patience.has_room(|wait| takes_a_write(socket.as_fd(), wait)) {
+        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.patience.has_room(|wait| takes_a_write(wire.socket.as_fd(), wait)) || !wire.sends(entry, &self.path) {
+            wire.lost += 1;
             return;
         }
-        let Err(error) = socket.send(entry) else { return };
-        // A journal that was started again on another socket.
-        if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotConnected)
-            && let Ok(again) = connect(&self.path)
-        {
-            drop(again.send(entry));
-            *socket = again;
+        let lost = std::mem::take(&mut wire.lost);
+        if lost > 0 && !wire.sends(&loss(lost), &self.path) {
+            wire.lost = lost;
         }
     }
+}
+
+impl Wire {
+    /// Whether the journal has taken it.
+    fn sends(&mut self, entry: &[u8], path: &Path) -> bool {
+        let Err(error) = self.socket.send(entry) else { return true };
+        // A journal that was started again on another socket.
+        let is_another = matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotConnected);
+        let Some(again) = is_another.then(|| connect(path).ok()).flatten() else { return false };
+        let taken = again.send(entry).is_ok();
+        self.socket = again;
+        taken
+    }
+}
+
+/// That so many events before the last one are not in the journal.
+fn loss(events: u64) -> Vec<u8> {
+    let mut entry = Vec::new();
+    put(&mut entry, "MESSAGE", &format!("the journal was full: lines of this log were lost lost={events}"));
+    put(&mut entry, "PRIORITY", priority(Level::WARN));
+    put(&mut entry, "SYSLOG_IDENTIFIER", "brokerd");
+    put(&mut entry, "TARGET", module_path!());
+    put(&mut entry, &name("lost"), &events.to_string());
+    entry
 }
 
 /// Connected, so that polling it tells whether the journal has room.
@@ -244,11 +273,24 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_does_not_read_holds_up_nobody() {
+    fn a_journal_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed() {
+        const EVENTS: usize = 10_000;
         let (_directory, socket, journal) = journal();
-        for _ in 0..10_000 {
+        for _ in 0..EVENTS {
             journal.send(b"MESSAGE=lost\n");
         }
+        let mut room = [0; 64];
+        let taken = std::iter::from_fn(|| socket.recv(&mut room).ok()).count();
+        assert!(taken < EVENTS, "it was full");
+        for _ in 0..2 {
+            journal.send(b"MESSAGE=again\n");
+        }
+        let length = socket.recv(&mut room).unwrap();
+        assert_eq!(&room[..length], b"MESSAGE=again\n");
+        let told = read(&socket);
+        assert_eq!((&told["BROKERD_LOST"], told["PRIORITY"].as_str()), (&(EVENTS - taken).to_string(), "4"));
+        assert_eq!(socket.recv(&mut room).unwrap(), length, "it is told once");
+        assert!(socket.recv(&mut room).is_err());
         drop(socket);
         journal.send(b"MESSAGE=to nobody\n");
     }
