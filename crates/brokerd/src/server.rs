@@ -86,6 +86,7 @@ const REST: Duration = Duration::from_millis(100);
 /// Serves clients until the broker stops; requests under way then are finished by its tasks.
 pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
     let connections = Arc::new(Connections::default());
+    let mut strangers = Tally::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -99,7 +100,9 @@ pub async fn serve(broker: Arc<Broker>, mut door: Door, limits: Limits) {
                 connections.welcome(&broker, stream, Client::new(peer), limits).await;
             }
             Ok(Accepted::Socket(stream, peer)) => {
-                tracing::warn!(uid = peer.uid, pid = peer.pid, "another user's client refused");
+                if let Some(times) = strangers.count() {
+                    tracing::warn!(uid = peer.uid, pid = peer.pid, times, "another user's client refused");
+                }
                 connections.refuse_softly(&broker, stream, FORBIDDEN);
             }
             Ok(Accepted::Memory(stream)) => {

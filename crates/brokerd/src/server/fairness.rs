@@ -45,7 +45,7 @@ pub(super) fn judge(open: impl Iterator<Item = (Holder, u64)>, newcomer: Option<
     }
 }
 
-/// How often somebody gave way since that was last told.
+/// How often something happened that others bring about as often as they like, since that was last told.
 #[derive(Default)]
 pub(super) struct Tally {
     times: u64,
@@ -53,13 +53,20 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts one more, and tells of all so far unless that was done a moment ago.
-    pub(super) fn gave_way(&mut self, holder: Holder) {
+    /// Counts one more, and returns how many are to be told of: none if that was done a moment ago.
+    pub(super) fn count(&mut self) -> Option<u64> {
         self.times += 1;
-        if self.told.is_none_or(|told| told.elapsed() >= BETWEEN_LINES) {
-            let (Holder(pid), times) = (holder, std::mem::take(&mut self.times));
+        if self.told.is_some_and(|told| told.elapsed() < BETWEEN_LINES) {
+            return None;
+        }
+        self.told = Some(Instant::now());
+        Some(std::mem::take(&mut self.times))
+    }
+
+    /// Somebody gave way.
+    pub(super) fn gave_way(&mut self, Holder(pid): Holder) {
+        if let Some(times) = self.count() {
             tracing::warn!(pid, times, "all connections are taken: the process that holds the most of them gives way");
-            self.told = Some(Instant::now());
         }
     }
 }
@@ -85,5 +92,14 @@ mod tests {
         assert_eq!(judged(&[7, 7, 8, 8, 9], Some(7)), Verdict::Nobody);
         assert_eq!(judged(&[7, 7, 7, 8], None), Verdict::Newest(2, seven), "whoever comes");
         assert_eq!(judged(&[], None), Verdict::Nobody);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_all_the_time_is_told_now_and_then() {
+        let mut tally = Tally::default();
+        let counted = [0; 3].map(|_| tally.count());
+        assert_eq!(counted, [Some(1), None, None]);
+        tokio::time::advance(BETWEEN_LINES).await;
+        assert_eq!([tally.count(), tally.count()], [Some(3), None]);
     }
 }

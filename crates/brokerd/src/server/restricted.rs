@@ -11,6 +11,7 @@ use broker_ipc::user::may_be_anybody;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::fairness::Tally;
 use super::{Connections, FORBIDDEN, Limits, REST};
 use crate::audit::Client;
 use crate::broker::Broker;
@@ -104,6 +105,7 @@ async fn accept(
     close: CancellationToken,
     limits: Limits,
 ) {
+    let mut strangers = Tally::default();
     let connections = Arc::new(Connections { close: close.clone(), ..Connections::default() });
     let allowance = Arc::new(Allowance::default());
     loop {
@@ -119,8 +121,10 @@ async fn accept(
                 if is_for(&socket, &peer, may_be_anybody) {
                     connections.welcome(&broker, stream, Client::at(&socket, &allowance, peer), limits).await;
                 } else {
-                    let path = socket.path.display();
-                    tracing::warn!(uid = peer.uid, pid = peer.pid, socket = %path, "another user's client refused");
+                    if let Some(times) = strangers.count() {
+                        let (uid, pid, path) = (peer.uid, peer.pid, socket.path.display());
+                        tracing::warn!(uid, pid, times, socket = %path, "another user's client refused");
+                    }
                     connections.refuse_softly(&broker, stream, FORBIDDEN);
                 }
             }
