@@ -74,7 +74,7 @@ async fn errors_of_the_network_while_polling_back_off_and_heal() {
     let mut call = rig.call(&interactive());
     let prompt = call.prompt().await;
     rig.fake.wait_for_count(Grant::DeviceCode, 6).await;
-    assert_eq!(polls(&rig, start), [5, 10, 20, 40, 80, 85]);
+    assert_eq!(polls(&rig, start), [5, 15, 35, 75, 135, 140]);
     rig.fake.approve(&prompt.user_code, "alice");
     call.token().await;
 }
@@ -88,7 +88,7 @@ async fn a_hanging_poll_is_given_up_after_thirty_seconds_and_tried_again() {
     let prompt = call.prompt().await;
     rig.fake.approve(&prompt.user_code, "alice");
     call.token().await;
-    assert_eq!(polls(&rig, start), [5, 40]);
+    assert_eq!(polls(&rig, start), [5, 45]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,10 +148,10 @@ async fn a_ca_file_that_is_away_for_a_moment_ends_no_sign_in() {
     let away = ca_file.with_extension("away");
     std::fs::rename(&ca_file, &away).unwrap();
     rig.fake.approve(&prompt.user_code, "alice");
-    rig.pass(s(8)).await;
+    rig.pass(s(12)).await;
     std::fs::rename(&away, &ca_file).unwrap();
     call.token().await;
-    assert_eq!(polls(&rig, start), [10], "the one after five seconds was not sent");
+    assert_eq!(polls(&rig, start), [15], "the one after five seconds was not sent");
 }
 
 #[tokio::test(start_paused = true)]

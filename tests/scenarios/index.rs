@@ -91,7 +91,7 @@ async fn a_garbled_index_is_made_anew_and_told() {
         std::fs::write(rig.index_file(), garbage).unwrap();
         rig.run();
         assert_eq!(rig.token(&never()).await.account, signed_in.account, "{garbage:?}");
-        assert!(notices(&rig).await.contains("unreadable"), "{garbage:?}");
+        assert!(notices(&rig).await.contains("cannot be read"), "{garbage:?}");
     }
 }
 

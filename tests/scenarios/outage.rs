@@ -169,3 +169,21 @@ async fn an_administrators_revocation_is_an_end_and_the_dead_token_is_not_sent_a
     let again = rig.sign_in("alice").await;
     assert_eq!(rig.account().await.id, again.account.id);
 }
+
+/// The server and what is between have forgotten it.
+#[tokio::test(start_paused = true)]
+async fn a_connection_from_before_the_machine_slept_is_not_used() {
+    let rig = Rig::start();
+    rig.sign_in("alice").await;
+    let refresh = TokenRequest { force_refresh: true, ..never() };
+    rig.token(&refresh).await;
+    let before = rig.fake.connections();
+    rig.token(&refresh).await;
+    assert_eq!(rig.fake.connections(), before, "it is kept");
+    rig.set_wall_clock(600);
+    rig.token(&refresh).await;
+    assert_eq!(rig.fake.connections(), before + 1);
+    rig.set_wall_clock(-600);
+    rig.token(&refresh).await;
+    assert_eq!(rig.fake.connections(), before + 1, "a clock that is set back did not sleep");
+}

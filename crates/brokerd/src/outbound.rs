@@ -3,6 +3,7 @@
 //! Tests exchange the connector below hyper, so that they cover real requests, headers, cut bodies and timeouts.
 
 mod answer;
+mod awake;
 mod ca_file;
 mod cause;
 mod clocks;
@@ -29,6 +30,7 @@ use tower_service::Service as _;
 use url::Url;
 use zeroize::Zeroizing;
 
+use self::awake::Awake;
 use self::ca_file::{CaFile, Stamp};
 use self::cause::{innermost, unreachable};
 use self::clocks::Clocks;
@@ -59,6 +61,7 @@ pub struct Outbound {
     surroundings: Arc<Surroundings>,
     clients: Arc<Mutex<HashMap<Way, Made>>>,
     clocks: Arc<Clocks>,
+    awake: Arc<Awake>,
 }
 
 /// What a connection depends on. Two profiles that agree in it share their connections.
@@ -153,12 +156,13 @@ impl Outbound {
             surroundings: Arc::new(Surroundings::of_this_process()),
             clients: Arc::default(),
             clocks: Arc::default(),
+            awake: Arc::default(),
         }
     }
 
     /// Over in-memory connections.
     pub fn memory(dial: MemoryDial) -> Self {
-        Self { memory: Some(dial), surroundings: Arc::default(), clients: Arc::default(), clocks: Arc::default() }
+        Self { memory: Some(dial), surroundings: Arc::default(), ..Self::network() }
     }
 
     /// The proxy for a URL, and where it was found. The error says which setting is of no use.
@@ -218,6 +222,9 @@ impl Outbound {
         request: &ProviderRequest,
         now: Timestamp,
     ) -> Result<ProviderResponse, OutboundError> {
+        if self.awake.slept(now) {
+            self.begin_anew();
+        }
         let client = self.made(transport, &request.url)?.client;
         let mut http_request = http_request(request)?;
         let connection = capture_connection(&mut http_request);
