@@ -67,9 +67,9 @@ mod error;
 mod wait;
 
 pub use broker_ipc::api::{
-    Account, AccountRef, AccountState, Accounts, DevicePrompt, Event, Finding, Findings, Include, Interaction,
-    ProbeRequest, ProfileSummary, Prompts, ProxySummary, Reloaded, SignedOut, Status, TokenEvent, TokenRequest,
-    TokenResponse, TokenSummary,
+    Account, AccountRef, AccountState, Accounts, ConfigurationStatus, DevicePrompt, Event, Finding, Findings,
+    FlightSummary, Include, Interaction, LastError, ProbeRequest, ProfileSummary, Prompts, ProxySummary, Reloaded,
+    Requester, Revocation, SignedOut, Status, StoreStatus, TokenEvent, TokenRequest, TokenResponse, TokenSummary,
 };
 pub use broker_ipc::edit;
 pub use broker_ipc::endpoint::{Endpoint, EndpointError};

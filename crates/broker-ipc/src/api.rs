@@ -38,6 +38,7 @@ pub const NDJSON: &str = "application/x-ndjson";
 /// Whether a person may be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Interaction {
     /// Show a device prompt where one is needed.
     #[default]
@@ -51,6 +52,7 @@ pub enum Interaction {
 /// More than the access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Include {
     /// The ID token that came with the access token, where the provider gave one. It may end before that: its `exp` says when.
     IdToken,
@@ -174,6 +176,7 @@ pub struct DevicePrompt {
 /// One line of the streams of `/v1/token` and `/v1/login`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum TokenEvent {
     /// The user must act. Others may follow; none is terminal.
     DevicePrompt(Box<DevicePrompt>),

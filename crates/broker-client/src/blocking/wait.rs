@@ -34,6 +34,7 @@ pub struct TokenEvents<'a> {
 
 /// What happens in a wait, the daemon's comings and goings included.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Step {
     /// The daemon went away, and a first try to reach it again has failed. The wait goes on for a while.
     Away,

@@ -8,6 +8,7 @@ use crate::error::ErrorBody;
 /// Where an account stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AccountState {
     /// A grant is kept; tokens come silently.
     SignedIn,
@@ -22,6 +23,20 @@ pub enum AccountState {
     /// A state of a newer daemon.
     #[serde(other)]
     Unknown,
+}
+
+impl AccountState {
+    /// Returns the state as it stands in the JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedIn => "signed_in",
+            Self::SignInRequired => "sign_in_required",
+            Self::NotLoaded => "not_loaded",
+            Self::Unsaved => "unsaved",
+            Self::NoProfile => "no_profile",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One account, without any secret.
@@ -99,6 +114,7 @@ pub struct SignedOut {
 /// What became of a grant at the provider when the user signed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Revocation {
     /// The provider confirmed (RFC 7009).
     Revoked,
@@ -111,4 +127,34 @@ pub enum Revocation {
     /// An outcome of a newer daemon.
     #[serde(other)]
     Unknown,
+}
+
+impl Revocation {
+    /// Returns the outcome as it stands in the JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::NotSupported => "not_supported",
+            Self::Failed => "failed",
+            Self::NothingToRevoke => "nothing_to_revoke",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_json() {
+        use AccountState::{NoProfile, NotLoaded, SignInRequired, SignedIn, Unsaved};
+        use Revocation::{Failed, NotSupported, NothingToRevoke, Revoked};
+        for state in [SignedIn, SignInRequired, NotLoaded, Unsaved, NoProfile, AccountState::Unknown] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        for outcome in [Revoked, NotSupported, Failed, NothingToRevoke, Revocation::Unknown] {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub struct Prompts {
 /// One line of `GET /v1/events`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Event {
     /// A prompt appeared; those pending when the stream opens come first.
     PromptStarted(Box<DevicePrompt>),

@@ -26,7 +26,7 @@ pub(crate) fn table(accounts: &[Account]) -> Table {
     let mut table = Table::default();
     table.row(["PROFILE", "ACCOUNT", "STATE", "ID", "UNTIL", "SCOPE"]);
     for account in accounts {
-        let state = word(&account.state);
+        let state = account.state.as_str().replace('_', " ");
         let until = account.refresh_token_expires_at.as_deref().unwrap_or("-");
         table.row([&account.profile, &account.username, &state, &account.id, until, &account.scope]);
     }
@@ -108,25 +108,18 @@ fn choose<'a>(accounts: &'a [Account], options: &Logout) -> Result<Vec<&'a Accou
 pub(crate) fn told(signed_out: &SignedOut) -> String {
     let who = clean::line(&signed_out.account.username);
     let profile = clean::line(&signed_out.profile);
-    let revocation = word(&signed_out.revocation);
+    let revocation = signed_out.revocation.as_str().replace('_', " ");
     let why = signed_out.detail.as_deref().map(|why| format!(": {}", clean::line(why)));
     let why = why.unwrap_or_default();
     format!("brokerctl: signed out {who} ({profile}); at the provider: {revocation}{why}\n")
 }
 
-/// Returns a word of the protocol as people read it.
-fn word(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
-        _ => "unknown".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::cli::Format;
+    use broker_client::Revocation;
 
     use super::*;
+    use crate::cli::Format;
 
     fn chosen(account: Option<&str>, profile: Option<&str>, all: bool) -> Result<Vec<String>, ErrorCode> {
         let accounts: Vec<Account> = [("1", "ada", "work"), ("2", "Ada", "home"), ("3", "bob", "home")]
@@ -166,6 +159,12 @@ mod tests {
 
     #[test]
     fn words_are_read_without_underscores() {
-        assert_eq!(word(&broker_client::AccountState::SignInRequired), "sign in required");
+        let account = serde_json::json!({"id": "1", "username": "ada", "profile": "work", "state": "sign_in_required"});
+        let rows = table(&[serde_json::from_value(account).unwrap()]).render();
+        assert!(rows.contains("sign in required"), "{rows}");
+        let account = AccountRef { id: "1".into(), username: "ada".into() };
+        let revocation = Revocation::NothingToRevoke;
+        let told = told(&SignedOut { account, profile: "work".into(), revocation, detail: None });
+        assert_eq!(told, "brokerctl: signed out ada (work); at the provider: nothing to revoke\n");
     }
 }

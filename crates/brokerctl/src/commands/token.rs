@@ -84,6 +84,7 @@ pub(crate) fn wait(mut events: TokenEvents<'_>, prompter: &mut Prompter) -> Resu
             Step::Event(event) => return Ok(event),
             Step::Away => prompter.tell(Notice::Away),
             Step::Back => prompter.tell(Notice::Back),
+            _ => {}
         }
     }
     Err(nothing())

@@ -6,7 +6,7 @@ mod list;
 mod live;
 
 use broker_client::blocking::Client;
-use broker_client::{ErrorBody, ErrorCode, Event};
+use broker_client::{AccountState, ErrorBody, ErrorCode, Event};
 
 use crate::cli::Plain;
 use crate::failure::Failure;
@@ -73,14 +73,13 @@ fn describe(event: &Event) -> String {
         }
         Event::PromptEnded { id, outcome } => format!("prompt {id} ended: {outcome}"),
         Event::AccountChanged { account, profile, state } => {
-            let state = state.and_then(|state| serde_json::to_value(state).ok());
-            let state = state.as_ref().and_then(|state| state.as_str()).unwrap_or("signed_out");
+            let state = state.map_or("signed_out", AccountState::as_str);
             format!("account {} ({profile}) is {}", account.username, state.replace('_', " "))
         }
         Event::Lagged { missed } => {
             format!("{missed} events missed; see `brokerctl prompts` and `brokerctl accounts`")
         }
-        Event::Unknown => "something this version does not know".to_owned(),
+        _ => "something this version does not know".to_owned(),
     }
 }
 

@@ -61,7 +61,7 @@ fn account(table: &mut Table, account: &Account, now: SystemTime) {
         AccountState::NotLoaded => "the store has not given its sign-in yet",
         AccountState::Unsaved => "NOT SAVED: lost if brokerd ends",
         AccountState::NoProfile => "its profile is not configured any more",
-        AccountState::Unknown => "in a state that this version does not know",
+        _ => "in a state that this version does not know",
     };
     let until = account.refresh_token_expires_at.as_ref().and_then(|at| clock::until(at, now));
     let until = until.map(|left| format!(", for {} unless used", duration::rough(left.as_secs()))).unwrap_or_default();
