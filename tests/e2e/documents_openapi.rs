@@ -134,6 +134,8 @@ fn error_body() -> ErrorBody {
         retry_after: Some(1),
         accounts: vec![account_ref()],
         provider: Some(Box::new(provider_error())),
+        // The body of a newer daemon is read, not written.
+        newer: None,
     }
 }
 

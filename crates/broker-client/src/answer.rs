@@ -104,7 +104,7 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ClientError> 
 /// Returns the failure a status and its body stand for.
 pub(crate) fn failure(status: u16, body: &[u8]) -> ClientError {
     match serde_json::from_slice::<ErrorBody>(body) {
-        Ok(body) => body.into(),
+        Ok(body) => body.with_status(status).into(),
         Err(_) => ClientError::Protocol(format!("status {status} without an error body")),
     }
 }
@@ -148,6 +148,7 @@ mod tests {
     #[test]
     fn a_failure_without_a_body_tells_the_status() {
         assert_eq!(failure(404, br#"{"error":"not_found","error_description":"x"}"#).exit_code(), 1);
+        assert_eq!(failure(401, br#"{"error":"x_grease","error_description":"x"}"#).exit_code(), 3);
         assert!(failure(500, b"<html>").to_string().contains("500"));
     }
 }

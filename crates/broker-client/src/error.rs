@@ -45,7 +45,8 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Returns the error as a code of the closed list.
+    /// Returns the error as a code of the closed list. [`ErrorCode::Unknown`] is one of a newer daemon: [`ErrorBody::newer`] has
+    /// its name and its HTTP status, to go by.
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::NotRunning { .. } | Self::Gone => ErrorCode::NotRunning,
@@ -57,9 +58,12 @@ impl ClientError {
         }
     }
 
-    /// Returns the exit code a command ends with.
+    /// Returns the exit code a command ends with; of a code that this version does not know, by its HTTP status.
     pub fn exit_code(&self) -> u8 {
-        self.code().exit_code()
+        match self {
+            Self::Api(body) => body.exit_code(),
+            error => error.code().exit_code(),
+        }
     }
 
     /// Returns one line of what to do about it, where there is something.

@@ -73,7 +73,7 @@ pub use broker_ipc::api::{
 };
 pub use broker_ipc::edit;
 pub use broker_ipc::endpoint::{Endpoint, EndpointError};
-pub use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
+pub use broker_ipc::error::{ErrorBody, ErrorCode, NewerCode, ProviderError};
 #[cfg(unix)]
 #[doc(hidden)]
 pub use broker_ipc::user;

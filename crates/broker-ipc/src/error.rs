@@ -1,6 +1,10 @@
 //! The closed list of errors a LocalAPI answer can carry, each with its HTTP status and `brokerctl`'s exit code.
 
+mod wire;
+
 use serde::{Deserialize, Serialize};
+
+use self::wire::Wire;
 
 /// Declares the codes once; the table below is the whole truth about status and exit code.
 macro_rules! codes {
@@ -136,23 +140,45 @@ impl<'de> Deserialize<'de> for ErrorCode {
 
 /// The body of every failure, also the last line of a stream that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Wire", into = "Wire")]
 pub struct ErrorBody {
     /// The code, for programs.
     pub error: ErrorCode,
     /// One line of what happened, for people.
     pub error_description: String,
     /// One line of what to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// Seconds to wait before asking again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
     /// With `account_required`: the accounts to choose from.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<crate::api::AccountRef>,
     /// What the provider said, where it said something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Box<ProviderError>>,
+    /// With [`ErrorCode::Unknown`]: what is known of the code all the same.
+    pub newer: Option<Box<NewerCode>>,
+}
+
+/// A code that this version does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewerCode {
+    /// As it came.
+    pub name: String,
+    /// The HTTP status of the answer; `None` in a stream, whose status came before the failure.
+    pub status: Option<u16>,
+}
+
+impl NewerCode {
+    /// Returns what a command ends with: what most codes of that status have in common.
+    const fn exit_code(&self) -> u8 {
+        match self.status {
+            Some(401) => 3,
+            Some(403) => 4,
+            Some(504) => 5,
+            Some(404) => 6,
+            Some(429 | 502) => 8,
+            _ => ErrorCode::Unknown.exit_code(),
+        }
+    }
 }
 
 impl ErrorBody {
@@ -165,7 +191,32 @@ impl ErrorBody {
             retry_after: None,
             accounts: Vec::new(),
             provider: None,
+            newer: None,
         }
+    }
+
+    /// Returns the code as it stands in the JSON, one of a newer daemon too.
+    pub fn code(&self) -> &str {
+        self.newer().map_or(self.error.as_str(), |newer| &newer.name)
+    }
+
+    /// Returns `brokerctl`'s exit code; of a code that this version does not know, by its HTTP status.
+    pub fn exit_code(&self) -> u8 {
+        self.newer().map_or(self.error.exit_code(), NewerCode::exit_code)
+    }
+
+    /// The same, as the body of an answer with this HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        if let Some(newer) = &mut self.newer {
+            newer.status = Some(status);
+        }
+        self
+    }
+
+    /// Whoever set another code meant it.
+    fn newer(&self) -> Option<&NewerCode> {
+        self.newer.as_deref().filter(|_| self.error == ErrorCode::Unknown)
     }
 
     /// The same, with one line of what to do.

@@ -84,7 +84,7 @@ impl Failure {
         }
         let Some(body) = self.body() else { return 0 };
         say(&one_line(&body));
-        body.error.exit_code()
+        body.exit_code()
     }
 
     /// Says it on stderr, and returns the exit code.
@@ -105,7 +105,7 @@ impl Failure {
             Voice::Text => text(&body),
         };
         say(&text);
-        ExitCode::from(body.error.exit_code())
+        ExitCode::from(body.exit_code())
     }
 }
 

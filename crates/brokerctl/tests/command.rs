@@ -193,6 +193,16 @@ fn failures_have_their_exit_codes_and_shapes() {
 }
 
 #[test]
+fn a_code_of_a_newer_daemon_is_told_as_it_came_and_ends_by_its_status() {
+    let daemon = Daemon::new();
+    let body = r#"{"error":"x_grease","error_description":"no"}"#;
+    let (output, _) = daemon.run(&["get-token", "-o", "json"], &[json(401, body)]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(3), format!("{body}\n")));
+    let (output, _) = daemon.run(&["get-token"], &[json(504, body)]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(5), "brokerctl: no\n".into()));
+}
+
+#[test]
 fn no_daemon_is_exit_code_7_with_how_to_start_one() {
     let daemon = Daemon::new();
     let arguments = ["--socket", "/nonexistent/s", "status"];

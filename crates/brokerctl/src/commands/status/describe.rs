@@ -72,7 +72,7 @@ fn account(table: &mut Table, account: &Account, now: SystemTime) {
     if let Some(error) = &account.last_error {
         let since = clock::parse(&error.at).and_then(|at| now.duration_since(at).ok());
         let since = since.map_or_else(|| error.at.clone(), |ago| format!("{} ago", duration::rough(ago.as_secs())));
-        table.row(["  failed", &format!("{since}: {} ({})", error.body.error_description, error.body.error)]);
+        table.row(["  failed", &format!("{since}: {} ({})", error.body.error_description, error.body.code())]);
         if let Some(hint) = &error.body.hint {
             table.row(["", &format!("hint: {hint}")]);
         }
