@@ -38,7 +38,7 @@
 //! # Good to know
 //!
 //! - **Ask every time.** Do not keep tokens: asking costs a fraction of a millisecond, and brokerd knows when one is about to
-//!   expire. When a resource refuses a token, ask again with `reject_token_sha256`.
+//!   expire. When a resource refuses a token, ask again with [`TokenRequest::rejecting`].
 //! - **Prompts are optional.** A service that has nobody to ask sets `interaction: never` and gets `interaction_required`.
 //! - **Leaving is cancelling.** Dropping a call's future, a stream or an iterator closes its connection and ends this caller's
 //!   wait; others who wait for the same sign-in are not harmed. A stream's `next` alone may be dropped, as in `select!`.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 pub use self::accounts::{Account, AccountState, Accounts, LastError, Revocation, SignedOut, TokenSummary};
 pub use self::secrets::{ClientSecretRequest, UnlockRequest};
@@ -81,7 +82,7 @@ pub struct TokenRequest {
     /// Refresh even if a cached token would do.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force_refresh: bool,
-    /// Lower-case hex SHA-256 of an access token a resource refused: drop exactly that one.
+    /// Lower-case hex SHA-256 of an access token a resource refused: drop exactly that one. See [`TokenRequest::rejecting`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reject_token_sha256: Option<String>,
     /// A claims challenge (OpenID Connect Core §5.5).
@@ -111,6 +112,22 @@ pub struct TokenRequest {
     /// More than the access token.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Include>,
+}
+
+impl TokenRequest {
+    /// The same, of a caller to whom a resource has refused this token: brokerd drops exactly that one, and the answer is another.
+    #[must_use]
+    pub fn rejecting(mut self, token: &SecretString) -> Self {
+        use std::fmt::Write as _;
+
+        let mut hash = String::with_capacity(64);
+        for byte in Sha256::digest(token.expose_secret()) {
+            // Writing to a string cannot fail.
+            write!(hash, "{byte:02x}").ok();
+        }
+        self.reject_token_sha256 = Some(hash);
+        self
+    }
 }
 
 /// Who an account is, in an answer.
@@ -194,4 +211,17 @@ pub enum TokenEvent {
     /// A kind of a newer daemon: to be ignored.
     #[serde(other)]
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_token_is_named_by_its_hash() {
+        let request = TokenRequest { profile: Some("work".into()), ..TokenRequest::default() };
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let expected = TokenRequest { reject_token_sha256: Some(abc.into()), ..request.clone() };
+        assert_eq!(request.rejecting(&"abc".into()), expected);
+    }
 }

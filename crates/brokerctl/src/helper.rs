@@ -95,13 +95,9 @@ impl<'a> Asker<'a> {
     }
 
     /// Tells brokerd that a token was refused, so that the next one is another: one refresh, however often it is told.
-    pub(crate) fn reject(&self, target: &Target, token: &[u8]) -> Result<(), Failure> {
-        let request = TokenRequest {
-            reject_token_sha256: Some(crate::rejected::hash(token)),
-            interaction: Some(Interaction::Never),
-            ..self.request(Some(target))
-        };
-        self.client.access_token(&request, |_| {})?;
+    pub(crate) fn reject(&self, target: &Target, token: &str) -> Result<(), Failure> {
+        let request = TokenRequest { interaction: Some(Interaction::Never), ..self.request(Some(target)) };
+        self.client.access_token(&request.rejecting(&token.into()), |_| {})?;
         Ok(())
     }
 

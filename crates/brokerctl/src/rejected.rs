@@ -3,22 +3,21 @@
 use std::io::{self, IsTerminal as _, Read};
 
 use broker_client::{ErrorBody, ErrorCode};
+use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
-use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
 /// Longer than any token.
 const MOST: u64 = 2 * 1024 * 1024;
 
-/// Reads the token from stdin and returns its hash. On a terminal it would wait for what nobody types, and show it.
-pub(crate) fn from_stdin() -> Result<String, Failure> {
+/// Reads the token from stdin. On a terminal it would wait for what nobody types, and show it.
+pub(crate) fn from_stdin() -> Result<SecretString, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() { Err(none()) } else { read(stdin.lock()) }
 }
 
-/// Reads the token and returns its hash, as `reject_token_sha256` has it.
-fn read(from: impl Read) -> Result<String, Failure> {
+fn read(from: impl Read) -> Result<SecretString, Failure> {
     let mut text = Zeroizing::new(Vec::with_capacity(16 * 1024));
     from.take(MOST + 1).read_to_end(&mut text).map_err(|error| {
         ErrorBody::new(ErrorCode::BadRequest, format!("--rejected cannot read stdin: {}", error.kind()))
@@ -33,14 +32,13 @@ fn read(from: impl Read) -> Result<String, Failure> {
     if token.is_empty() {
         return Err(none());
     }
-    if token.starts_with(b"{") || !token.iter().all(u8::is_ascii_graphic) {
+    let graphic = std::str::from_utf8(token).ok().filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
+    graphic.filter(|token| !token.starts_with('{')).map(SecretString::from).ok_or_else(|| {
         // The hash of that, too, is that of no token.
-        let body = ErrorBody::new(ErrorCode::BadRequest, "what --rejected read from stdin is no token");
-        return Err(body
+        ErrorBody::new(ErrorCode::BadRequest, "what --rejected read from stdin is no token")
             .with_hint("pass the token that was refused, or its Authorization header, and nothing else")
-            .into());
-    }
-    Ok(hash(token))
+            .into()
+    })
 }
 
 /// The token of what `get-token --output header` prints, which is what a script has that sent it.
@@ -57,26 +55,16 @@ fn none() -> Failure {
         .into()
 }
 
-/// Returns a token's hash, as `reject_token_sha256` has it.
-pub(crate) fn hash(token: &[u8]) -> String {
-    hex(&Sha256::digest(token))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
-    fn a_token_is_hashed_without_the_line_break_that_get_token_prints() {
-        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    fn a_token_is_read_without_the_line_break_that_get_token_prints() {
         for text in ["abc", "abc\n", "abc\r\n", "Bearer abc\n", "bearer  abc", "Authorization: Bearer abc\n"] {
-            assert_eq!(read(text.as_bytes()).unwrap(), abc, "{text:?}");
+            assert_eq!(read(text.as_bytes()).unwrap().expose_secret(), "abc", "{text:?}");
         }
         assert!(read("\n".as_bytes()).is_err());
     }

@@ -15,7 +15,7 @@ pub(crate) fn get(client: &Client, prompter: &mut Prompter, options: &GetToken) 
     let mut request = on_terms(request(&options.ask), &options.terms);
     request.force_refresh = options.force_refresh;
     if options.rejected {
-        request.reject_token_sha256 = Some(rejected::from_stdin()?);
+        request = request.rejecting(&rejected::from_stdin()?);
     }
     let acquire = if options.id_token { id_token::acquire } else { acquire };
     print(acquire(client, prompter, &request)?, options)

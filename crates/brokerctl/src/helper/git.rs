@@ -65,7 +65,7 @@ fn get(asker: &Asker<'_>) -> Result<(), Failure> {
 fn erase(asker: &Asker<'_>) -> Result<(), Failure> {
     let question = Question::read()?;
     let Some(token) = question.one("credential").or_else(|| question.one("password")) else { return Ok(()) };
-    match question.target().and_then(|target| asker.reject(&target, token.as_bytes())) {
+    match question.target().and_then(|target| asker.reject(&target, token)) {
         Err(failure) if !is_none(&failure) => Err(failure),
         _ => Ok(()),
     }
