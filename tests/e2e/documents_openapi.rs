@@ -11,8 +11,8 @@ use broker_ipc::api::{
 };
 use broker_ipc::error::{ErrorBody, ErrorCode, ProviderError};
 use brokerd::localapi::ROUTES;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::documents::read;
@@ -170,6 +170,16 @@ fn prompt() -> DevicePrompt {
     }
 }
 
+/// A token as the daemon writes it.
+#[derive(Debug, Deserialize)]
+struct Written(TokenResponse);
+
+impl Serialize for Written {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.exposed().serialize(serializer)
+    }
+}
+
 fn token() -> TokenResponse {
     TokenResponse {
         access_token: "at".into(),
@@ -213,7 +223,7 @@ fn openapi_has_the_fields_of_requests_and_answers() {
     schemas.describe("UnlockRequest", &UnlockRequest { passphrase: "p".into(), new: true });
     schemas.describe("ClientSecretRequest", &ClientSecretRequest { client_secret: "s".into() });
     schemas.describe("AccountRef", &account_ref());
-    schemas.describe("TokenResponse", &token());
+    schemas.describe("TokenResponse", &Written(token()));
     schemas.describe("Requester", &requester());
     schemas.describe("DevicePrompt", &prompt());
     schemas.describe("Prompts", &Prompts { prompts: vec![prompt()] });

@@ -69,7 +69,8 @@ mod wait;
 pub use broker_ipc::api::{
     Account, AccountRef, AccountState, Accounts, ConfigurationStatus, DevicePrompt, Event, Finding, Findings,
     FlightSummary, Include, Interaction, LastError, ProbeRequest, ProfileSummary, Prompts, ProxySummary, Reloaded,
-    Requester, Revocation, SignedOut, Status, StoreStatus, TokenEvent, TokenRequest, TokenResponse, TokenSummary,
+    Requester, Revocation, SignedOut, Status, StoreStatus, TokenAnswer, TokenEvent, TokenRequest, TokenResponse,
+    TokenSummary,
 };
 pub use broker_ipc::edit;
 pub use broker_ipc::endpoint::{Endpoint, EndpointError};

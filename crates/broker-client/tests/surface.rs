@@ -60,3 +60,15 @@ fn a_step_may_be_another_one_day() {
         _ => false,
     };
 }
+
+/// Two candidates for one name are ambiguous, and do not compile: there are two where the type can be serialized.
+#[test]
+fn a_token_is_not_written_by_accident() {
+    struct Serialized;
+    trait Candidate<Reason> {
+        fn name() {}
+    }
+    impl<T> Candidate<()> for T {}
+    impl<T: serde::Serialize> Candidate<Serialized> for T {}
+    <broker_client::TokenResponse as Candidate<_>>::name();
+}

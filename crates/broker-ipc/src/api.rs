@@ -144,6 +144,11 @@ fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, 
     serializer.serialize_str(secret.expose_secret())
 }
 
+/// The same for a token that ends a stream.
+fn expose_token<S: Serializer>(token: &TokenResponse, serializer: S) -> Result<S::Ok, S::Error> {
+    token.exposed().serialize(serializer)
+}
+
 /// The process that asked, as the kernel names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requester {
@@ -190,7 +195,7 @@ pub struct DevicePrompt {
     pub requested_by: Requester,
 }
 
-/// One line of the streams of `/v1/token` and `/v1/login`.
+/// One line of the streams of `/v1/token` and `/v1/login`. As JSON it is that line: with a token, in clear.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -198,6 +203,7 @@ pub enum TokenEvent {
     /// The user must act. Others may follow; none is terminal.
     DevicePrompt(Box<DevicePrompt>),
     /// Terminal, of `/v1/token`.
+    #[serde(serialize_with = "expose_token")]
     Token(Box<TokenResponse>),
     /// Terminal, of `/v1/login`.
     SignedIn {

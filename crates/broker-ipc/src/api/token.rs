@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::AccountRef;
 
 /// A token, as the answer to `/v1/token` or the last event of its stream.
+///
+/// It is read from JSON and not written: that would be the token in clear, wherever a program writes what holds one. Whoever
+/// means to says so by [`exposed`](TokenResponse::exposed).
 #[derive(Clone, Debug, Deserialize)]
 pub struct TokenResponse {
     /// The token itself.
@@ -38,9 +41,10 @@ pub struct TokenResponse {
     pub id_token: Option<SecretString>,
 }
 
-impl Serialize for TokenResponse {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let answer = TokenAnswer {
+impl TokenResponse {
+    /// Returns it with the secrets bare, to be written where they belong.
+    pub fn exposed(&self) -> TokenAnswer<'_> {
+        TokenAnswer {
             access_token: self.access_token.expose_secret(),
             token_type: &self.token_type,
             expires_at: self.expires_at.as_deref().map(Cow::Borrowed),
@@ -51,8 +55,7 @@ impl Serialize for TokenResponse {
             account: &self.account,
             basic_username: self.basic_username.as_deref(),
             id_token: self.id_token.as_ref().map(ExposeSecret::expose_secret),
-        };
-        answer.serialize(serializer)
+        }
     }
 }
 
@@ -135,8 +138,8 @@ mod tests {
         answer.write_json(&mut written);
         assert_eq!(written.capacity(), room);
         let read: TokenResponse = serde_json::from_slice(&written).unwrap();
-        assert_eq!(serde_json::to_vec(&read).unwrap(), written);
-        assert_eq!(serde_json::to_vec(&answer.to_response()).unwrap(), written);
+        assert_eq!(serde_json::to_vec(&read.exposed()).unwrap(), written);
+        assert_eq!(serde_json::to_vec(&answer.to_response().exposed()).unwrap(), written);
         assert_eq!(read.id_token.unwrap().expose_secret(), "i");
     }
 }

@@ -123,7 +123,7 @@ pub(crate) fn on_terms(request: TokenRequest, terms: &Terms) -> TokenRequest {
 
 fn print(token: TokenResponse, options: &GetToken) -> Result<(), Failure> {
     if options.output == TokenFormat::Json {
-        return output::json(&token);
+        return output::json(&token.exposed());
     }
     let credential = Credential::new(if options.id_token { id_token::in_place(token) } else { token })?;
     match options.output {
