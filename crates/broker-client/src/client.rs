@@ -58,7 +58,9 @@ impl Client {
 
     /// Returns a client whose connections `connector` makes, for tests without a socket.
     ///
-    /// An error of kind `NotFound` or `ConnectionRefused` means that nothing listens.
+    /// An error of kind `NotFound` or `ConnectionRefused` means that nothing listens. Hidden, because who is on the other end is
+    /// not checked: brokerd's own tests and simulation, which have it in their process, are what it is for.
+    #[doc(hidden)]
     pub fn with_connector<C, F, S>(connector: C) -> Self
     where
         C: Fn() -> F + Send + Sync + 'static,

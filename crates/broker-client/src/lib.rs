@@ -72,12 +72,8 @@ pub use broker_ipc::api::{
     Requester, Revocation, SignedOut, Status, StoreStatus, TokenAnswer, TokenEvent, TokenRequest, TokenResponse,
     TokenSummary,
 };
-pub use broker_ipc::edit;
 pub use broker_ipc::endpoint::{Endpoint, EndpointError};
 pub use broker_ipc::error::{ErrorBody, ErrorCode, NewerCode, ProviderError};
-#[cfg(unix)]
-#[doc(hidden)]
-pub use broker_ipc::user;
 #[cfg(feature = "async")]
 pub use client::{Client, EventStream, TokenStream};
 pub use error::ClientError;

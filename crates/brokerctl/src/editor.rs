@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 
 use broker_client::blocking::Client;
-use broker_client::edit::ConfigEdit;
 use broker_client::{ClientError, ErrorBody, ErrorCode, Status};
+use broker_ipc::edit::ConfigEdit;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;

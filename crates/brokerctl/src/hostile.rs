@@ -6,8 +6,8 @@ mod payload;
 
 use std::thread;
 
-use broker_client::edit::{ListedProfiles, RemovedProfile, ShownProfile};
 use broker_client::{Account, AccountRef, ClientError, DevicePrompt, ErrorBody, Event, Findings, SignedOut, Status};
+use broker_ipc::edit::{ListedProfiles, RemovedProfile, ShownProfile};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@ mod settings;
 use std::path::Path;
 
 use broker_client::blocking::Client;
-use broker_client::edit::{ConfigEdit, ListedProfiles, RemovedProfile, ShownProfile};
 use broker_client::{ErrorBody, ErrorCode, Status};
+use broker_ipc::edit::{ConfigEdit, ListedProfiles, RemovedProfile, ShownProfile};
 use serde::Serialize;
 use serde_json::Value;
 

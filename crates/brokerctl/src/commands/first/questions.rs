@@ -1,7 +1,7 @@
 //! What is asked for a first profile. Each question has an option that answers it, and is asked again until its answer can be used.
 
-use broker_client::edit::AddProfile;
 use broker_client::{ErrorBody, ErrorCode};
+use broker_ipc::edit::AddProfile;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use broker_client::blocking::Client;
-use broker_client::edit::{AddProfile, AddedProfile, ConfigEdit};
 use broker_client::{ClientError, ErrorBody, ErrorCode, Findings, ProbeRequest};
+use broker_ipc::edit::{AddProfile, AddedProfile, ConfigEdit};
 use serde::Serialize;
 
 use super::settings::{settings, to_probe};

@@ -17,7 +17,7 @@ pub(super) fn is_own(here: SocketAddr, there: SocketAddr) -> bool {
     };
     let user =
         user("/proc/net/tcp", [there, here].map(by_v4)).or_else(|| user("/proc/net/tcp6", [there, here].map(by_v6)));
-    user.is_some_and(broker_client::user::is_own)
+    user.is_some_and(broker_ipc::user::is_own)
 }
 
 #[cfg(not(target_os = "linux"))]
