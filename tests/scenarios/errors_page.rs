@@ -73,9 +73,9 @@ fn remedy(code: ErrorCode) -> Option<&'static str> {
         Code::UnknownHost => "Add a `[[hosts]]` entry for it, or name a profile. A helper goes on without a token.",
         Code::Forbidden => "Use the daemon of your own user, and no browser.",
         Code::NotRunning => {
-            "Start brokerd; the hint has the command. It is also for a daemon that runs, but whose socket was removed, by a \
-             cleaner of temporary files for instance: neither it nor a service manager notices that. One that was started by \
-             hand must be stopped first."
+            "Start brokerd; the hint has the command, or says that the address was named and is to be checked. It is also for a \
+             daemon that runs, but whose socket was removed, by a cleaner of temporary files for instance: neither it nor a \
+             service manager notices that. One that was started by hand must be stopped first."
         }
         Code::ShuttingDown => "Ask again in a moment.",
         Code::ProviderUnreachable => {

@@ -6,6 +6,8 @@ use broker_ipc::connect::ConnectError;
 use broker_ipc::endpoint::{Endpoint, EndpointError};
 use broker_ipc::error::{ErrorBody, ErrorCode};
 
+use crate::start;
+
 /// Why there is no answer, or what the answer was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -75,6 +77,7 @@ impl ClientError {
             Self::Api(body) => body.hint.as_deref(),
             Self::Endpoint(error) => error.hint(),
             Self::Timeout => Some("it is very busy, or hangs: see its log, and restart it if that does not help"),
+            Self::NotRunning { endpoint } => Some(start::hint(endpoint)),
             Self::Gone => Some("start brokerd and ask again; a prompt whose code still lives goes on if that is soon"),
             _ => None,
         }
@@ -170,6 +173,12 @@ mod tests {
             assert_eq!((error.code().as_str(), error.exit_code()), (code, exit), "{error}");
             assert_eq!(error.to_body().error.as_str(), code);
         }
+    }
+
+    #[test]
+    fn where_nothing_listens_there_is_something_to_do() {
+        let body = ClientError::NotRunning { endpoint: Endpoint::from_path("/run/x") }.to_body();
+        assert!(body.hint.is_some_and(|hint| hint.starts_with("check that address")));
     }
 
     #[test]

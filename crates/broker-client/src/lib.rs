@@ -64,6 +64,7 @@ mod call;
 #[cfg(feature = "async")]
 mod client;
 mod error;
+mod start;
 mod wait;
 
 pub use broker_ipc::api::{

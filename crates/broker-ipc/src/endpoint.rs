@@ -60,6 +60,12 @@ impl Endpoint {
         self.named
     }
 
+    /// Returns whether the user named another place than the one where brokerd listens when nobody does.
+    pub fn is_elsewhere(&self) -> bool {
+        let unnamed = |name: &str| if name == VARIABLE { None } else { std::env::var_os(name) };
+        self.named && decide(None, &unnamed, &Platform::current()).map_or(true, |usual| usual.path != self.path)
+    }
+
     /// Checks that the path fits `sun_path`; on Windows, that it is a pipe of this machine.
     pub(crate) fn check(&self) -> Result<(), EndpointError> {
         if cfg!(windows) && self.pipe_name().is_none() {
@@ -296,6 +302,15 @@ mod tests {
         {
             assert_eq!(named(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn the_usual_place_is_not_elsewhere_by_being_named() {
+        let unnamed = |name: &str| if name == VARIABLE { None } else { std::env::var_os(name) };
+        if let Ok(usual) = decide(None, &unnamed, &Platform::current()) {
+            assert!(!usual.is_elsewhere() && !Endpoint::from_path(usual.path()).is_elsewhere());
+        }
+        assert!(Endpoint::from_path("/nonexistent/s").is_elsewhere());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! How a command fails: what happened, what to do, whom to ask; and with which exit code.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use broker_client::{ClientError, EndpointError, ErrorBody, ErrorCode, ProviderError};
@@ -73,7 +72,7 @@ impl Failure {
             Self::Output(error) => {
                 Some(ErrorBody::new(ErrorCode::Internal, format!("cannot read or write what is piped: {error}")))
             }
-            Self::Client(error) => Some(with_start_hint(error.to_body())),
+            Self::Client(error) => Some(error.to_body()),
         }
     }
 
@@ -97,7 +96,7 @@ impl Failure {
                 return ExitCode::SUCCESS;
             }
             Self::Output(error) => ErrorBody::new(ErrorCode::Internal, format!("cannot write the answer: {error}")),
-            Self::Client(error) => with_start_hint(error.to_body()),
+            Self::Client(error) => error.to_body(),
         };
         let text = match voice {
             Voice::Event => prompt::failed(&body),
@@ -155,18 +154,6 @@ fn takes_more() -> bool {
 #[cfg(not(unix))]
 fn takes_more() -> bool {
     true
-}
-
-/// Adds how to start a daemon that does not run.
-pub(crate) fn with_start_hint(mut body: ErrorBody) -> ErrorBody {
-    if body.error == ErrorCode::NotRunning && body.hint.is_none() {
-        // sd_booted(3)
-        let systemd = Path::new("/run/systemd/system").is_dir();
-        // Not `start`: of one that runs, whose socket somebody removed, that does nothing.
-        let start = if systemd { "systemctl --user restart brokerd.socket brokerd" } else { "brokerd &" };
-        body.hint = Some(format!("start it with `{start}`"));
-    }
-    body
 }
 
 fn json(body: &ErrorBody) -> String {
@@ -279,11 +266,5 @@ mod tests {
         body.provider = Some(Box::default());
         let nothing = "brokerctl: the code ran out\nsee: docs/ERRORS.md#expired_token\n";
         assert_eq!(text(&body), nothing, "nothing to say is not said");
-    }
-
-    #[test]
-    fn a_daemon_that_does_not_run_can_be_started() {
-        let body = with_start_hint(ErrorBody::new(ErrorCode::NotRunning, "x"));
-        assert!(body.hint.is_some_and(|hint| hint.contains("brokerd")));
     }
 }

@@ -203,16 +203,21 @@ fn a_code_of_a_newer_daemon_is_told_as_it_came_and_ends_by_its_status() {
 }
 
 #[test]
-fn no_daemon_is_exit_code_7_with_how_to_start_one() {
+fn no_daemon_is_exit_code_7_with_what_to_do() {
     let daemon = Daemon::new();
     let arguments = ["--socket", "/nonexistent/s", "status"];
     let (output, _) = daemon.run(&arguments, &[]);
     assert_eq!(output.status.code(), Some(7));
     let told = text(&output.stderr);
     assert!(told.starts_with("brokerctl: brokerd is not running"), "{told}");
-    assert!(told.lines().nth(1).is_some_and(|line| line.starts_with("hint: start it with")), "{told}");
+    assert!(told.lines().nth(1).is_some_and(|line| line.starts_with("hint: check that address")), "{told}");
     let (output, _) = daemon.run(&["--socket", "/nonexistent/s", "accounts", "-o", "json"], &[]);
     assert!(text(&output.stderr).starts_with(r#"{"error":"not_running","#), "{output:?}");
+    // At its own place it can be started.
+    let mut command = daemon.command(&["status"]);
+    command.env_remove("BROKERD_SOCKET").env("XDG_RUNTIME_DIR", daemon.root.path()).env("HOME", daemon.root.path());
+    let told = text(&command.output().unwrap().stderr);
+    assert!(told.lines().nth(1).is_some_and(|line| line.starts_with("hint: start it with `")), "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use broker_client::{ClientError, Finding, Findings};
 
 use super::status::PATIENCE;
 use crate::cli::Plain;
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
 use crate::output::{self, Table};
 
 /// What it ends with when something is not well.
@@ -40,7 +40,7 @@ pub(crate) fn run(client: &Client, options: &Plain) -> Result<(), Failure> {
 
 /// A daemon that does not answer as it should.
 fn unwell(error: &ClientError) -> Finding {
-    let body = failure::with_start_hint(error.to_body());
+    let body = error.to_body();
     finding("daemon", false, &body.error_description, body.hint.as_deref())
 }
 
