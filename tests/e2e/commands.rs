@@ -183,7 +183,7 @@ async fn the_doctor_speaks_without_a_daemon_too() {
     let stage = Stage::new().await;
     let unwell = stage.run("doctor").await;
     assert_eq!(unwell.code, Some(7), "{unwell:?}");
-    assert!(unwell.stdout.contains("NOT OK  socket") && unwell.stdout.contains("hint: start it with"), "{unwell:?}");
+    assert!(unwell.stdout.contains("NOT OK  socket") && unwell.stdout.contains("hint: "), "{unwell:?}");
     let output = stage.run("doctor -o json").await;
     let findings: Value = serde_json::from_str(&output.stdout).expect("JSON");
     assert_eq!((output.code, &findings["ok"]), (Some(7), &false.into()));

@@ -4,7 +4,7 @@ mod connection;
 mod http;
 mod wait;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker_ipc::deadline::Deadline;
@@ -23,25 +23,26 @@ use crate::{
     TokenEvent, TokenRequest, TokenResponse,
 };
 
-/// A program's way to brokerd, without a runtime. Keeps one idle connection.
+/// A program's way to brokerd, without a runtime. Cheap to clone; clones share one idle connection.
 ///
-/// Calls other than [`Client::token`] and [`Client::login`] end within a minute, or [another time](Client::with_call_timeout). A thread that waits can be made to leave by
-/// ending the process only; to cancel otherwise, set the request's `timeout` or use the async client.
-#[derive(Debug)]
+/// Calls other than [`Client::token`] and [`Client::login`] end within a minute, or [another time](Client::with_call_timeout). A
+/// thread that waits can be made to leave by ending the process only; to cancel otherwise, set the request's `timeout` or use
+/// the async client.
+#[derive(Clone, Debug)]
 pub struct Client {
     endpoint: Endpoint,
-    idle: Mutex<Option<Connection>>,
+    idle: Arc<Mutex<Option<Connection>>>,
     call_timeout: Duration,
 }
 
 impl Client {
     /// Returns a client of the daemon at `endpoint`. Nothing is connected before it is needed.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, idle: Mutex::new(None), call_timeout: CALL_TIMEOUT }
+        Self { endpoint, idle: Arc::default(), call_timeout: CALL_TIMEOUT }
     }
 
     /// The same, with another time for a call other than [`Client::token`] and [`Client::login`]. A minute is for those that
-    /// ask a provider; what the daemon knows by itself it says at once.
+    /// ask a provider; what the daemon knows by itself it says at once. Clones from before keep theirs.
     #[must_use]
     pub fn with_call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout;

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use broker_ipc::connect::{self, ConnectError};
 use secrecy::SecretString;
@@ -18,7 +19,7 @@ use self::link::{Answer, Link};
 pub use self::stream::{EventStream, TokenStream};
 use crate::call::Call;
 use crate::error::ClientError;
-use crate::wait::{CALL_TIMEOUT, Kind, Wait};
+use crate::wait::{CALL_TIMEOUT, Kind, LONGEST, Wait};
 use crate::{
     Accounts, DevicePrompt, Endpoint, Findings, ProbeRequest, Prompts, Reloaded, SignedIn, SignedOut, Status,
     TokenEvent, TokenRequest, TokenResponse,
@@ -29,10 +30,11 @@ use crate::{
 /// Must be used within a tokio runtime with its time and I/O drivers. It spawns nothing: a connection lives in the future
 /// that uses it, so that dropping the future closes it.
 ///
-/// Calls other than [`Client::token`] and [`Client::login`] end within a minute.
+/// Calls other than [`Client::token`] and [`Client::login`] end within a minute, or [another time](Client::with_call_timeout).
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    call_timeout: Duration,
 }
 
 struct Shared {
@@ -76,7 +78,20 @@ impl Client {
 
     fn with(endpoint: Endpoint, connector: Option<Box<Connector>>) -> Self {
         let shared = Shared { endpoint, connector, idle: Mutex::new(None) };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), call_timeout: CALL_TIMEOUT }
+    }
+
+    /// The same, with another time for a call other than [`Client::token`] and [`Client::login`]. A minute is for those that
+    /// ask a provider; what the daemon knows by itself it says at once. Clones from before keep theirs.
+    #[must_use]
+    pub fn with_call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout;
+        self
+    }
+
+    /// Returns where it looks for the daemon.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.shared.endpoint
     }
 
     /// Asks for a token and returns what happens: any number of [`TokenEvent::DevicePrompt`], then either
@@ -180,7 +195,7 @@ impl Client {
     ///
     /// It ends with the daemon and is not made anew: what happened meanwhile would be missing. Dropping it closes it.
     pub async fn events(&self) -> Result<EventStream, ClientError> {
-        let deadline = Instant::now() + CALL_TIMEOUT;
+        let deadline = self.call_deadline();
         let answer = within(deadline, self.exchange(&Call::events(), deadline)).await?;
         if answer.is_success() {
             return Ok(EventStream::new(answer));
@@ -204,13 +219,18 @@ impl Client {
         self.call(Call::probe(request)?).await
     }
 
+    fn call_deadline(&self) -> Instant {
+        // A clock has no room for every time.
+        Instant::now() + self.call_timeout.min(LONGEST)
+    }
+
     async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
         self.exchange_whole(call).await?.json()
     }
 
     /// Sends a call and reads all of its answer.
     async fn exchange_whole(&self, call: Call) -> Result<link::Whole, ClientError> {
-        let deadline = Instant::now() + CALL_TIMEOUT;
+        let deadline = self.call_deadline();
         within(deadline, async {
             let answer = self.exchange(&call, deadline).await?;
             let (whole, link) = answer.whole().await?;

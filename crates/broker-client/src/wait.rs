@@ -19,7 +19,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// By how much the client waits longer than the daemon: a tenth, within these.
 const SLACK: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 /// The longest that makes sense.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// How long a daemon that went away may take to come back.
 pub(crate) const COMEBACK: Duration = Duration::from_secs(30);
 /// How long any other call may take: the daemon asks a provider for at most half of it.

@@ -75,6 +75,16 @@ fn one_connection_serves_many_calls_and_a_closed_one_is_replaced() {
     assert_eq!(requests.len(), 4);
 }
 
+#[test]
+fn clones_share_the_connection() {
+    let empty = || json(200, r#"{"accounts":[]}"#);
+    let server = Server::start(vec![vec![empty(), empty()]]);
+    let client = Client::new(server.endpoint());
+    client.clone().accounts().unwrap();
+    client.accounts().unwrap();
+    assert_eq!(server.requests().len(), 2);
+}
+
 /// The second time it would not find what it has removed.
 #[test]
 fn what_removes_is_not_asked_for_twice_unless_nobody_heard_it() {

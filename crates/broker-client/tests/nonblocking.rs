@@ -4,6 +4,7 @@
 mod support;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use broker_client::{Client, ClientError, Endpoint, ErrorCode, Event, TokenEvent, TokenRequest};
 use secrecy::ExposeSecret;
@@ -157,6 +158,26 @@ async fn a_wait_ends_by_its_deadline_and_a_prompt_lengthens_it() {
     assert!(matches!(token, Err(ClientError::Timeout)));
     assert_eq!(prompts, ["p1"]);
     assert_eq!(started.elapsed().as_secs(), 905);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_call_ends_by_the_time_that_was_said() {
+    for (said, seconds) in [(None, 60), (Some(Duration::from_secs(5)), 5)] {
+        let started = tokio::time::Instant::now();
+        let (client, _silent) = in_memory();
+        let client = match said {
+            Some(said) => client.with_call_timeout(said),
+            None => client,
+        };
+        assert!(matches!(client.status().await, Err(ClientError::Timeout)));
+        assert!(matches!(client.clone().events().await, Err(ClientError::NotRunning { .. })));
+        assert_eq!(started.elapsed().as_secs(), seconds);
+    }
+    let (client, mut daemon) = in_memory();
+    let client = client.with_call_timeout(Duration::MAX);
+    drop(tokio::join!(client.status(), async { daemon.shutdown().await }));
+    let endpoint = Endpoint::from_path("/run/x");
+    assert_eq!(Client::new(endpoint.clone()).endpoint(), &endpoint);
 }
 
 #[tokio::test(start_paused = true)]
