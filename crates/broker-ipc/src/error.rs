@@ -97,7 +97,8 @@ codes! {
     ProviderUnreachable = "provider_unreachable", 502, 8;
     /// The provider's answer is not OAuth's.
     ProviderError = "provider_error", 502, 8;
-    /// The provider asked to wait; see `retry_after`. Without that, brokerd itself has too many sign-ins or connections at once.
+    /// The provider asked to wait, or a restricted socket has had too many new tokens; see `retry_after`. Without that, brokerd itself has
+    /// too many sign-ins or connections at once.
     Throttled = "throttled", 429, 8;
     /// The keyring is locked, or did not answer within its deadline.
     KeyringLocked = "keyring_locked", 503, 9;
