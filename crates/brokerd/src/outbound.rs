@@ -55,7 +55,7 @@ type HttpClient = Client<Connector, Full<Bytes>>;
 pub(crate) type Hint = &'static str;
 
 /// Sends requests to authorization servers. Cheap to clone; clones share connections.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Outbound {
     memory: Option<MemoryDial>,
     surroundings: Arc<Surroundings>,
@@ -151,18 +151,12 @@ impl From<Unreachable> for OutboundError {
 impl Outbound {
     /// Over the network, through the proxies that this process's environment or the system names.
     pub fn network() -> Self {
-        Self {
-            memory: None,
-            surroundings: Arc::new(Surroundings::of_this_process()),
-            clients: Arc::default(),
-            clocks: Arc::default(),
-            awake: Arc::default(),
-        }
+        Self { surroundings: Arc::new(Surroundings::of_this_process()), ..Self::default() }
     }
 
     /// Over in-memory connections.
     pub fn memory(dial: MemoryDial) -> Self {
-        Self { memory: Some(dial), surroundings: Arc::default(), ..Self::network() }
+        Self { memory: Some(dial), ..Self::default() }
     }
 
     /// The proxy for a URL, and where it was found. The error says which setting is of no use.
