@@ -91,7 +91,7 @@ async fn a_configuration_that_is_wrong_is_6_and_names_what_to_mend() {
     for (wrong, words) in [
         (good.replace("client_id", "clientid"), &["line 6", "clientid", "client_id"][..]),
         (good.replace("[profiles.work]", "[profiles.work"), &["line 4", &told]),
-        (good.replace("http://127.0.0.1", "http://idp.example"), &["line 4", "issuer", "https"]),
+        (good.replace("http://127.0.0.1", "http://idp.example"), &["line 5", "issuer", "https"]),
     ] {
         let daemon = Daemon::launch(&stage.home).config(&wrong).arg("--store").arg("memory").start().await;
         failed(&stage.run("get-token").await, 6, words);

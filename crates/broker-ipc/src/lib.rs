@@ -26,6 +26,5 @@ pub mod error;
 pub mod listen;
 pub mod peer;
 pub mod stream;
-#[cfg(unix)]
 pub mod user;
 pub mod wipe;

@@ -1,5 +1,6 @@
 //! Whether a user id that the kernel tells is surely this process's own user's.
 
+#[cfg(unix)]
 use rustix::process::geteuid;
 
 /// The overflow uid of every Linux whose administrator has not chosen another: to look for that would cost each client a file.
@@ -7,6 +8,7 @@ use rustix::process::geteuid;
 const OVERFLOW: u32 = 65_534;
 
 /// Returns whether a user id, as the kernel tells it to this process, is surely that of this process's effective user.
+#[cfg(unix)]
 pub fn is_own(uid: u32) -> bool {
     uid == geteuid().as_raw() && !may_be_anybody(uid)
 }
