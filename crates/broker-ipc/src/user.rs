@@ -32,14 +32,14 @@ pub fn may_be_anybody(_uid: u32) -> bool {
 /// Whether the text of `/proc/self/uid_map` leaves nobody out: lines of first number inside, first outside, how many.
 ///
 /// That it maps the overflow uid is not enough: the number is then one user's, and still that of all who are left out.
-#[cfg(any(target_os = "linux", target_os = "android", test))]
+#[cfg(any(target_os = "linux", target_os = "android", all(test, unix)))]
 fn maps_everybody(map: &str) -> bool {
     let counts = map.lines().map(|line| line.split_ascii_whitespace().nth(2)?.parse::<u64>().ok());
     // The last number, -1, is no user's.
     counts.sum::<Option<u64>>().is_some_and(|users| users >= u64::from(u32::MAX))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
