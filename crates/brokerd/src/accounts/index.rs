@@ -104,6 +104,7 @@ mod tests {
         assert_eq!(open().2, None);
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_cannot_be_read_nor_put_aside_is_not_written_over() {
         let directory = tempfile::tempdir().unwrap();
