@@ -33,6 +33,7 @@ async fn a_few_of_them_are_before_the_users_own_refresh_and_no_more() {
     for claim in 0..12 {
         crowd.push(ask(&restricted, claim).await);
     }
+    timeout(PATIENCE, async { while in_the_air(&restricted).await < 4 {} }).await.expect("some are heard");
     // What was written before is read before: each of them has been heard.
     for _ in 0..3 {
         assert!(in_the_air(&restricted).await <= 4);
@@ -48,19 +49,26 @@ async fn a_few_of_them_are_before_the_users_own_refresh_and_no_more() {
 
 #[tokio::test]
 async fn one_that_goes_on_and_on_is_told_to_wait_and_the_user_is_not() {
+    for way in ["--force-refresh", "--rejected"] {
+        goes_on_and_on(way).await;
+    }
+}
+
+async fn goes_on_and_on(way: &str) {
     let restricted = Restricted::new("").await;
-    restricted.sign_in().await;
+    let mut token = restricted.sign_in().await;
     let ctl = || restricted.stage.ctl().at(&restricted.socket);
     let mut refused = None;
     for _ in 0..40 {
-        let output = ctl().run(["get-token", "--force-refresh"]).await;
+        let output = ctl().stdin(token).run(["get-token", way]).await;
         if output.code != Some(0) {
             refused = Some(output);
             break;
         }
+        token = output.stdout;
     }
     let refused = refused.expect("a limit");
-    assert!(refused.code == Some(8) && refused.stderr.contains("restricted socket"), "{refused:?}");
+    assert!(refused.code == Some(8) && refused.stderr.contains("restricted socket"), "{way}: {refused:?}");
     assert_eq!(ctl().run(["get-token"]).await.code, Some(0), "what is at hand is served");
     restricted.stage.ok("get-token work --force-refresh").await;
 }

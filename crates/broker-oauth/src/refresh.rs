@@ -34,8 +34,8 @@ pub enum Freshness {
 
 /// Judges a token at `now`.
 ///
-/// `min_validity` is the caller's own and a promise. Without one, five minutes are wanted softly: a token whose whole life
-/// is under ten serves until its last tenth. A promise as long as tokens live, or as nearly as a twentieth, cannot be kept
+/// `min_validity` is the caller's own, and hard. Without one, five minutes are wanted softly: a token whose whole life
+/// is under ten serves until its last tenth. One as long as tokens live, or as nearly as a twentieth, cannot be met
 /// but by a refresh for each call, so a token younger than a fifth of its life passes then.
 pub fn freshness(token: &IssuedToken, now: Timestamp, min_validity: Option<SignedDuration>) -> Freshness {
     let Some(now) = time_for(token, now, Duration::ZERO) else { return Freshness::Expired };

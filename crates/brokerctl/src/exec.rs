@@ -98,8 +98,10 @@ struct Source {
 
 impl Source {
     fn new(socket: &Socket, request: &TokenRequest) -> Self {
-        let request =
-            TokenRequest { interaction: Some(Interaction::Elsewhere), timeout: Some(PATIENCE), ..request.clone() };
+        // Who is not to be asked at the start is not to be asked later.
+        let interaction = request.interaction.filter(|asked| *asked == Interaction::Never);
+        let interaction = interaction.or(Some(Interaction::Elsewhere));
+        let request = TokenRequest { interaction, timeout: Some(PATIENCE), ..request.clone() };
         Self { client: Arc::new(Client::new(socket.clone())), request }
     }
 

@@ -288,7 +288,9 @@ impl Account {
                 return Answer::Now(token);
             }
             if let Some(token) = self.best(&ask, |judged| judged == Freshness::Stale) {
-                if Instant::now() >= self.not_before {
+                // Whoever is on a restricted socket does not wait for it, and must not queue one behind the other.
+                let in_the_way = ask.keeps_others && (self.air.is_some() || !self.queue.is_empty());
+                if Instant::now() >= self.not_before && !in_the_way {
                     drop(self.join(ask, false));
                 }
                 return Answer::Now(token);

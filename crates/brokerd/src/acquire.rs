@@ -9,6 +9,7 @@ mod silent;
 mod who;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use broker_ipc::api::{AccountRef, DevicePrompt, Interaction, TokenRequest};
@@ -142,11 +143,20 @@ struct Caller {
     client: Arc<Client>,
     /// Where prompts go. `None`: there can be none.
     show: Option<mpsc::Sender<Arc<Prompt>>>,
+    /// Whether its socket's allowance has been asked for a new token.
+    counted: AtomicBool,
 }
 
 impl Caller {
     fn new(broker: &Arc<Broker>, request: TokenRequest, goal: Goal, client: &Arc<Client>) -> Self {
-        Self { broker: Arc::clone(broker), request, goal, client: Arc::clone(client), show: None }
+        Self {
+            broker: Arc::clone(broker),
+            request,
+            goal,
+            client: Arc::clone(client),
+            show: None,
+            counted: AtomicBool::new(false),
+        }
     }
 
     async fn acquire(self) -> Result<Acquired, Refusal> {

@@ -246,7 +246,7 @@ scopes    = ["openid", "profile", "offline_access"]
                 "[profiles.sso]",
                 "[[hosts]]\nmatch = \"x.test\"\nprofile = \"sso\"\n[[hosts]]\n[profiles.sso]",
                 Some(16),
-                "match",
+                "hosts: missing field `match`",
             ),
             ("[profiles.sso]", "[[hosts]]\nmatch = \"x y\"\nprofile = \"sso\"\n[profiles.sso]", Some(13), "x y"),
             ("[profiles.sso]", "[[hosts]]\nmatch = \"x\"\nprofile = \"off\"\n[profiles.sso]", Some(13), "off"),

@@ -32,10 +32,21 @@ pub(crate) fn for_its_readers(directory: &Path, path: &Path, bytes: &[u8]) -> io
         allow_the_readers_of(path, &file)?;
     }
     synced(path, file)?;
+    try_to_sync(directory, path);
+    Ok(())
+}
+
+/// The same for a file of the user alone that can be made anew, at a price.
+pub(crate) fn as_durably_as_can_be(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    synced(path, written(directory, path, bytes)?)?;
+    try_to_sync(directory, path);
+    Ok(())
+}
+
+fn try_to_sync(directory: &Path, path: &Path) {
     if let Err(error) = sync_directory(directory) {
         tracing::debug!(path = %path.display(), %error, "a file's new name may not outlive a power cut");
     }
-    Ok(())
 }
 
 /// Removes what a crash has left beside a file. Only for whoever is alone with it: nobody is writing one now.

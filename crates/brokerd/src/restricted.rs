@@ -129,7 +129,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join("ba\u{1b}[2J\u{202e}ck\n");
         std::fs::copy("/bin/sleep", &program).unwrap();
-        let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
+        // One program that is many goes by the name it is called by.
+        let mut command = std::process::Command::new(&program);
+        std::os::unix::process::CommandExt::arg0(&mut command, "sleep");
+        let mut child = command.arg("60").spawn().unwrap();
         let peer = broker_ipc::peer::Peer { pid: Some(child.id().into()), ..Default::default() };
         let requester = Client::new(peer).requester();
         child.kill().unwrap();

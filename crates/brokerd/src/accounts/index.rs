@@ -65,7 +65,7 @@ impl Index {
         let path = directory.join(FILE);
         let written = serde_json::to_vec_pretty(&contents).map_err(Into::into).and_then(|bytes| {
             crate::paths::make_private(directory)?;
-            replace::durably(directory, &path, &bytes)
+            replace::as_durably_as_can_be(directory, &path, &bytes)
         });
         self.complaint = written.err().map(|error| {
             tracing::warn!(path = %path.display(), %error, "the index of accounts cannot be written");

@@ -1,6 +1,7 @@
 //! A token without a person: from memory, by a refresh, by another profile's sign-in, or the last one while the provider is away.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use broker_ipc::api::AccountState;
 use broker_ipc::error::ErrorCode;
@@ -50,10 +51,10 @@ impl Caller {
 
     /// Whoever came by a restricted socket waits for a turn, and may find what another has brought meanwhile.
     async fn turn(&self, ask: &Ask) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
-        match &self.client.allowance {
-            Some(allowance) => allowance.turn(ask.wants_new()).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(allowance) = &self.client.allowance else { return Ok(None) };
+        // A rejected token is replaced by a new one. Each request counts once, in how many ways it may be tried.
+        let counts = (ask.wants_new() || ask.reject.is_some()) && !self.counted.swap(true, Ordering::Relaxed);
+        allowance.turn(counts).await.map(Some)
     }
 
     /// The provider or the store is away: a token that is still valid will do. A locked keyring is no outage that could

@@ -96,14 +96,19 @@ pub(super) fn key_at(table: &DeTable<'_>, offset: usize) -> Option<String> {
 fn within(value: &Spanned<DeValue<'_>>, offset: usize) -> Option<String> {
     match value.get_ref() {
         DeValue::Table(table) => key_at(table, offset),
-        DeValue::Array(items) => items.iter().find_map(|item| within(item, offset)),
+        DeValue::Array(items) => within(items.iter().find(|item| is_in(item, offset))?, offset),
         _ => None,
     }
 }
 
-/// A table's span is its header alone.
+/// A table's span is its header alone, and an array of tables' that of the first.
 fn is_in(value: &Spanned<DeValue<'_>>, offset: usize) -> bool {
-    value.span().contains(&offset) || within(value, offset).is_some()
+    value.span().contains(&offset)
+        || match value.get_ref() {
+            DeValue::Table(table) => table.values().any(|value| is_in(value, offset)),
+            DeValue::Array(items) => items.iter().any(|item| is_in(item, offset)),
+            _ => false,
+        }
 }
 
 /// The line an item of an array of tables begins on.

@@ -87,7 +87,7 @@ impl Wire {
 /// That so many events before the last one are not in the journal.
 fn loss(events: u64) -> Vec<u8> {
     let mut entry = Vec::new();
-    put(&mut entry, "MESSAGE", &format!("the journal was full: lines of this log were lost lost={events}"));
+    put(&mut entry, "MESSAGE", &format!("the journal did not take some lines of this log lost={events}"));
     put(&mut entry, "PRIORITY", priority(Level::WARN));
     put(&mut entry, "SYSLOG_IDENTIFIER", "brokerd");
     put(&mut entry, "TARGET", module_path!());

@@ -20,7 +20,7 @@ use crate::config::Authority;
 /// Metadata changes rarely, and a daemon lives long.
 const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// How long endpoints that are known already wait for newer ones: a refresh waits behind them.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long they serve before the issuer is asked once more, where it did not say anything of use.
 const ASK_AGAIN: Duration = Duration::from_secs(5 * 60);
 
@@ -52,8 +52,7 @@ impl Provider {
         match known {
             Some((endpoints, found)) if found.elapsed() < METADATA_LIFE => Ok(endpoints),
             Some((endpoints, found)) => Ok(self.look_for_newer(issuer, url).await.unwrap_or_else(|| {
-                let then = found + found.elapsed().saturating_sub(METADATA_LIFE) + ASK_AGAIN;
-                self.remember(endpoints.clone(), then);
+                self.put_off(found);
                 endpoints
             })),
             None => self.ask_issuer(issuer, url).await,
@@ -63,6 +62,15 @@ impl Provider {
     /// What was true yesterday is a better guess than what stands in for the provider today.
     async fn look_for_newer(&self, issuer: &str, url: &url::Url) -> Option<Endpoints> {
         tokio::time::timeout(PATIENCE, self.ask_issuer(issuer, url)).await.ok()?.ok()
+    }
+
+    /// Asks no more for a while, unless others have found newer ones meanwhile.
+    fn put_off(&self, last: Instant) {
+        if let Some((_, found)) = &mut *self.discovered.lock().unwrap_or_else(PoisonError::into_inner)
+            && *found == last
+        {
+            *found += last.elapsed().saturating_sub(METADATA_LIFE) + ASK_AGAIN;
+        }
     }
 
     fn remember(&self, endpoints: Endpoints, found: Instant) {

@@ -19,19 +19,31 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
 fn check_parent(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt as _;
 
-    const STICKY: u32 = 0o1000;
-    const OTHERS_WRITE: u32 = 0o002;
     let Some(directory) = path.parent() else { return Ok(()) };
     let its = || format!("its directory {}", directory.display());
     let metadata = std::fs::metadata(directory).map_err(|error| format!("{} cannot be looked at: {error}", its()))?;
     let (mode, owner) = (metadata.mode(), metadata.uid());
-    if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 {
+    if lets_others_write(mode) && !is_read_only(directory) {
         return Err(format!("others may write to {} (mode {:o})", its(), mode & 0o7777));
     }
     if owner != 0 && !broker_ipc::user::is_own(owner) {
         return Err(format!("{} belongs to another user (uid {owner})", its()));
     }
     Ok(())
+}
+
+/// Whether everybody may put files in the place of others' in a directory of this mode.
+#[cfg(unix)]
+fn lets_others_write(mode: u32) -> bool {
+    const STICKY: u32 = 0o1000;
+    const OTHERS_WRITE: u32 = 0o002;
+    mode & OTHERS_WRITE != 0 && mode & STICKY == 0
+}
+
+/// Whether nobody may write there, as in a `ConfigMap` of Kubernetes, whose mount has mode 0777.
+#[cfg(unix)]
+fn is_read_only(directory: &Path) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|about| about.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
 /// Refuses nothing: on Windows a file's own access list says who may remove it, and few directories let others do that.
