@@ -70,10 +70,12 @@ fn get(url: &str) -> anyhow::Result<String> {
     let url = url::Url::parse(url)?;
     let mut stream = TcpStream::connect((url.host_str().context("a host")?, url.port().unwrap_or(80)))?;
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    write!(stream, "GET {}{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", url.path())?;
+    // pizauth looks at the host, and at its port.
+    let (path, host) = (url.path(), url.authority());
+    write!(stream, "GET {path}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    ensure!(answer.starts_with("HTTP/1.1 "), "no HTTP");
+    ensure!(["HTTP/1.1 200", "HTTP/1.1 302"].iter().any(|good| answer.starts_with(good)), "{answer}");
     Ok(answer.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap_or_default().to_owned())
 }
 
