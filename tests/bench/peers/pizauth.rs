@@ -41,7 +41,7 @@ pub(super) fn start() -> anyhow::Result<Peer> {
         is_broker: true,
         fetch: vec![program.into(), "show".into(), "bench".into()],
         environment,
-        raw: Some(Raw { socket: socket.clone(), request: b"showtoken withurl bench".to_vec(), half_close: true }),
+        raw: Some(Raw { socket: socket.clone(), request: b"showtoken:withurl bench".to_vec(), half_close: true }),
         processes: vec![server.spawn().context("pizauth")?],
         _directory: directory,
     };
