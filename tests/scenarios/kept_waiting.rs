@@ -51,15 +51,20 @@ async fn a_refusal_that_a_caller_met_is_waited_out_and_then_met_once_more() {
     assert_eq!(refreshes(&rig), 2, "once for itself, and then it is given up");
 }
 
-#[tokio::test(start_paused = true)]
-async fn it_begins_when_a_locked_keyring_opens() {
-    let mut rig = kept();
+/// Starts the daemon again with its keyring locked. Returns how often the store had been asked after a minute.
+async fn start_locked(rig: &mut Rig) -> usize {
     rig.sign_in("alice").await;
     rig.stop().await;
     rig.store.set_locked(true);
     rig.run();
     rig.pass(s(60)).await;
-    let tries = rig.store.operations().len();
+    rig.store.operations().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_begins_when_a_locked_keyring_opens() {
+    let mut rig = kept();
+    let tries = start_locked(&mut rig).await;
     rig.pass(s(600)).await;
     let more = rig.store.operations().len() - tries;
     assert!((2..12).contains(&more), "{more} tries in ten minutes: a pause that grows");
@@ -72,12 +77,7 @@ async fn it_begins_when_a_locked_keyring_opens() {
 #[tokio::test(start_paused = true)]
 async fn a_locked_keyring_is_left_alone_where_nothing_is_kept_alive() {
     let mut rig = rig("", Some(("refresh_expires_in", HALF_AN_HOUR)));
-    rig.sign_in("alice").await;
-    rig.stop().await;
-    rig.store.set_locked(true);
-    rig.run();
-    rig.pass(s(60)).await;
-    let tries = rig.store.operations().len();
+    let tries = start_locked(&mut rig).await;
     rig.pass(s(DAY)).await;
     assert_eq!(rig.store.operations().len(), tries);
 }

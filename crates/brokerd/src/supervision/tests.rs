@@ -34,6 +34,12 @@ fn broker_of(manager: Manager, vault: Vault) -> Arc<Broker> {
     })
 }
 
+fn vault_of(kind: StoreKind, memory: &MemoryStore) -> Vault {
+    let memory = memory.clone();
+    let open = move || Ok(Opened { store: Box::new(memory.clone()), why: "a test".to_owned() });
+    Vault::spawn_with(kind, open).unwrap()
+}
+
 /// An accept loop, for as long as it is polled.
 async fn go_round(broker: &Broker) {
     loop {
@@ -51,11 +57,7 @@ async fn feel_while_accepting(broker: &Broker) -> Result<(), &'static str> {
 #[tokio::test]
 async fn a_daemon_whose_parts_go_round_is_alive() {
     let memory = MemoryStore::new();
-    let opened = memory.clone();
-    let vault = Vault::spawn_with(StoreKind::Keyring, move || {
-        Ok(Opened { store: Box::new(opened.clone()), why: "a test".to_owned() })
-    });
-    let broker = broker(vault.unwrap());
+    let broker = broker(vault_of(StoreKind::Keyring, &memory));
     assert_eq!(feel_while_accepting(&broker).await, Ok(()));
     assert_eq!(pulse::feel(&broker, SHORT).await, Err("the accept loop"));
     // The user leaves the keyring's prompt open: that is not a daemon to be killed.
@@ -84,11 +86,7 @@ async fn a_vault_that_stands_still_outside_of_a_call_is_not_alive() {
 #[tokio::test]
 async fn the_watchdog_is_fed_by_a_daemon_that_is_alive_and_by_no_other() {
     let (_directory, told, manager) = manager::tests::manager();
-    let opened = MemoryStore::new();
-    let vault = Vault::spawn_with(StoreKind::Memory, move || {
-        Ok(Opened { store: Box::new(opened.clone()), why: "a test".to_owned() })
-    });
-    let broker = broker_of(manager, vault.unwrap());
+    let broker = broker_of(manager, vault_of(StoreKind::Memory, &MemoryStore::new()));
     feed(&broker, SHORT).await;
     assert_eq!(manager::tests::heard(&told), "", "nobody accepts");
     tokio::select! {
@@ -103,11 +101,7 @@ async fn the_watchdog_is_fed_by_a_daemon_that_is_alive_and_by_no_other() {
 #[tokio::test]
 async fn the_manager_hears_what_happens_and_is_no_reader_of_it() {
     let (_directory, told, manager) = manager::tests::manager();
-    let opened = MemoryStore::new();
-    let vault = Vault::spawn_with(StoreKind::Memory, move || {
-        Ok(Opened { store: Box::new(opened.clone()), why: "a test".to_owned() })
-    });
-    let broker = broker_of(manager, vault.unwrap());
+    let broker = broker_of(manager, vault_of(StoreKind::Memory, &MemoryStore::new()));
     attend(&broker);
     while manager::tests::heard(&told).is_empty() {
         tokio::task::yield_now().await;
