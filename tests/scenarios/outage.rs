@@ -127,7 +127,7 @@ async fn metadata_that_hang_hold_up_one_refresh_for_a_moment_once_they_are_known
     let rig = Rig::start();
     rig.sign_in("alice").await;
     rig.pass(s(25 * 3600)).await;
-    let _gate = rig.fake.hold(Endpoint::Discovery);
+    rig.fake.always(Endpoint::Discovery, Fault::Hang);
     let refresh = TokenRequest { force_refresh: true, ..never() };
     let begun = Instant::now();
     rig.token(&refresh).await;
