@@ -14,13 +14,15 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// environment. It hears nothing, and nothing it says is read. It is killed with what it started when its time is over or the
 /// daemon leaves; dropping the future kills it alone.
 pub(super) async fn run(command: Vec<String>, prompt: DevicePrompt, stop: CancellationToken) {
-    let limit = async {
-        tokio::select! {
-            () = tokio::time::sleep(LIMIT) => "did not end in ten seconds",
-            () = stop.cancelled() => "has not ended, and brokerd leaves",
-        }
-    };
-    run_until(command, prompt, limit).await;
+    run_until(command, prompt, over(tokio::time::sleep(LIMIT), stop)).await;
+}
+
+/// Ends when the command's time does. Returns why that is.
+async fn over(limit: impl Future<Output = ()>, stop: CancellationToken) -> &'static str {
+    tokio::select! {
+        () = limit => "did not end in ten seconds",
+        () = stop.cancelled() => "has not ended, and brokerd leaves",
+    }
 }
 
 async fn run_until(command: Vec<String>, prompt: DevicePrompt, limit: impl Future<Output = &'static str>) {
@@ -103,11 +105,7 @@ mod tests {
     #[tokio::test]
     async fn a_command_that_does_not_end_is_killed_with_what_it_started() {
         end_both(async |command, prompt, limit| {
-            let limit = async {
-                limit.await;
-                "did not end"
-            };
-            run_until(command, prompt, limit).await;
+            run_until(command, prompt, over(limit, CancellationToken::new())).await;
         })
         .await;
     }
@@ -116,7 +114,8 @@ mod tests {
     async fn one_that_runs_when_the_daemon_leaves_is_killed_with_what_it_started() {
         end_both(async |command, prompt, limit| {
             let stop = CancellationToken::new();
-            tokio::join!(run(command, prompt, stop.clone()), async {
+            let forever = over(std::future::pending(), stop.clone());
+            tokio::join!(run_until(command, prompt, forever), async {
                 limit.await;
                 stop.cancel();
             });
@@ -146,7 +145,8 @@ mod tests {
             gone.send(pipe.read_to_end(&mut Vec::new()).unwrap()).unwrap();
         });
         let limit = async { assert_eq!(begins.await.unwrap(), "both run\n") };
-        run(["sh", "-c", &script].map(str::to_owned).to_vec(), prompt, Box::pin(limit)).await;
+        let ended = run(["sh", "-c", &script].map(str::to_owned).to_vec(), prompt, Box::pin(limit));
+        tokio::time::timeout(Duration::from_secs(10), ended).await.expect("it is killed");
         let said_later = tokio::time::timeout(Duration::from_secs(10), ends).await.expect("both have ended");
         assert_eq!(said_later, Ok(0));
     }
